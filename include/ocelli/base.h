@@ -1,0 +1,73 @@
+/* What every public header shares: status, error, log and progress.
+ *
+ * The library never prints, exits or aborts. A function that can fail returns an oc_status and, if the caller
+ * passes an oc_error (NULL is allowed everywhere), explains itself there in words that a person can act on. */
+#ifndef OCELLI_BASE_H
+#define OCELLI_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OC_API __attribute__((visibility("default")))
+
+/* Why a call failed. The command maps OC_E_USAGE to exit status 2, OC_E_STOPPED to 130 and the others to 1. */
+typedef enum oc_status {
+    OC_OK = 0,
+    OC_E_USAGE,      /* an argument, flag or key that is unknown, of the wrong type or out of range */
+    OC_E_NOT_FOUND,  /* a file, folder, class or tensor that is not there */
+    OC_E_EXISTS,     /* something would be overwritten */
+    OC_E_IO,         /* the operating system refused a read or a write */
+    OC_E_FORMAT,     /* a file is not what it should be: truncated, damaged, of another kind */
+    OC_E_MISMATCH,   /* two good things do not fit together (weights and model, settings and run) */
+    OC_E_MEMORY,     /* out of memory, or a size that overflows */
+    OC_E_COMPUTE,    /* oneDNN failed or offers only a reference implementation */
+    OC_E_NON_FINITE, /* a loss or activation became infinite or not a number */
+    OC_E_STOPPED     /* the caller asked to stop; everything was saved */
+} oc_status;
+
+#define OC_ERROR_MESSAGE_SIZE 2048
+#define OC_ERROR_WHERE_SIZE 1024
+
+/* Filled by a failing call, untouched by a successful one. `where` names the file, "file:line", flag or key the
+ * message is about, or is empty. Both are NUL-terminated UTF-8 and at most one line. */
+typedef struct oc_error {
+    oc_status status;
+    char message[OC_ERROR_MESSAGE_SIZE];
+    char where[OC_ERROR_WHERE_SIZE];
+} oc_error;
+
+/* The status's name in words ("not found"); never NULL, static. */
+OC_API const char *oc_status_text(oc_status status);
+
+typedef enum oc_log_level { OC_LOG_INFO, OC_LOG_WARN } oc_log_level;
+
+/* Receives one line without a newline. Called from the calling thread only. fn may be NULL: silence. */
+typedef struct oc_log {
+    void (*fn)(void *user, oc_log_level level, const char *line);
+    void *user;
+} oc_log;
+
+/* Told how far a long task is: `done` of `total` (both >= 0) of `what` ("decode train"). Returns false to ask the
+ * task to stop, which then returns OC_E_STOPPED. Called from the calling thread only. fn may be NULL. */
+typedef struct oc_progress {
+    bool (*fn)(void *user, const char *what, int64_t done, int64_t total);
+    void *user;
+} oc_progress;
+
+/* The candidate (of `count` strings, up to the first NULL) nearest to `word` by Damerau–Levenshtein distance, for "did
+ * you mean"; NULL when none is within max(2, length/3). */
+OC_API const char *oc_text_nearest(const char *word, const char *const *candidates, size_t count);
+
+/* The library's version, "MAJOR.MINOR.PATCH"; static. */
+OC_API const char *oc_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,19 @@
+/* JSON by jansson, with this library's errors. */
+#ifndef OC_BASE_JSON_H
+#define OC_BASE_JSON_H
+
+#include <jansson.h>
+
+#include "ocelli/base.h"
+
+/* Parses `size` bytes; duplicate keys are refused. `where` names the source in errors. *out is released with
+ * json_decref. OC_E_FORMAT with line and column. */
+oc_status oc_json_parse(json_t **out, const char *text, size_t size, const char *where, oc_error *err);
+
+/* Reads and parses a file of at most 256 MiB. */
+oc_status oc_json_read(json_t **out, const char *path, oc_error *err);
+
+/* Compact text with keys in insertion order, freed with oc_free. */
+oc_status oc_json_text(char **out, const json_t *json, oc_error *err);
+
+#endif

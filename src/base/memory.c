@@ -1,0 +1,63 @@
+/* Memory from aligned_alloc, so that oc_free is free() and sanitizers see every block. */
+#define _GNU_SOURCE 1
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
+#define HUGE_FROM ((size_t)4 << 20)
+
+bool oc_size_mul(size_t a, size_t b, size_t *out) {
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+oc_status oc_alloc(void *out, size_t count, size_t size, oc_error *err) {
+    void *memory = NULL;
+    memcpy(out, &memory, sizeof memory);
+    size_t bytes;
+    if (!oc_size_mul(count, size, &bytes) || bytes > PTRDIFF_MAX - HUGE_PAGE)
+        return oc_fail(err, OC_E_MEMORY, NULL, "a size overflows: %zu × %zu bytes", count, size);
+    if (bytes == 0) return OC_OK;
+    size_t alignment = bytes >= HUGE_FROM ? HUGE_PAGE : OC_ALIGNMENT;
+    size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    memory = aligned_alloc(alignment, rounded);
+    if (!memory) return oc_fail(err, OC_E_MEMORY, NULL, "out of memory: %zu bytes more were needed", bytes);
+    /* Only advice: where the kernel has no huge pages, ordinary ones do. */
+    if (alignment == HUGE_PAGE) (void)madvise(memory, rounded, MADV_HUGEPAGE);
+    memset(memory, 0, rounded);
+    memcpy(out, &memory, sizeof memory);
+    return OC_OK;
+}
+
+oc_status oc_grow(void *array, size_t *capacity, size_t count, size_t size, oc_error *err) {
+    if (count <= *capacity) return OC_OK;
+    size_t wanted = *capacity < 8 ? 8 : *capacity;
+    while (wanted < count) {
+        if (wanted > SIZE_MAX / 2) return oc_fail(err, OC_E_MEMORY, NULL, "a size overflows: %zu elements", count);
+        wanted *= 2;
+    }
+    void *fresh, *old;
+    oc_status status = oc_alloc(&fresh, wanted, size, err);
+    if (status != OC_OK) return status;
+    memcpy(&old, array, sizeof old);
+    if (old) memcpy(fresh, old, *capacity * size);
+    oc_free(old);
+    memcpy(array, &fresh, sizeof fresh);
+    *capacity = wanted;
+    return OC_OK;
+}
+
+oc_status oc_strdup(char **out, const char *text, oc_error *err) {
+    size_t size = strlen(text) + 1;
+    oc_status status = oc_alloc(out, size, 1, err);
+    if (status == OC_OK) memcpy(*out, text, size);
+    return status;
+}
+
+void oc_free(void *memory) {
+    free(memory);
+}

@@ -1,0 +1,33 @@
+/* A team of threads and the parallel-for over it: the one place that names OpenMP. With OC_PARALLEL_PTHREAD
+ * defined the same interface runs on plain pthreads (for ThreadSanitizer, which does not understand libgomp). */
+#ifndef OC_BASE_PARALLEL_H
+#define OC_BASE_PARALLEL_H
+
+#include "ocelli/base.h"
+
+typedef struct oc_team oc_team;
+
+/* *out = a team of `threads` (1 … 1024; 0: as many as the process may use, from its affinity mask). OC_E_USAGE
+ * out of range, OC_E_MEMORY. The caller destroys it. */
+oc_status oc_team_create(oc_team **out, int threads, oc_error *err);
+void oc_team_destroy(oc_team **team);
+
+/* Number of threads, >= 1. */
+int oc_team_threads(const oc_team *team);
+
+/* Makes OpenMP regions opened by the calling thread, oneDNN's among them, use the team's number of threads. Call it
+ * before creating or executing primitives. */
+void oc_team_enter(const oc_team *team);
+
+/* Runs task(user, begin, end, worker) so that the ranges cover [0, count) once; ranges are contiguous, a function of
+ * (count, grain, threads) only, and at least `grain` (>= 1) long but for the last. `worker` in [0, threads) tells which
+ * scratch to use. The calling thread takes part; returns when all is done. One call at a time a team, none from inside
+ * a task. `team` NULL: one thread. */
+typedef void (*oc_task_fn)(void *user, int64_t begin, int64_t end, int worker);
+void oc_parallel_for(oc_team *team, int64_t count, int64_t grain, oc_task_fn task, void *user);
+
+/* The same, but workers take ranges of `grain` as they become free: for items of uneven cost (decoding files) whose
+ * results do not depend on who computes them. */
+void oc_parallel_for_dynamic(oc_team *team, int64_t count, int64_t grain, oc_task_fn task, void *user);
+
+#endif

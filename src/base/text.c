@@ -1,0 +1,131 @@
+/* Text buffers, lists of names, and the nearest match. */
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+/* Words longer than this are no typing mistakes of anything. */
+#define WORD_LIMIT 128
+
+/* Room for `more` bytes and the NUL. */
+static oc_status reserve(oc_text *text, size_t more, oc_error *err) {
+    if (more >= SIZE_MAX - text->size) return oc_fail(err, OC_E_MEMORY, NULL, "a text's size overflows");
+    return oc_grow(&text->data, &text->capacity, text->size + more + 1, 1, err);
+}
+
+oc_status oc_text_append(oc_text *text, const void *data, size_t size, oc_error *err) {
+    if (size == 0) return OC_OK;
+    oc_status status = reserve(text, size, err);
+    if (status != OC_OK) return status;
+    memcpy(text->data + text->size, data, size);
+    text->size += size;
+    text->data[text->size] = '\0';
+    return OC_OK;
+}
+
+oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0) return oc_fail(err, OC_E_MEMORY, NULL, "cannot format a text");
+    if (length == 0) return OC_OK;
+    oc_status status = reserve(text, (size_t)length, err);
+    if (status != OC_OK) return status;
+    va_start(args, format);
+    vsnprintf(text->data + text->size, (size_t)length + 1, format, args);
+    va_end(args);
+    text->size += (size_t)length;
+    return OC_OK;
+}
+
+void oc_text_free(oc_text *text) {
+    oc_free(text->data);
+    *text = (oc_text){0};
+}
+
+oc_status oc_names_add(oc_names *names, const char *name, oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_grow(&names->item, &names->capacity, names->count + 1, sizeof *names->item, err));
+    OC_TRY(oc_strdup(&names->item[names->count], name, err));
+    names->count++;
+cleanup:
+    return status;
+}
+
+static int compare_items(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void oc_names_sort(oc_names *names) {
+    if (names->count > 1) qsort(names->item, names->count, sizeof *names->item, compare_items);
+}
+
+int64_t oc_names_find(const oc_names *names, const char *name) {
+    size_t low = 0, high = names->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, names->item[middle]);
+        if (order == 0) return (int64_t)middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return -1;
+}
+
+void oc_names_free(oc_names *names) {
+    for (size_t i = 0; i < names->count; i++) oc_free(names->item[i]);
+    oc_free(names->item);
+    *names = (oc_names){0};
+}
+
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* Edits (insertion, deletion, substitution, exchange of two neighbours) that lead from a to b, both at most
+ * WORD_LIMIT long: the restricted Damerau–Levenshtein distance. */
+static int edit_distance(const char *a, size_t a_length, const char *b, size_t b_length) {
+    int rows[3][WORD_LIMIT + 1];
+    int *before = rows[0], *last = rows[1], *now = rows[2];
+    for (size_t j = 0; j <= b_length; j++) last[j] = (int)j;
+    for (size_t i = 1; i <= a_length; i++) {
+        now[0] = (int)i;
+        for (size_t j = 1; j <= b_length; j++) {
+            int best = smaller(last[j], now[j - 1]) + 1;
+            best = smaller(best, last[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) best = smaller(best, before[j - 2] + 1);
+            now[j] = best;
+        }
+        int *free_row = before;
+        before = last;
+        last = now;
+        now = free_row;
+    }
+    return last[b_length];
+}
+
+const char *oc_text_nearest(const char *word, const char *const *candidates, size_t count) {
+    size_t length = strlen(word);
+    if (length > WORD_LIMIT) return NULL;
+    int best = length / 3 > 2 ? (int)(length / 3) : 2;
+    const char *nearest = NULL;
+    for (size_t i = 0; i < count && candidates[i]; i++) {
+        size_t candidate_length = strlen(candidates[i]);
+        if (candidate_length > WORD_LIMIT) continue;
+        int distance = edit_distance(word, length, candidates[i], candidate_length);
+        /* The first of equally near ones wins. */
+        if (distance < best || (distance == best && !nearest)) {
+            best = distance;
+            nearest = candidates[i];
+        }
+    }
+    return nearest;
+}

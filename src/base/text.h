@@ -1,0 +1,29 @@
+/* Text: a growing buffer, and lists of names. The nearest match for error messages, oc_text_nearest, is public:
+ * ocelli/base.h. */
+#ifndef OC_BASE_TEXT_H
+#define OC_BASE_TEXT_H
+
+#include "ocelli/base.h"
+
+/* A growing NUL-terminated buffer; start from {0}. `data` is NULL while empty and is freed with oc_text_free. */
+typedef struct oc_text {
+    char *data;
+    size_t size, capacity;
+} oc_text;
+oc_status oc_text_append(oc_text *text, const void *data, size_t size, oc_error *err);
+oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void oc_text_free(oc_text *text);
+
+/* A list of owned strings; start from {0}. */
+typedef struct oc_names {
+    char **item;
+    size_t count, capacity;
+} oc_names;
+oc_status oc_names_add(oc_names *names, const char *name, oc_error *err);
+/* Sorts bytewise (strcmp), whatever the locale. */
+void oc_names_sort(oc_names *names);
+/* Place of `name` in a list that is bytewise sorted, or −1. */
+int64_t oc_names_find(const oc_names *names, const char *name);
+void oc_names_free(oc_names *names);
+
+#endif

@@ -1,0 +1,53 @@
+/* Tools on data sets: what is in one, packing, and a generated one. */
+#ifndef OCELLI_DATA_H
+#define OCELLI_DATA_H
+
+#include "ocelli/ocelli.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct oc_data_options {
+    int64_t size; /* input size the pack is for; 0: 64 */
+    const char *cache;
+    int threads;
+    bool skip_bad;
+    bool verify; /* check every byte of the packs against their checksums */
+    oc_progress progress;
+    oc_log log;
+} oc_data_options;
+
+/* Statistics of a whole data set as JSON text (freed with oc_data_free): path, classes, and per split images, images
+ * per class (min, max, and each), sizes ("64x64": count), colour modes, undecodable files (up to 20 with reasons, and
+ * their number), per-channel mean and std on [0, 1]. Decodes every image, so it also finds the bad ones without failing
+ * on them:
+ *     {"path", "classes": [code], "class_names": {code: human name}, "splits": {"train": {
+ *          "images", "images_per_class": {"min", "max", "each": {code: count}}, "sizes": {"64x64": count},
+ *          "colour_modes": {"rgb"|"grey"|"palette"|"rgba"|"grey+alpha": count},
+ *          "undecodable": {"count", "files": [{"name", "reason"}]}, "mean": [3], "std": [3]}, …}}
+ * Absent splits have no key, test images without labels no images_per_class; mean and std are empty without
+ * pixels. Bytes of names that are not UTF-8 are shown as '?'. */
+OC_API oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_options *options, oc_error *err);
+OC_API void oc_data_free(char *json);
+
+/* Makes (or opens) the packed cache of every split; with verify, checks it. */
+OC_API oc_status oc_data_pack(const oc_dataset *dataset, const oc_data_options *options, oc_error *err);
+
+typedef struct oc_demo_options {
+    int classes;   /* 2 … 1000; 0: 10 */
+    int per_class; /* training images a class, 1 … 100000; 0: 200. Validation: a fifth of it, at least 5 */
+    uint64_t seed;
+    int threads;
+    oc_progress progress;
+} oc_demo_options;
+
+/* Writes a generated data set in Tiny ImageNet's layout (64×64 JPEG, words.txt, wnids.txt, val_annotations.txt) into
+ * `folder`, which must be absent or empty (OC_E_EXISTS). A function of the options alone. */
+OC_API oc_status oc_data_demo(const char *folder, const oc_demo_options *options, oc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,169 @@
+/* Ocelli: train image classifiers on ordinary CPUs, and classify with them.
+ *
+ *     oc_dataset *data = NULL;  oc_recipe *recipe = NULL;  oc_trainer *trainer = NULL;  oc_error error;
+ *     oc_recipe_create(&recipe, &error);
+ *     oc_recipe_set(recipe, "model.name", "myresnet-small", "model.name", &error);
+ *     oc_dataset_open(&data, "tiny-imagenet-200", NULL, &error);
+ *     oc_trainer_create(&trainer, data, recipe, &(oc_train_options){.out = "run"}, &error);
+ *     oc_trainer_run(trainer, &error);
+ *
+ * Every handle is made by a …_create or …_open into *out and released by …_destroy(&handle), which allows NULL and
+ * sets it to NULL. Handles are not shared between threads; inside, each uses a team of threads of its own. Strings
+ * passed in are borrowed for the call only unless said otherwise. Statuses: see ocelli/base.h. */
+#ifndef OCELLI_OCELLI_H
+#define OCELLI_OCELLI_H
+
+#include "ocelli/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Data sets -------------------------------------------------------------------------------------------------- */
+
+typedef struct oc_dataset oc_dataset;
+
+typedef struct oc_dataset_options {
+    double holdout; /* [0, 1): share of each training class that becomes `val` when the data set has none; 0: none */
+    uint64_t seed;  /* which ones */
+} oc_dataset_options;
+
+/* Opens a Tiny ImageNet folder as distributed, the same as a .zip, the same with val/<class>/ or
+ * val/<class>/images/, or a folder of class folders (with train and val, or one level). `options` NULL: zeros.
+ * Reads names, no pixels. OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT (which file and line). */
+OC_API oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_options *options, oc_error *err);
+OC_API void oc_dataset_destroy(oc_dataset **dataset);
+
+/* ---- Recipes: every setting of a run, in one table (ocelli/recipe.h) -------------------------------------------- */
+
+typedef struct oc_recipe oc_recipe;
+/* All defaults: the reference recipe. */
+OC_API oc_status oc_recipe_create(oc_recipe **out, oc_error *err);
+OC_API void oc_recipe_destroy(oc_recipe **recipe);
+/* Sets what a YAML file states; other keys stay. OC_E_USAGE with where = "file:line". The recipe is untouched on an
+ * error. */
+OC_API oc_status oc_recipe_load(oc_recipe *recipe, const char *path, oc_error *err);
+/* Sets one key from text. `where` names the source in errors ("--set optimizer.lr"). OC_E_USAGE: unknown key (with
+ * the nearest), wrong type, out of range. */
+OC_API oc_status oc_recipe_set(oc_recipe *recipe, const char *key, const char *value, const char *where, oc_error *err);
+
+/* ---- Training --------------------------------------------------------------------------------------------------- */
+
+typedef struct oc_trainer oc_trainer;
+
+/* Where a run is. Counts from 0. */
+typedef struct oc_train_status {
+    int64_t epoch, epochs; /* the one being worked on */
+    int64_t step, steps;   /* done, and the schedule's length */
+    int64_t step_in_epoch, steps_per_epoch;
+    double loss;                         /* of the last step */
+    double train_loss, train_top1;       /* averages of this epoch so far */
+    double val_loss, val_top1, val_top5; /* of the last validation; NaN before the first */
+    double best_top1;                    /* NaN before the first */
+    double lr;
+    double images_per_second;    /* over this epoch */
+    double data_share;           /* of this epoch's time spent preparing batches, [0, 1] */
+    double seconds, eta_seconds; /* of the whole run; estimate to its end */
+    bool validating;
+} oc_train_status;
+
+typedef struct oc_train_options {
+    const char *out;          /* run folder; created. OC_E_EXISTS when it holds a run and !resume */
+    bool resume;              /* continue the run in `out` */
+    const char *weights;      /* start from a weights file instead of random; may be NULL */
+    int64_t max_steps;        /* stop after this step; 0: none */
+    double max_seconds;       /* stop once the run, what was before resumes included, has taken this; 0: none */
+    int64_t save_every;       /* state every this many steps; 0: at each epoch's end only */
+    int threads;              /* 0: all processors */
+    const char *cache;        /* packed cache's folder; NULL: the user's */
+    bool skip_bad;            /* leave undecodable images out */
+    const volatile int *stop; /* set by a signal handler: finish the step, save, return OC_E_STOPPED; may be NULL  */
+    void (*on_step)(void *user, const oc_train_status *status); /* after each step and during validation; may be NULL */
+    void (*on_epoch)(void *user, const oc_train_status *status); /* after each validation; may be NULL */
+    void *user;
+    oc_progress progress; /* decoding into the cache */
+    oc_log log;
+} oc_train_options;
+
+/* Prepares a run: packs the data if needed, builds model and plans, opens or resumes the run folder. `dataset` is
+ * borrowed until destroy; `recipe` is copied. Nothing in `out` is changed before every check has passed. */
+OC_API oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const oc_recipe *recipe,
+                                   const oc_train_options *options, oc_error *err);
+/* Trains to the end or to a limit, with validation, records and checkpoints; saves. OC_OK also at max_steps and
+ * max_seconds; OC_E_STOPPED when asked to stop; OC_E_NON_FINITE with step, layer and samples. */
+OC_API oc_status oc_trainer_run(oc_trainer *trainer, oc_error *err);
+/* One step (and, where due, the validation and save around it); *done = nothing is left to do. */
+OC_API oc_status oc_trainer_step(oc_trainer *trainer, bool *done, oc_error *err);
+OC_API oc_train_status oc_trainer_status(const oc_trainer *trainer);
+OC_API void oc_trainer_destroy(oc_trainer **trainer);
+
+/* ---- Models and weights ----------------------------------------------------------------------------------------- */
+
+typedef struct oc_model oc_model;
+
+/* A model by name for `count` class codes (copied, in order), input 3 × size × size, all weights zero. OC_E_USAGE
+ * for an unknown name (lists the valid ones) or a size it cannot take. */
+OC_API oc_status oc_model_create(oc_model **out, const char *name, const char *const *classes, size_t count,
+                                 int64_t size, oc_error *err);
+/* A model from a weights file. A file without metadata needs `name` and `classes` (else NULL, 0), or OC_E_USAGE says
+ * which flags to pass; its size is taken to be 64 when `size` is 0. Arguments that contradict the metadata, and tensors
+ * that do not fit: OC_E_MISMATCH. Damaged files are refused. */
+OC_API oc_status oc_model_open(oc_model **out, const char *path, const char *name, const char *const *classes,
+                               size_t count, int64_t size, oc_error *err);
+/* Writes a weights file, atomically. */
+OC_API oc_status oc_model_save(const oc_model *model, const char *path, oc_error *err);
+OC_API void oc_model_destroy(oc_model **model);
+
+/* ---- Classifying ------------------------------------------------------------------------------------------------ */
+
+typedef struct oc_classifier oc_classifier;
+
+/* One guess. `code` is the class's name, owned by the model; a data set's words.txt says what it means in words
+ * (oc_dataset_class_name, ocelli/eval.h). */
+typedef struct oc_prediction {
+    int32_t class_index;
+    float probability;
+    const char *code;
+} oc_prediction;
+
+/* Takes `model` (which must outlive it) with room for `batch` images at once. threads 0: all. */
+OC_API oc_status oc_classifier_create(oc_classifier **out, oc_model *model, int64_t batch, int threads, oc_error *err);
+OC_API void oc_classifier_destroy(oc_classifier **classifier);
+/* The `top_k` likeliest classes (1 … classes) of one decoded image, pixels [height, width, 3] RGB uint8. */
+OC_API oc_status oc_classifier_pixels(oc_classifier *classifier, const uint8_t *pixels, int64_t width, int64_t height,
+                                      oc_prediction *predictions, size_t top_k, oc_error *err);
+/* The same of a JPEG or PNG file's bytes. `where` names it in errors. */
+OC_API oc_status oc_classifier_encoded(oc_classifier *classifier, const void *data, size_t size, const char *where,
+                                       oc_prediction *predictions, size_t top_k, oc_error *err);
+
+/* ---- Evaluating ------------------------------------------------------------------------------------------------- */
+
+typedef struct oc_evaluation {
+    int64_t images, skipped;
+    double loss; /* mean cross-entropy with `smoothing` */
+    double top1, top5;
+    double images_per_second;
+} oc_evaluation;
+
+typedef struct oc_eval_options {
+    const char *split;  /* NULL: "val" */
+    int64_t batch_size; /* 0: 64 */
+    int threads;        /* 0: all */
+    double smoothing;   /* label smoothing in the loss, [0, 1) */
+    const char *cache;  /* NULL: the user's */
+    bool skip_bad;
+    const char *save_logits; /* safetensors file to write: logits [N, classes], labels [N]; may be NULL */
+    oc_progress progress;
+    oc_log log;
+} oc_eval_options;
+
+/* Over every image of the split, classes matched by name: a class of the data that the model does not know is
+ * OC_E_MISMATCH. */
+OC_API oc_status oc_evaluate(oc_evaluation *out, oc_model *model, const oc_dataset *dataset,
+                             const oc_eval_options *options, oc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

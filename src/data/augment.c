@@ -1,0 +1,207 @@
+/* The augmentation of the reference system: rows of two tables, the steps and the colour operations.
+ *
+ * The semantics are those of torchvision 0.14 on float images (RandomResizedCrop.get_params and
+ * functional_tensor.adjust_{brightness,saturation,hue}). Deviation: adjust_hue's way to HSV and back is written in its
+ * closed form (below), which agrees to rounding. Every pixel is computed by the same operations on whatever
+ * instruction set, so the bits do not depend on it. */
+#include "data/augment.h"
+
+#include <math.h>
+
+#define AREA_LOW 0.3
+#define AREA_HIGH 1.0
+#define ASPECT_LOW (3.0 / 4.0)
+#define ASPECT_HIGH (4.0 / 3.0)
+#define CROP_TRIES 10
+#define FLIP_PROBABILITY 0.5
+#define JITTER_PROBABILITY 0.8
+
+/* Loops over pixels, compiled for several instruction sets and chosen when the program is loaded; not under
+ * sanitizers, whose run time is not up yet at that moment. */
+#if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && !defined __SANITIZE_ADDRESS__ &&                   \
+    !defined __SANITIZE_THREAD__
+#define PIXEL_LOOP __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define PIXEL_LOOP
+#endif
+
+static inline float clamp01(float x) {
+    x = x < 0.0f ? 0.0f : x;
+    return x > 1.0f ? 1.0f : x;
+}
+
+/* ---- Colour operations ------------------------------------------------------------------------------------------ */
+
+PIXEL_LOOP static void brightness(float *planes, int64_t count, float factor) {
+    for (int64_t i = 0; i < 3 * count; i++) planes[i] = clamp01(planes[i] * factor);
+}
+
+PIXEL_LOOP static void saturation(float *planes, int64_t count, float factor) {
+    float *restrict red = planes, *restrict green = planes + count, *restrict blue = planes + 2 * count;
+    for (int64_t i = 0; i < count; i++) {
+        float grey = 0.2989f * red[i] + 0.587f * green[i] + 0.114f * blue[i];
+        float share = (1.0f - factor) * grey;
+        red[i] = clamp01(factor * red[i] + share);
+        green[i] = clamp01(factor * green[i] + share);
+        blue[i] = clamp01(factor * blue[i] + share);
+    }
+}
+
+/* One channel of a colour between `low` and `high` (the least and the largest channel): high − (high − low)·w, clamped,
+ * w = 2 − the distance of `sixths` from the nearest of 2, 8, 14; `sixths` in [0, 18) is the hue in sixths of the circle
+ * plus 5 for red, 3 for green, 1 for blue. */
+static inline float hue_channel(float high, float low, float sixths) {
+    float first = fabsf(sixths - 2.0f), second = fabsf(sixths - 8.0f), third = fabsf(sixths - 14.0f);
+    float nearest = first < second ? first : second;
+    nearest = nearest < third ? nearest : third;
+    float x = high - (high - low) * (2.0f - nearest);
+    x = x > high ? high : x;
+    return x < low ? low : x;
+}
+
+PIXEL_LOOP static void hue(float *planes, int64_t count, float factor) {
+    float *restrict red = planes, *restrict green = planes + count, *restrict blue = planes + 2 * count;
+    float turn = 6.0f * (factor - floorf(factor));
+    for (int64_t i = 0; i < count; i++) {
+        /* Sorting the channels, each exchange reflects the hue: |base + (middle − third) / chroma| is the hue in
+         * sixths, 0 … 6. Selections of plain values only, which become vector blends; arithmetic with a selected
+         * constant would become branches. 1e-20: grey has no hue, any will do. */
+        float r = red[i], g = green[i], b = blue[i];
+        float above = g < b ? b : g, third = g < b ? g : b;
+        float base = g < b ? -6.0f : 0.0f, reflected = -2.0f - base;
+        float high = r < above ? above : r, middle = r < above ? r : above;
+        base = r < above ? reflected : base;
+        float low = middle < third ? middle : third;
+        float sixths = fabsf(base + (middle - third) / (high - low + 1e-20f)) + turn;
+        red[i] = hue_channel(high, low, sixths + 5.0f);
+        green[i] = hue_channel(high, low, sixths + 3.0f);
+        blue[i] = hue_channel(high, low, sixths + 1.0f);
+    }
+}
+
+const oc_colour_operation oc_colour_operations[OC_COLOUR_OPERATIONS] = {
+    {"brightness", 0.6, 1.4, brightness},
+    {"saturation", 0.6, 1.4, saturation},
+    {"hue", -0.2, 0.2, hue},
+};
+
+/* ---- Steps ------------------------------------------------------------------------------------------------------ */
+
+/* Where a step works: planes [3, size, size], `image` and `resizer` for the step that fills them. */
+typedef struct canvas {
+    const oc_image *image;
+    int64_t size;
+    float *planes;
+    oc_resizer *resizer;
+} canvas;
+
+static void crop_draw(oc_augmentation *out, oc_random *random, int32_t height, int32_t width) {
+    double area = (double)height * width;
+    for (int i = 0; i < CROP_TRIES; i++) {
+        double target = area * oc_random_range(random, AREA_LOW, AREA_HIGH);
+        double aspect = exp(oc_random_range(random, log(ASPECT_LOW), log(ASPECT_HIGH)));
+        /* rint: half to even, as Python's round. */
+        double w = rint(sqrt(target * aspect)), h = rint(sqrt(target / aspect));
+        if (w <= 0.0 || w > width || h <= 0.0 || h > height) continue;
+        out->width = (int32_t)w;
+        out->height = (int32_t)h;
+        out->top = (int32_t)oc_random_below(random, (uint32_t)(height - out->height + 1));
+        out->left = (int32_t)oc_random_below(random, (uint32_t)(width - out->width + 1));
+        return;
+    }
+    out->width = width;
+    out->height = height;
+    double aspect = (double)width / height;
+    if (aspect < ASPECT_LOW) out->height = (int32_t)rint(width / ASPECT_LOW);
+    if (aspect > ASPECT_HIGH) out->width = (int32_t)rint(height * ASPECT_HIGH);
+    if (out->height > height) out->height = height;
+    if (out->width > width) out->width = width;
+    out->top = (height - out->height) / 2;
+    out->left = (width - out->width) / 2;
+}
+
+static void crop_apply(const oc_augmentation *a, const canvas *canvas) {
+    oc_box box = {.x = a->left, .y = a->top, .width = a->width, .height = a->height};
+    oc_resizer_run(canvas->resizer, canvas->image->pixels, canvas->image->width, &box, canvas->size, canvas->size,
+                   canvas->planes);
+}
+
+static void flip_draw(oc_augmentation *out, oc_random *random, int32_t height, int32_t width) {
+    (void)height;
+    (void)width;
+    out->flip = oc_random_uniform(random) < FLIP_PROBABILITY;
+}
+
+static void flip_apply(const oc_augmentation *a, const canvas *canvas) {
+    if (!a->flip) return;
+    for (int64_t y = 0; y < 3 * canvas->size; y++) {
+        float *row = canvas->planes + y * canvas->size;
+        for (int64_t left = 0, right = canvas->size - 1; left < right; left++, right--) {
+            float swapped = row[left];
+            row[left] = row[right];
+            row[right] = swapped;
+        }
+    }
+}
+
+static void jitter_draw(oc_augmentation *out, oc_random *random, int32_t height, int32_t width) {
+    (void)height;
+    (void)width;
+    out->jitters = 0;
+    if (oc_random_uniform(random) >= JITTER_PROBABILITY) return;
+    uint32_t order[OC_COLOUR_OPERATIONS];
+    oc_random_permutation(random, order, OC_COLOUR_OPERATIONS);
+    for (int i = 0; i < OC_COLOUR_OPERATIONS; i++) {
+        const oc_colour_operation *operation = &oc_colour_operations[order[i]];
+        out->jitter[i] = (oc_jitter){(int)order[i], (float)oc_random_range(random, operation->low, operation->high)};
+    }
+    out->jitters = OC_COLOUR_OPERATIONS;
+}
+
+static void jitter_apply(const oc_augmentation *a, const canvas *canvas) {
+    for (int i = 0; i < a->jitters; i++)
+        oc_colour_operations[a->jitter[i].operation].apply(canvas->planes, canvas->size * canvas->size,
+                                                           a->jitter[i].factor);
+}
+
+/* A step of the augmentation: draws its part of an oc_augmentation, and applies it. */
+typedef struct augment_step {
+    void (*draw)(oc_augmentation *out, oc_random *random, int32_t height, int32_t width);
+    void (*apply)(const oc_augmentation *augmentation, const canvas *canvas);
+} augment_step;
+
+/* In order. All draw from one stream, so a new row at the end leaves the numbers of the others as they are. */
+static const augment_step steps[] = {
+    {crop_draw, crop_apply},
+    {flip_draw, flip_apply},
+    {jitter_draw, jitter_apply},
+};
+
+/* ---- The whole -------------------------------------------------------------------------------------------------- */
+
+oc_augmentation oc_augmentation_draw(oc_random *random, int32_t height, int32_t width) {
+    oc_augmentation augmentation = {0};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) steps[i].draw(&augmentation, random, height, width);
+    return augmentation;
+}
+
+oc_augmentation oc_augmentation_central(int32_t height, int32_t width, int64_t size) {
+    int64_t shorter = height < width ? height : width, side = size;
+    if (shorter < size) side = shorter;
+    if (4 * shorter > 5 * size) side = (4 * shorter + 2) / 5;
+    return (oc_augmentation){.top = (int32_t)((height - side) / 2),
+                             .left = (int32_t)((width - side) / 2),
+                             .height = (int32_t)side,
+                             .width = (int32_t)side};
+}
+
+PIXEL_LOOP static void normalise(float *plane, int64_t count, float mean, float scale) {
+    for (int64_t i = 0; i < count; i++) plane[i] = (plane[i] - mean) * scale;
+}
+
+void oc_augmentation_apply(const oc_augmentation *augmentation, const oc_image *image, int64_t size,
+                           const float mean[3], const float std[3], float *dst, oc_resizer *resizer) {
+    canvas canvas = {image, size, dst, resizer};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) steps[i].apply(augmentation, &canvas);
+    for (int c = 0; c < 3; c++) normalise(dst + c * size * size, size * size, mean[c], 1.0f / std[c]);
+}

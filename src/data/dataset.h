@@ -1,0 +1,40 @@
+/* A data set: splits, classes by name, samples; read from a Tiny ImageNet folder, its zip, or class folders. */
+#ifndef OC_DATA_DATASET_H
+#define OC_DATA_DATASET_H
+
+#include "base/text.h"
+#include "ocelli/ocelli.h"
+
+/* One image file. Samples of a split are sorted by (class name, file name), bytewise; test images by name. */
+typedef struct oc_sample {
+    char *name;    /* file name alone, as predictions and errors show it */
+    char *path;    /* relative to the data set's root (inside the zip: the member's name) */
+    int32_t label; /* place in the sorted class list; −1: unknown (test) */
+} oc_sample;
+
+typedef struct oc_split {
+    const char *name; /* "train", "val", "test" */
+    oc_sample *sample;
+    int64_t count;
+} oc_split;
+
+struct oc_dataset; /* opaque: ocelli.h's oc_dataset */
+
+/* NULL when the data set has no such split. */
+const oc_split *oc_dataset_split(const oc_dataset *dataset, const char *name);
+/* Sorted class codes; shared by all splits. */
+const oc_names *oc_dataset_classes(const oc_dataset *dataset);
+/* "goldfish, Carassius auratus" for a class code, or the code itself where words.txt has none. */
+const char *oc_dataset_human_name(const oc_dataset *dataset, const char *class_code);
+/* XXH3 over paths' names, folder times and counts (zip: size, time, central directory). */
+uint64_t oc_dataset_fingerprint(const oc_dataset *dataset);
+/* XXH3 over where the data set lies and how it was opened: two with the same identity and different fingerprints are
+ * an older and a newer state of the same. */
+uint64_t oc_dataset_identity(const oc_dataset *dataset);
+/* Path as given by the user. */
+const char *oc_dataset_path(const oc_dataset *dataset);
+/* Bytes of one sample's file into *data (freed with oc_free). Thread-safe. */
+oc_status oc_dataset_read(const oc_dataset *dataset, const oc_sample *sample, uint8_t **data, size_t *size,
+                          oc_error *err);
+
+#endif

@@ -1,0 +1,408 @@
+/* Recognising a data set by its folders: Tiny ImageNet as distributed, the same with class folders in val, or any
+ * folder of class folders. Folders are looked into to a fixed depth, so links that lead in a circle do no harm. */
+#define _GNU_SOURCE 1
+#include "data/layout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/annotations.h"
+
+#define TEXT_LIMIT ((size_t)64 << 20) /* of a text file; words.txt has 2.6 MB */
+#define IMAGES "images"
+#define ANNOTATIONS "val_annotations.txt"
+
+/* What one folder holds. */
+typedef struct view {
+    char *path;
+    oc_names files, folders;
+} view;
+
+static bool has(const oc_names *names, const char *name) {
+    return oc_names_find(names, name) >= 0;
+}
+
+static bool is_image(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot && (strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".png") == 0);
+}
+
+static bool has_image(const oc_names *files) {
+    for (size_t i = 0; i < files->count; i++)
+        if (is_image(files->item[i])) return true;
+    return false;
+}
+
+static void view_close(view *v) {
+    oc_free(v->path);
+    oc_names_free(&v->files);
+    oc_names_free(&v->folders);
+    *v = (view){0};
+}
+
+/* Lists parent/name (name "": parent itself) into *v, an empty view. */
+static oc_status view_open(view *v, oc_dataset *dataset, const char *parent, const char *name, XXH3_state_t *hash,
+                           oc_error *err) {
+    oc_status status;
+    if (*name)
+        OC_TRY(oc_path_join(&v->path, parent, name, err));
+    else
+        OC_TRY(oc_strdup(&v->path, parent, err));
+    status = oc_source_list(dataset->source, v->path, &v->files, &v->folders, hash, err);
+cleanup:
+    return status;
+}
+
+static oc_status fail_at(oc_dataset *dataset, oc_error *err, const char *folder, const char *message) {
+    char where[OC_ERROR_WHERE_SIZE];
+    return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, folder, where, sizeof where), "%s", message);
+}
+
+/* Reads folder/name; *text is freed with oc_free. */
+static oc_status text_read(oc_dataset *dataset, const char *folder, const char *name, char **text, size_t *size,
+                           char *where, oc_error *err) {
+    char *path = NULL;
+    oc_status status;
+    OC_TRY(oc_path_join(&path, folder, name, err));
+    oc_source_where(dataset->source, path, where, OC_ERROR_WHERE_SIZE);
+    status = dataset->source->ops->read(dataset->source, path, TEXT_LIMIT, text, size, err);
+cleanup:
+    oc_free(path);
+    return status;
+}
+
+static int sample_compare(const void *a, const void *b) {
+    const oc_sample *first = a, *second = b;
+    if (first->label != second->label) return first->label < second->label ? -1 : 1;
+    const int order = strcmp(first->name, second->name);
+    return order ? order : strcmp(first->path, second->path);
+}
+
+static void split_sort(oc_split *split, int64_t from) {
+    if (split->count - from > 1)
+        qsort(split->sample + from, (size_t)(split->count - from), sizeof(*split->sample), sample_compare);
+}
+
+static oc_status images_add(oc_dataset *dataset, int split, const view *v, int32_t label, oc_error *err) {
+    oc_status status = OC_OK;
+    for (size_t i = 0; i < v->files.count; i++)
+        if (is_image(v->files.item[i])) OC_TRY(oc_dataset_add(dataset, split, v->path, v->files.item[i], label, err));
+cleanup:
+    return status;
+}
+
+/* Adds the images in parent/name and in parent/name/images; *found of them. */
+static oc_status class_read(oc_dataset *dataset, int split, const char *parent, const char *name, int32_t label,
+                            XXH3_state_t *hash, int64_t *found, oc_error *err) {
+    const int64_t before = dataset->split[split].count;
+    view folder = {0}, images = {0};
+    oc_status status;
+    OC_TRY(view_open(&folder, dataset, parent, name, hash, err));
+    OC_TRY(images_add(dataset, split, &folder, label, err));
+    if (has(&folder.folders, IMAGES)) {
+        OC_TRY(view_open(&images, dataset, folder.path, IMAGES, hash, err));
+        OC_TRY(images_add(dataset, split, &images, label, err));
+    }
+    *found = dataset->split[split].count - before;
+    split_sort(&dataset->split[split], before);
+cleanup:
+    view_close(&folder);
+    view_close(&images);
+    return status;
+}
+
+/* ---- classes ---- */
+
+/* Class folders against wnids.txt: a class without a folder, or a folder that is no class. */
+static oc_status classes_check(oc_dataset *dataset, const oc_names *listed, const view *train, oc_error *err) {
+    char where[OC_ERROR_WHERE_SIZE];
+    const char *missing = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < listed->count; i++)
+        if (!has(&train->folders, listed->item[i]) && count++ == 0) missing = listed->item[i];
+    oc_source_where(dataset->source, train->path, where, sizeof where);
+    if (missing)
+        return oc_fail(
+            err, OC_E_FORMAT, where,
+            "half-unpacked data set: %zu of the %zu classes in wnids.txt have no folder here, the first is %s; "
+            "unpack it again",
+            count, listed->count, missing);
+    for (size_t i = 0; i < train->folders.count; i++)
+        if (!has(listed, train->folders.item[i]))
+            return oc_fail(err, OC_E_FORMAT, where, "the folder %s is not a class listed in wnids.txt",
+                           train->folders.item[i]);
+    return OC_OK;
+}
+
+/* Sets the classes of a data set with train and val: the folders in train; without train the lines of wnids.txt, or
+ * the folders in val. `train` and `val` may be empty views. */
+static oc_status classes_read(oc_dataset *dataset, const view *root, const view *train, const view *val,
+                              oc_error *err) {
+    oc_names listed = {0};
+    char *text = NULL, where[OC_ERROR_WHERE_SIZE];
+    size_t size;
+    oc_status status = OC_OK;
+    if (has(&root->files, "wnids.txt")) {
+        OC_TRY(text_read(dataset, root->path, "wnids.txt", &text, &size, where, err));
+        OC_TRY(oc_lines_parse(&listed, text, size, where, err));
+        oc_names_sort(&listed);
+        if (train->path) OC_TRY(classes_check(dataset, &listed, train, err));
+    }
+    const oc_names *source = train->path ? &train->folders : listed.count > 0 ? &listed : &val->folders;
+    for (size_t i = 0; i < source->count; i++)
+        if (i == 0 || strcmp(source->item[i - 1], source->item[i]) != 0)
+            OC_TRY(oc_names_add(&dataset->classes, source->item[i], err));
+cleanup:
+    oc_names_free(&listed);
+    oc_free(text);
+    return status;
+}
+
+static oc_status unknown_class(oc_dataset *dataset, const char *where, const char *code, oc_error *err) {
+    const oc_names *classes = &dataset->classes;
+    const char *nearest = oc_text_nearest(code, (const char *const *)classes->item, classes->count);
+    return oc_fail(err, OC_E_FORMAT, where, "class %s is not among the %zu training classes%s%s%s", code,
+                   classes->count, nearest ? " (the nearest is " : "", nearest ? nearest : "", nearest ? ")" : "");
+}
+
+/* ---- splits ---- */
+
+static oc_status train_read(oc_dataset *dataset, const view *train, XXH3_state_t *hash, oc_error *err) {
+    oc_status status = OC_OK;
+    char where[OC_ERROR_WHERE_SIZE];
+    int64_t found;
+    if (train->folders.count == 0) return fail_at(dataset, err, train->path, "this folder has no class folders in it");
+    for (size_t i = 0; i < train->folders.count; i++) {
+        OC_TRY(class_read(dataset, OC_SPLIT_TRAIN, train->path, train->folders.item[i], (int32_t)i, hash, &found, err));
+        if (found == 0) {
+            oc_source_where(dataset->source, train->path, where, sizeof where);
+            status = oc_fail(err, OC_E_FORMAT, where,
+                             "half-unpacked data set: class %s has no .JPEG, .jpg or .png files; unpack it again",
+                             train->folders.item[i]);
+            goto cleanup;
+        }
+    }
+    dataset->present[OC_SPLIT_TRAIN] = true;
+cleanup:
+    return status;
+}
+
+/* Class folders in val or test, whose classes must be known. */
+static oc_status labelled_read(oc_dataset *dataset, int split, const view *folder, XXH3_state_t *hash, oc_error *err) {
+    oc_status status = OC_OK;
+    char where[OC_ERROR_WHERE_SIZE];
+    int64_t found;
+    for (size_t i = 0; i < folder->folders.count; i++) {
+        const char *name = folder->folders.item[i];
+        const int64_t label = oc_names_find(&dataset->classes, name);
+        if (strcmp(name, IMAGES) == 0 && label < 0) continue;
+        if (label < 0) {
+            oc_source_where(dataset->source, folder->path, where, sizeof where);
+            return unknown_class(dataset, where, name, err);
+        }
+        OC_TRY(class_read(dataset, split, folder->path, name, (int32_t)label, hash, &found, err));
+    }
+cleanup:
+    return status;
+}
+
+/* Matches the annotated names with the files that are there (both sorted) and labels them. */
+static oc_status annotated_match(oc_dataset *dataset, const oc_annotations *annotations, const char *where,
+                                 const view *images, oc_error *err) {
+    oc_status status = OC_OK;
+    char place[OC_ERROR_WHERE_SIZE + 32];
+    const oc_annotation *missing = NULL;
+    size_t absent = 0;
+    for (size_t i = 0; i < annotations->count; i++) {
+        const oc_annotation *a = &annotations->item[i];
+        const int64_t label = oc_names_find(&dataset->classes, a->code);
+        if (label < 0) {
+            snprintf(place, sizeof place, "%s:%lld", where, (long long)a->line);
+            return unknown_class(dataset, place, a->code, err);
+        }
+        if (!has(&images->files, a->image)) {
+            if (!missing || a->line < missing->line) missing = a;
+            absent++;
+            continue;
+        }
+        OC_TRY(oc_dataset_add(dataset, OC_SPLIT_VAL, images->path, a->image, (int32_t)label, err));
+    }
+    if (missing) {
+        snprintf(place, sizeof place, "%s:%lld", where, (long long)missing->line);
+        return oc_fail(err, OC_E_FORMAT, place,
+                       "half-unpacked data set: %zu of the %zu images listed are not in %s, the first is %s; "
+                       "unpack it again",
+                       absent, annotations->count, images->path, missing->image);
+    }
+    size_t next = 0;
+    for (size_t i = 0; i < images->files.count; i++) {
+        const char *name = images->files.item[i];
+        if (!is_image(name)) continue;
+        while (next < annotations->count && strcmp(annotations->item[next].image, name) < 0) next++;
+        if (next == annotations->count || strcmp(annotations->item[next].image, name) != 0)
+            return oc_fail(err, OC_E_FORMAT, where, "no line for the image %s, which is in %s", name, images->path);
+    }
+    split_sort(&dataset->split[OC_SPLIT_VAL], 0);
+cleanup:
+    return status;
+}
+
+static oc_status annotated_read(oc_dataset *dataset, const view *val, const view *images, XXH3_state_t *hash,
+                                oc_error *err) {
+    oc_annotations annotations = {0};
+    char *text = NULL, where[OC_ERROR_WHERE_SIZE];
+    size_t size;
+    oc_status status;
+    OC_TRY(text_read(dataset, val->path, ANNOTATIONS, &text, &size, where, err));
+    XXH3_64bits_update(hash, text, size);
+    OC_TRY(oc_annotations_parse(&annotations, text, size, where, err));
+    status = annotated_match(dataset, &annotations, where, images, err);
+cleanup:
+    oc_annotations_free(&annotations);
+    oc_free(text);
+    return status;
+}
+
+static oc_status val_read(oc_dataset *dataset, const view *val, XXH3_state_t *hash, oc_error *err) {
+    const bool annotated = has(&val->files, ANNOTATIONS), direct = has_image(&val->files);
+    const bool class_folders = val->folders.count > (has(&val->folders, IMAGES) ? 1 : 0);
+    view images = {0};
+    oc_status status = OC_OK;
+    if (has(&val->folders, IMAGES)) OC_TRY(view_open(&images, dataset, val->path, IMAGES, hash, err));
+    const view *flat = direct ? val : &images;
+    if (has_image(&flat->files)) {
+        status = annotated ? annotated_read(dataset, val, flat, hash, err)
+                           : fail_at(dataset, err, flat->path,
+                                     "images without class folders need a " ANNOTATIONS " beside them in val");
+    } else if (class_folders) {
+        status = labelled_read(dataset, OC_SPLIT_VAL, val, hash, err);
+    } else if (annotated) {
+        status = annotated_read(dataset, val, images.path ? &images : val, hash, err);
+    }
+    if (status == OC_OK && dataset->split[OC_SPLIT_VAL].count == 0)
+        status = fail_at(dataset, err, val->path, "half-unpacked data set: no images in this folder; unpack it again");
+    dataset->present[OC_SPLIT_VAL] = true;
+cleanup:
+    view_close(&images);
+    return status;
+}
+
+/* Test images have no labels, unless they lie in class folders. */
+static oc_status test_read(oc_dataset *dataset, const view *root, XXH3_state_t *hash, oc_error *err) {
+    view test = {0};
+    int64_t found;
+    oc_status status;
+    OC_TRY(class_read(dataset, OC_SPLIT_TEST, root->path, "test", -1, hash, &found, err));
+    if (found == 0) {
+        OC_TRY(view_open(&test, dataset, root->path, "test", NULL, err));
+        OC_TRY(labelled_read(dataset, OC_SPLIT_TEST, &test, hash, err));
+    }
+    dataset->present[OC_SPLIT_TEST] = dataset->split[OC_SPLIT_TEST].count > 0;
+cleanup:
+    view_close(&test);
+    return status;
+}
+
+/* ---- the whole ---- */
+
+static oc_status splits_read(oc_dataset *dataset, const view *root, const view *train, XXH3_state_t *hash,
+                             oc_error *err) {
+    view val = {0};
+    oc_status status = OC_OK;
+    if (has(&root->folders, "val")) OC_TRY(view_open(&val, dataset, root->path, "val", hash, err));
+    OC_TRY(classes_read(dataset, root, train, &val, err));
+    if (train->path) OC_TRY(train_read(dataset, train, hash, err));
+    if (val.path) OC_TRY(val_read(dataset, &val, hash, err));
+    if (has(&root->folders, "test")) OC_TRY(test_read(dataset, root, hash, err));
+cleanup:
+    view_close(&val);
+    return status;
+}
+
+/* One level of class folders; folders without images are none. */
+static oc_status classes_only_read(oc_dataset *dataset, const view *root, XXH3_state_t *hash, oc_error *err) {
+    oc_status status = OC_OK;
+    int64_t found;
+    for (size_t i = 0; i < root->folders.count; i++) {
+        const int32_t label = (int32_t)dataset->classes.count;
+        OC_TRY(class_read(dataset, OC_SPLIT_TRAIN, root->path, root->folders.item[i], label, hash, &found, err));
+        if (found > 0) OC_TRY(oc_names_add(&dataset->classes, root->folders.item[i], err));
+    }
+    dataset->present[OC_SPLIT_TRAIN] = dataset->classes.count > 0;
+    if (dataset->classes.count == 0)
+        status = fail_at(dataset, err, root->path,
+                         "no data set here: expected train/<class>/ and val/, or a folder of images for each class");
+cleanup:
+    return status;
+}
+
+/* True for a folder that holds folders other than "images" and no images itself: not one class but several. */
+static bool holds_classes(const view *v) {
+    return !has_image(&v->files) && v->folders.count > (has(&v->folders, IMAGES) ? 1 : 0);
+}
+
+/* Archives, and folders they were unpacked into, often hold one folder with everything in it: *root becomes that. */
+static oc_status root_find(oc_dataset *dataset, view *root, oc_error *err) {
+    view inner = {0};
+    oc_status status;
+    OC_TRY(view_open(root, dataset, "", "", NULL, err));
+    if (root->folders.count != 1 || has_image(&root->files)) return OC_OK;
+    const char *name = root->folders.item[0];
+    if (strcmp(name, "train") == 0 || strcmp(name, "val") == 0 || strcmp(name, "test") == 0) return OC_OK;
+    OC_TRY(view_open(&inner, dataset, "", name, NULL, err));
+    if (holds_classes(&inner)) {
+        view_close(root);
+        *root = inner;
+        inner = (view){0};
+    }
+cleanup:
+    view_close(&inner);
+    return status;
+}
+
+static oc_status words_read(oc_dataset *dataset, const view *root, oc_error *err) {
+    char *text = NULL, where[OC_ERROR_WHERE_SIZE];
+    size_t size;
+    oc_status status;
+    OC_TRY(oc_alloc(&dataset->human, dataset->classes.count, sizeof(*dataset->human), err));
+    if (has(&root->files, "words.txt")) {
+        OC_TRY(text_read(dataset, root->path, "words.txt", &text, &size, where, err));
+        OC_TRY(oc_words_parse(dataset->human, &dataset->classes, text, size, err));
+    }
+cleanup:
+    oc_free(text);
+    return status;
+}
+
+oc_status oc_layout_read(oc_dataset *dataset, XXH3_state_t *hash, oc_error *err) {
+    view root = {0}, train = {0};
+    oc_status status;
+    OC_TRY(root_find(dataset, &root, err));
+    const bool has_train = has(&root.folders, "train"), has_val = has(&root.folders, "val");
+    bool split = has(&root.files, "wnids.txt") && (has_val || has(&root.folders, "test"));
+    if (has_train) {
+        OC_TRY(view_open(&train, dataset, root.path, "train", hash, err));
+        /* A class may be called "train" (the vehicle). */
+        split = split || has_val || holds_classes(&train) || root.folders.count == 1;
+    } else if (has_val && !split) {
+        view val = {0};
+        status = view_open(&val, dataset, root.path, "val", NULL, err);
+        split = holds_classes(&val) || has(&val.files, ANNOTATIONS);
+        view_close(&val);
+        if (status != OC_OK) goto cleanup;
+    }
+    if (split)
+        OC_TRY(splits_read(dataset, &root, &train, hash, err));
+    else
+        OC_TRY(classes_only_read(dataset, &root, hash, err));
+    status = words_read(dataset, &root, err);
+cleanup:
+    view_close(&root);
+    view_close(&train);
+    return status;
+}

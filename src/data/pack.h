@@ -1,0 +1,44 @@
+/* The packed cache: every image of a split decoded once to RGB uint8 and mapped into memory.
+ * One file a split in the cache folder, named after the data set's path, split, size and fingerprint; made in
+ * parallel when first needed, written beside and renamed, so that two processes may start at once. */
+#ifndef OC_DATA_PACK_H
+#define OC_DATA_PACK_H
+
+#include "base/parallel.h"
+#include "data/dataset.h"
+
+typedef struct oc_pack oc_pack;
+
+typedef struct oc_pack_options {
+    int64_t size;      /* recipe's input size: larger images are kept with the shorter side 1.25 × size */
+    const char *cache; /* cache folder; NULL: $XDG_CACHE_HOME/ocelli or ~/.cache/ocelli */
+    bool skip_bad;     /* leave undecodable images out (logged, with their number) instead of refusing */
+    oc_team *team;     /* borrowed, only while opening */
+    oc_progress progress;
+    oc_log log; /* up to 20 bad files with reasons */
+} oc_pack_options;
+
+/* One image: pixels [height, width, 3] uint8 RGB, in the mapping. */
+typedef struct oc_image {
+    const uint8_t *pixels;
+    int32_t width, height;
+    int32_t label;    /* class number, −1 for test images */
+    const char *name; /* file name as in the data set ("n01443537_0.JPEG") */
+} oc_image;
+
+/* Opens the split's pack (split: "train", "val", "test"), making it if it is absent or stale. The data set is
+ * borrowed and outlives the pack. OC_E_FORMAT when images cannot be decoded and !skip_bad; OC_E_NOT_FOUND for an absent
+ * split. */
+oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *split, const oc_pack_options *options,
+                       oc_error *err);
+void oc_pack_destroy(oc_pack **pack);
+int64_t oc_pack_count(const oc_pack *pack);
+oc_image oc_pack_image(const oc_pack *pack, int64_t index);
+/* Asks the system to bring images [index of each] into memory soon; a hint. */
+void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count);
+/* Images left out as undecodable. */
+int64_t oc_pack_skipped(const oc_pack *pack);
+/* Checks the stored checksum of every byte. OC_E_FORMAT. */
+oc_status oc_pack_verify(const oc_pack *pack, oc_error *err);
+
+#endif

@@ -1,0 +1,256 @@
+/* Making a pack: chunks of images are decoded by the whole team, then written in order by the calling thread, so the
+ * file is a function of the data alone and the memory it takes is that of one chunk. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/decode.h"
+#include "data/pack_format.h"
+#include "data/resize.h"
+
+#define CHUNK 256 /* images decoded between two writes and progress reports */
+#define GRAIN 4
+
+/* What became of one image of the chunk. */
+typedef struct slot {
+    uint8_t *pixels; /* used again for each chunk */
+    size_t capacity;
+    int32_t width, height;
+    oc_status status;
+    char reason[200];
+    uint64_t content;
+} slot;
+
+typedef struct maker {
+    const oc_dataset *dataset;
+    const oc_split *split;
+    const oc_pack_options *options;
+    int64_t begin; /* first sample of the chunk */
+    slot slots[CHUNK];
+    oc_decoder **decoder; /* one a thread */
+    int threads;
+    oc_file_writer *writer;
+    XXH3_state_t *data_hash;
+    oc_pack_entry *entry;
+    oc_pack_skip *skip;
+    size_t entry_capacity, skip_capacity;
+    oc_text texts;
+    oc_pack_trailer trailer;
+} maker;
+
+uint64_t oc_pack_content(const oc_dataset *dataset, const oc_sample *sample) {
+    uint8_t *bytes = NULL;
+    size_t size;
+    if (oc_dataset_read(dataset, sample, &bytes, &size, NULL) != OC_OK) return 0;
+    const uint64_t hash = XXH3_64bits(bytes, size);
+    oc_free(bytes);
+    return hash;
+}
+
+/* ---- in the team ---- */
+
+/* The size an image is kept in: itself, or with its shorter side cut to 1.25 × size. */
+static void kept_size(int64_t size, int64_t *width, int64_t *height) {
+    const int64_t limit = size * 5 / 4, w = *width, h = *height;
+    const int64_t shorter = w < h ? w : h;
+    if (shorter <= limit) return;
+    *width = w <= h ? limit : llround((double)w * (double)limit / (double)h);
+    *height = h <= w ? limit : llround((double)h * (double)limit / (double)w);
+}
+
+static oc_status slot_store(slot *s, const oc_pixels *image, int64_t size, oc_error *err) {
+    int64_t width = image->width, height = image->height;
+    oc_resizer *resizer = NULL;
+    float *planes = NULL;
+    oc_status status;
+    kept_size(size, &width, &height);
+    const size_t plane = (size_t)(width * height);
+    OC_TRY(oc_grow(&s->pixels, &s->capacity, plane * 3, 1, err));
+    s->width = (int32_t)width;
+    s->height = (int32_t)height;
+    if (width == image->width && height == image->height) {
+        memcpy(s->pixels, image->data, plane * 3);
+        goto cleanup;
+    }
+    OC_TRY(oc_resizer_create(&resizer, image->width, image->height, width, height, err));
+    OC_TRY(oc_alloc(&planes, plane, 3 * sizeof(float), err));
+    oc_resizer_run(resizer, image->data, image->width, &(oc_box){0, 0, image->width, image->height}, width, height,
+                   planes);
+    for (size_t i = 0; i < plane; i++)
+        for (size_t c = 0; c < 3; c++) {
+            const float v = planes[c * plane + i] * 255.0f + 0.5f;
+            s->pixels[3 * i + c] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+        }
+cleanup:
+    oc_resizer_destroy(&resizer);
+    oc_free(planes);
+    return status;
+}
+
+static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
+    maker *m = user;
+    for (int64_t i = begin; i < end; i++) {
+        const oc_sample *sample = &m->split->sample[m->begin + i];
+        slot *s = &m->slots[i];
+        uint8_t *bytes = NULL;
+        size_t size = 0;
+        oc_pixels image;
+        oc_error error = {0};
+        s->content = 0;
+        s->status = oc_dataset_read(m->dataset, sample, &bytes, &size, &error);
+        if (s->status == OC_OK) s->status = oc_decode(m->decoder[worker], bytes, size, NULL, &image, &error);
+        if (s->status == OC_OK)
+            s->status = slot_store(s, &image, m->options->size, &error);
+        else if (bytes)
+            s->content = XXH3_64bits(bytes, size);
+        if (s->status != OC_OK) snprintf(s->reason, sizeof s->reason, "%.199s", error.message);
+        oc_free(bytes);
+    }
+}
+
+/* ---- in the calling thread ---- */
+
+static oc_status text_add(maker *m, const char *text, uint64_t *offset, oc_error *err) {
+    *offset = m->texts.size;
+    return oc_text_append(&m->texts, text, strlen(text) + 1, err);
+}
+
+static oc_status skip_add(maker *m, const slot *s, int64_t sample, oc_error *err) {
+    oc_status status;
+    OC_TRY(oc_grow(&m->skip, &m->skip_capacity, (size_t)m->trailer.skipped + 1, sizeof(*m->skip), err));
+    oc_pack_skip *skip = &m->skip[m->trailer.skipped];
+    *skip = (oc_pack_skip){.content = s->content, .sample = (uint64_t)sample};
+    OC_TRY(text_add(m, s->reason, &skip->reason, err));
+    m->trailer.skipped++;
+cleanup:
+    return status;
+}
+
+static oc_status image_add(maker *m, const slot *s, const oc_sample *sample, oc_error *err) {
+    const size_t size = (size_t)s->width * (size_t)s->height * 3;
+    oc_status status;
+    OC_TRY(oc_grow(&m->entry, &m->entry_capacity, (size_t)m->trailer.count + 1, sizeof(*m->entry), err));
+    oc_pack_entry *entry = &m->entry[m->trailer.count];
+    *entry = (oc_pack_entry){m->trailer.data_size, 0, s->width, s->height, sample->label, 0};
+    OC_TRY(text_add(m, sample->name, &entry->name, err));
+    OC_TRY(oc_file_writer_write(m->writer, s->pixels, size, err));
+    XXH3_64bits_update(m->data_hash, s->pixels, size);
+    m->trailer.count++;
+    m->trailer.data_size += size;
+cleanup:
+    return status;
+}
+
+static oc_status chunk_write(maker *m, int64_t count, oc_error *err) {
+    oc_status status = OC_OK;
+    for (int64_t i = 0; i < count; i++) {
+        const slot *s = &m->slots[i];
+        const int64_t place = m->begin + i;
+        if (s->status == OC_E_MEMORY) {
+            status = oc_fail(err, OC_E_MEMORY, m->split->sample[place].path, "%s", s->reason);
+            goto cleanup;
+        }
+        if (s->status != OC_OK)
+            OC_TRY(skip_add(m, s, place, err));
+        else
+            OC_TRY(image_add(m, s, &m->split->sample[place], err));
+    }
+cleanup:
+    return status;
+}
+
+/* Index, skip entries, texts and trailer. */
+static oc_status end_write(maker *m, oc_error *err) {
+    static const uint8_t zeros[64] = {0};
+    oc_pack_trailer *t = &m->trailer;
+    const size_t padding = (size_t)(-t->data_size & 63);
+    const size_t entries = (size_t)t->count * sizeof(*m->entry), skips = (size_t)t->skipped * sizeof(*m->skip);
+    XXH3_state_t *hash = XXH3_createState();
+    oc_status status;
+    if (!hash) return oc_fail(err, OC_E_MEMORY, NULL, "no memory for a checksum");
+    /* The trailer is read as a struct: its place must be aligned. */
+    while (m->texts.size % 8 != 0) OC_TRY(oc_text_append(&m->texts, "", 1, err));
+    XXH3_64bits_reset(hash);
+    XXH3_64bits_update(hash, m->entry, entries);
+    XXH3_64bits_update(hash, m->skip, skips);
+    XXH3_64bits_update(hash, m->texts.data, m->texts.size);
+    OC_TRY(oc_file_writer_write(m->writer, zeros, padding, err));
+    OC_TRY(oc_file_writer_write(m->writer, m->entry, entries, err));
+    OC_TRY(oc_file_writer_write(m->writer, m->skip, skips, err));
+    OC_TRY(oc_file_writer_write(m->writer, m->texts.data, m->texts.size, err));
+    memcpy(t->magic, OC_PACK_MAGIC, sizeof t->magic);
+    t->fingerprint = oc_dataset_fingerprint(m->dataset);
+    t->identity = oc_dataset_identity(m->dataset);
+    t->size = m->options->size;
+    t->index_offset = t->data_size + padding;
+    t->texts_size = m->texts.size;
+    t->file_size = t->index_offset + entries + skips + m->texts.size + sizeof(*t);
+    t->index_sum = XXH3_64bits_digest(hash);
+    t->data_sum = XXH3_64bits_digest(m->data_hash);
+    t->sum = XXH3_64bits(t, offsetof(oc_pack_trailer, sum));
+    OC_TRY(oc_file_writer_write(m->writer, t, sizeof(*t), err));
+    status = oc_file_writer_commit(m->writer, err);
+cleanup:
+    XXH3_freeState(hash);
+    return status;
+}
+
+static oc_status make_chunks(maker *m, oc_error *err) {
+    char what[32];
+    oc_status status = OC_OK;
+    snprintf(what, sizeof what, "decode %s", m->split->name);
+    for (; m->begin < m->split->count; m->begin += CHUNK) {
+        const int64_t left = m->split->count - m->begin, count = left < CHUNK ? left : CHUNK;
+        if (!oc_progress_report(&m->options->progress, what, m->begin, m->split->count)) {
+            status = oc_fail(err, OC_E_STOPPED, NULL, "stopped while decoding %s", m->split->name);
+            goto cleanup;
+        }
+        oc_parallel_for_dynamic(m->options->team, count, GRAIN, decode_range, m);
+        OC_TRY(chunk_write(m, count, err));
+    }
+    OC_TRY(end_write(m, err));
+    oc_progress_report(&m->options->progress, what, m->split->count, m->split->count);
+cleanup:
+    return status;
+}
+
+static void maker_destroy(maker *m) {
+    if (!m) return;
+    for (int i = 0; i < CHUNK; i++) oc_free(m->slots[i].pixels);
+    for (int i = 0; m->decoder && i < m->threads; i++) oc_decoder_destroy(&m->decoder[i]);
+    oc_free(m->decoder);
+    oc_file_writer_destroy(&m->writer);
+    XXH3_freeState(m->data_hash);
+    oc_free(m->entry);
+    oc_free(m->skip);
+    oc_text_free(&m->texts);
+    oc_free(m);
+}
+
+oc_status oc_pack_make(const oc_dataset *dataset, const oc_split *split, const char *path,
+                       const oc_pack_options *options, oc_error *err) {
+    maker *m = NULL;
+    oc_status status;
+    OC_TRY(oc_alloc(&m, 1, sizeof(*m), err));
+    m->dataset = dataset;
+    m->split = split;
+    m->options = options;
+    m->threads = options->team ? oc_team_threads(options->team) : 1;
+    OC_TRY(oc_alloc(&m->decoder, (size_t)m->threads, sizeof(*m->decoder), err));
+    for (int i = 0; i < m->threads; i++) OC_TRY(oc_decoder_create(&m->decoder[i], err));
+    m->data_hash = XXH3_createState();
+    if (!m->data_hash) {
+        status = oc_fail(err, OC_E_MEMORY, path, "no memory for a checksum");
+        goto cleanup;
+    }
+    XXH3_64bits_reset(m->data_hash);
+    OC_TRY(oc_file_writer_create(&m->writer, path, err));
+    status = make_chunks(m, err);
+cleanup:
+    maker_destroy(m);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* Where a data set's files lie: a folder or a zip. A layout lists and reads through this and knows no difference. */
+#ifndef OC_DATA_SOURCE_H
+#define OC_DATA_SOURCE_H
+
+#include <xxhash.h>
+
+#include "base/text.h"
+
+typedef struct oc_source oc_source;
+
+/* The operations of one kind of source. Paths are relative to the source's root, parts joined by '/', "" the root. */
+typedef struct oc_source_ops {
+    /* Adds the names (not paths) of the files and folders directly in `folder` to two empty lists, unsorted. Links are
+     * followed; names beginning with '.' are left out. The folder's own state (its times) goes into `hash` (may be
+     * NULL). OC_E_NOT_FOUND, OC_E_IO. */
+    oc_status (*list)(oc_source *source, const char *folder, oc_names *files, oc_names *folders, XXH3_state_t *hash,
+                      oc_error *err);
+    /* Reads a file whole; as oc_file_read. Thread-safe. */
+    oc_status (*read)(oc_source *source, const char *path, size_t limit, char **data, size_t *size, oc_error *err);
+    /* Adds what tells the whole source from a changed one, beyond what its listings gave. OC_E_IO. */
+    oc_status (*hash)(oc_source *source, XXH3_state_t *hash, oc_error *err);
+    void (*destroy)(oc_source *source);
+} oc_source_ops;
+
+/* Every kind's struct begins with this. */
+struct oc_source {
+    const oc_source_ops *ops;
+    char *path; /* as given by the user, for messages */
+};
+
+/* Opens `path`: a folder, or a zip (a regular file). OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT (neither). */
+oc_status oc_source_open(oc_source **out, const char *path, oc_error *err);
+void oc_source_destroy(oc_source **source);
+
+/* Sorted lists of what `folder` holds; the caller frees both. */
+oc_status oc_source_list(oc_source *source, const char *folder, oc_names *files, oc_names *folders, XXH3_state_t *hash,
+                         oc_error *err);
+/* "PATH/relative" for messages into text[size]; returns text. */
+const char *oc_source_where(const oc_source *source, const char *relative, char *text, size_t size);
+
+/* The two kinds. Used by oc_source_open only. */
+oc_status oc_source_folder_create(oc_source **out, const char *path, oc_error *err);
+oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err);
+
+#endif

@@ -1,0 +1,287 @@
+/* A data set in a zip, read in place. The names of all members are sorted once, so that a folder is a range of them.
+ * A libzip handle serves one thread at a time: idle handles wait in a pool, and one more is opened when it is empty. */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zip.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/source.h"
+
+typedef struct zip_member {
+    const char *name; /* owned by `first` */
+    zip_uint64_t index;
+} zip_member;
+
+typedef struct zip_folder {
+    oc_source base;
+    oc_mapping file;
+    zip_t *first; /* keeps the names alive; one of the pool */
+    zip_member *member;
+    size_t count;
+    pthread_mutex_t lock; /* of the pool */
+    zip_t **idle;         /* with room for all that are open */
+    size_t idle_count, idle_capacity, open_count;
+    int64_t size, seconds, nanoseconds; /* of the archive when it was opened */
+} zip_folder;
+
+static oc_status open_fail(const char *path, zip_error_t *error, oc_error *err) {
+    const int code = zip_error_code_zip(error);
+    if (code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS || code == ZIP_ER_EOF)
+        return oc_fail(err, OC_E_FORMAT, path, "neither a folder nor a whole zip; is the download complete?");
+    return oc_fail(err, code == ZIP_ER_MEMORY ? OC_E_MEMORY : OC_E_IO, path, "cannot open the zip: %s",
+                   zip_error_strerror(error));
+}
+
+/* One more handle over the mapping: all see the same archive, also when another takes its place at the path. */
+static oc_status zip_open_one(zip_t **out, const zip_folder *zip, oc_error *err) {
+    zip_error_t error;
+    oc_status status = OC_OK;
+    zip_error_init(&error);
+    zip_source_t *bytes = zip_source_buffer_create(zip->file.data, zip->file.size, 0, &error);
+    if (zip->file.size == 0) zip_error_set(&error, ZIP_ER_NOZIP, 0); /* which libzip would take for an empty zip */
+    *out = bytes && zip->file.size > 0 ? zip_open_from_source(bytes, ZIP_RDONLY, &error) : NULL;
+    if (!*out) {
+        status = open_fail(zip->base.path, &error, err);
+        if (bytes) zip_source_free(bytes);
+    }
+    zip_error_fini(&error);
+    return status;
+}
+
+/* An idle handle, or NULL and room in the pool for one more. */
+static oc_status pool_pop(zip_folder *zip, zip_t **out, oc_error *err) {
+    oc_status status = OC_OK;
+    *out = NULL;
+    pthread_mutex_lock(&zip->lock);
+    if (zip->idle_count > 0) {
+        *out = zip->idle[--zip->idle_count];
+    } else {
+        status = oc_grow(&zip->idle, &zip->idle_capacity, zip->open_count + 1, sizeof(zip_t *), err);
+        if (status == OC_OK) zip->open_count++;
+    }
+    pthread_mutex_unlock(&zip->lock);
+    return status;
+}
+
+static void pool_give(zip_folder *zip, zip_t *archive) {
+    pthread_mutex_lock(&zip->lock);
+    if (archive)
+        zip->idle[zip->idle_count++] = archive;
+    else
+        zip->open_count--;
+    pthread_mutex_unlock(&zip->lock);
+}
+
+/* *out = a handle for this thread alone, until pool_give. */
+static oc_status pool_take(zip_folder *zip, zip_t **out, oc_error *err) {
+    oc_status status = pool_pop(zip, out, err);
+    if (status != OC_OK || *out) return status;
+    status = zip_open_one(out, zip, err);
+    if (status != OC_OK) pool_give(zip, NULL);
+    return status;
+}
+
+static int member_compare(const void *a, const void *b) {
+    return strcmp(((const zip_member *)a)->name, ((const zip_member *)b)->name);
+}
+
+/* Place of the first member whose name is not below `name`; with `past`, not below any name that begins with it. */
+static size_t member_lower(const zip_folder *zip, const char *name, bool past) {
+    const size_t length = strlen(name);
+    size_t low = 0, high = zip->count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order =
+            past ? strncmp(zip->member[middle].name, name, length) : strcmp(zip->member[middle].name, name);
+        if (past ? order <= 0 : order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static oc_status zip_list(oc_source *source, const char *folder, oc_names *files, oc_names *folders, XXH3_state_t *hash,
+                          oc_error *err) {
+    zip_folder *zip = (zip_folder *)source;
+    oc_status status = OC_OK;
+    oc_text prefix = {0};
+    (void)hash; /* a folder in a zip has no state of its own */
+    OC_TRY(oc_text_printf(&prefix, err, *folder ? "%s/" : "%s", folder));
+    size_t i = *folder ? member_lower(zip, prefix.data, false) : 0;
+    const size_t end = *folder ? member_lower(zip, prefix.data, true) : zip->count;
+    if (*folder && i == end) {
+        char where[OC_ERROR_WHERE_SIZE];
+        oc_source_where(source, folder, where, sizeof where);
+        status = oc_fail(err, OC_E_NOT_FOUND, where, "there is no such folder in the zip");
+        goto cleanup;
+    }
+    while (i < end) {
+        const char *name = zip->member[i].name + prefix.size, *slash = strchr(name, '/');
+        if (!slash) {
+            if (*name && *name != '.') OC_TRY(oc_names_add(files, name, err));
+            i++;
+            continue;
+        }
+        /* A folder: one name for all the members in it. */
+        const size_t length = prefix.size + (size_t)(slash - name);
+        char *path = strndup(zip->member[i].name, length + 1);
+        if (!path) {
+            status = oc_fail(err, OC_E_MEMORY, source->path, "no memory to list the zip");
+            goto cleanup;
+        }
+        i = member_lower(zip, path, true);
+        path[length] = '\0';
+        if (*name != '.' && length > prefix.size && strcmp(path + prefix.size, "__MACOSX") != 0)
+            status = oc_names_add(folders, path + prefix.size, err);
+        free(path);
+        if (status != OC_OK) goto cleanup;
+    }
+cleanup:
+    oc_text_free(&prefix);
+    return status;
+}
+
+/* The archive's refusal in the words of its library; a damaged member is a matter of format. */
+static oc_status member_fail(zip_folder *zip, const char *path, zip_error_t *error, oc_error *err) {
+    char where[OC_ERROR_WHERE_SIZE];
+    const int code = zip_error_code_zip(error);
+    const bool system = code == ZIP_ER_READ || code == ZIP_ER_SEEK || code == ZIP_ER_OPEN;
+    oc_source_where(&zip->base, path, where, sizeof where);
+    return oc_fail(err,
+                   code == ZIP_ER_MEMORY ? OC_E_MEMORY
+                   : system              ? OC_E_IO
+                                         : OC_E_FORMAT,
+                   where, "cannot read it from the zip: %s", zip_error_strerror(error));
+}
+
+static oc_status zip_read(oc_source *source, const char *path, size_t limit, char **data, size_t *size, oc_error *err) {
+    zip_folder *zip = (zip_folder *)source;
+    oc_status status = OC_OK;
+    zip_t *archive = NULL;
+    zip_file_t *file = NULL;
+    char *bytes = NULL;
+    char where[OC_ERROR_WHERE_SIZE];
+    zip_stat_t info;
+    *data = NULL;
+    *size = 0;
+    const size_t place = member_lower(zip, path, false);
+    if (place == zip->count || strcmp(zip->member[place].name, path) != 0) {
+        oc_source_where(source, path, where, sizeof where);
+        return oc_fail(err, OC_E_NOT_FOUND, where, "there is no such file in the zip");
+    }
+    OC_TRY(pool_take(zip, &archive, err));
+    if (zip_stat_index(archive, zip->member[place].index, 0, &info) != 0) {
+        status = member_fail(zip, path, zip_get_error(archive), err);
+        goto cleanup;
+    }
+    if (!(info.valid & ZIP_STAT_SIZE) || info.size > limit) {
+        oc_source_where(source, path, where, sizeof where);
+        status = oc_fail(err, OC_E_FORMAT, where, "too large: more than %zu bytes", limit);
+        goto cleanup;
+    }
+    OC_TRY(oc_alloc(&bytes, (size_t)info.size + 1, 1, err));
+    file = zip_fopen_index(archive, zip->member[place].index, 0);
+    if (!file) {
+        status = member_fail(zip, path, zip_get_error(archive), err);
+        goto cleanup;
+    }
+    /* One byte more than there should be is asked for: the checksum is compared where the member ends. */
+    zip_uint64_t got = 0;
+    for (;;) {
+        const zip_int64_t n = zip_fread(file, bytes + got, info.size + 1 - got);
+        if (n < 0) {
+            status = member_fail(zip, path, zip_file_get_error(file), err);
+            goto cleanup;
+        }
+        if (n == 0) break;
+        got += (zip_uint64_t)n;
+        if (got > info.size) break;
+    }
+    if (got != info.size) {
+        oc_source_where(source, path, where, sizeof where);
+        status = oc_fail(err, OC_E_FORMAT, where, "damaged in the zip: its length is not what the directory says");
+        goto cleanup;
+    }
+    bytes[got] = '\0';
+    *data = bytes;
+    *size = (size_t)got;
+    bytes = NULL;
+cleanup:
+    if (file) zip_fclose(file);
+    if (archive) pool_give(zip, archive);
+    oc_free(bytes);
+    return status;
+}
+
+/* The archive's size and time, and of each member what the central directory says. */
+static oc_status zip_hash(oc_source *source, XXH3_state_t *hash, oc_error *err) {
+    zip_folder *zip = (zip_folder *)source;
+    const int64_t state[] = {zip->size, zip->seconds, zip->nanoseconds};
+    XXH3_64bits_update(hash, state, sizeof state);
+    for (size_t i = 0; i < zip->count; i++) {
+        zip_stat_t info;
+        if (zip_stat_index(zip->first, zip->member[i].index, 0, &info) != 0)
+            return member_fail(zip, zip->member[i].name, zip_get_error(zip->first), err);
+        const uint64_t entry[] = {info.valid & ZIP_STAT_SIZE ? info.size : 0, info.valid & ZIP_STAT_CRC ? info.crc : 0};
+        XXH3_64bits_update(hash, zip->member[i].name, strlen(zip->member[i].name) + 1);
+        XXH3_64bits_update(hash, entry, sizeof entry);
+    }
+    return OC_OK;
+}
+
+static void zip_destroy(oc_source *source) {
+    zip_folder *zip = (zip_folder *)source;
+    for (size_t i = 0; i < zip->idle_count; i++) zip_discard(zip->idle[i]);
+    oc_mapping_close(&zip->file);
+    pthread_mutex_destroy(&zip->lock);
+    oc_free(zip->idle);
+    oc_free(zip->member);
+    oc_free(source->path);
+    oc_free(zip);
+}
+
+static const oc_source_ops zip_ops = {zip_list, zip_read, zip_hash, zip_destroy};
+
+oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err) {
+    zip_folder *zip = NULL;
+    oc_status status;
+    struct stat info;
+    OC_TRY(oc_alloc(&zip, 1, sizeof(*zip), err));
+    zip->base.ops = &zip_ops;
+    if (pthread_mutex_init(&zip->lock, NULL) != 0) {
+        oc_free(zip);
+        return oc_fail(err, OC_E_MEMORY, path, "no memory for a lock");
+    }
+    OC_TRY(oc_strdup(&zip->base.path, path, err));
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
+        status = oc_fail(err, OC_E_FORMAT, path, "neither a folder nor a zip");
+        goto cleanup;
+    }
+    zip->size = info.st_size;
+    zip->seconds = info.st_mtim.tv_sec;
+    zip->nanoseconds = info.st_mtim.tv_nsec;
+    OC_TRY(oc_mapping_open(&zip->file, path, err));
+    OC_TRY(pool_take(zip, &zip->first, err));
+    pool_give(zip, zip->first);
+    const zip_int64_t count = zip_get_num_entries(zip->first, 0);
+    OC_TRY(oc_alloc(&zip->member, (size_t)count, sizeof(*zip->member), err));
+    for (zip_int64_t i = 0; i < count; i++) {
+        const char *name = zip_get_name(zip->first, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
+        /* "./train/…" is what some tools write. */
+        while (name && name[0] == '.' && name[1] == '/') name += 2;
+        if (name && *name) zip->member[zip->count++] = (zip_member){name, (zip_uint64_t)i};
+    }
+    if (zip->count > 1) qsort(zip->member, zip->count, sizeof(*zip->member), member_compare);
+    *out = &zip->base;
+    zip = NULL;
+cleanup:
+    if (zip) zip_destroy(&zip->base);
+    return status;
+}

@@ -1,0 +1,205 @@
+/* The statistics of a data set, and packing all of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "data/dataset.h"
+#include "ocelli/data.h"
+#include "support/bytes.h"
+#include "support/images.h"
+#include "support/temporary.h"
+
+typedef struct fixture {
+    char folder[256], root[300], path[700];
+    oc_dataset *dataset;
+    int reports;
+} fixture;
+
+static int setup(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    test_temporary_create(f->folder, sizeof f->folder);
+    snprintf(f->root, sizeof f->root, "%s/set", f->folder);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    fixture *f = *state;
+    oc_dataset_destroy(&f->dataset);
+    test_temporary_remove(f->folder);
+    free(f);
+    return 0;
+}
+
+static const char *in_root(fixture *f, const char *relative) {
+    snprintf(f->path, sizeof f->path, "%s/%s", f->root, relative);
+    return f->path;
+}
+
+/* The text of the statistics, freed with oc_data_free. */
+static char *info_text(fixture *f, int threads) {
+    char *text = NULL;
+    oc_error error = {0};
+    oc_dataset_destroy(&f->dataset);
+    if (oc_dataset_open(&f->dataset, f->root, NULL, &error) != OC_OK) fail_msg("%s", error.message);
+    if (oc_data_info(&text, f->dataset, &(oc_data_options){.threads = threads}, &error) != OC_OK)
+        fail_msg("%s", error.message);
+    return text;
+}
+
+static json_t *at(json_t *object, const char *key) {
+    json_t *value = json_object_get(object, key);
+    if (!value) fail_msg("no key %s", key);
+    return value;
+}
+
+static int count_at(json_t *object, const char *key) {
+    return (int)json_integer_value(at(object, key));
+}
+
+static void near(const json_t *number, double want) {
+    assert_true(json_is_real(number));
+    assert_true(json_real_value(number) > want - 1e-9 && json_real_value(number) < want + 1e-9);
+}
+
+static void test_info(void **state) {
+    fixture *f = *state;
+    test_tiny_create(f->root, 3, 4, 3, 2);
+    test_jpeg_write(in_root(f, "train/n0000/images/n0000_1.JPEG"), 32, 16, 1, TEST_JPEG_GREY);
+    test_png_write(in_root(f, "train/n0000/images/n0000_9.png"), 32, 16, 1, TEST_PNG_PALETTE);
+    test_text_write(in_root(f, "train/n0002/images/n0002_3.JPEG"), "sorry");
+    char *text = info_text(f, 2), *other = info_text(f, 1);
+    assert_string_equal(text, other);
+    json_t *info = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(info);
+    assert_string_equal(json_string_value(at(info, "path")), f->root);
+    assert_int_equal(json_array_size(at(info, "classes")), 3);
+    assert_string_equal(json_string_value(json_array_get(at(info, "classes"), 2)), "n0002");
+    assert_string_equal(json_string_value(at(at(info, "class_names"), "n0001")), "thing 1, something");
+    json_t *train = at(at(info, "splits"), "train"), *test = at(at(info, "splits"), "test");
+    assert_int_equal(count_at(train, "images"), 13);
+    assert_int_equal(count_at(at(train, "images_per_class"), "min"), 4);
+    assert_int_equal(count_at(at(train, "images_per_class"), "max"), 5);
+    assert_int_equal(count_at(at(at(train, "images_per_class"), "each"), "n0000"), 5);
+    assert_int_equal(count_at(at(train, "sizes"), "64x64"), 10);
+    assert_int_equal(count_at(at(train, "sizes"), "32x16"), 2);
+    assert_int_equal(count_at(at(train, "colour_modes"), "rgb"), 10);
+    assert_int_equal(count_at(at(train, "colour_modes"), "grey"), 1);
+    assert_int_equal(count_at(at(train, "colour_modes"), "palette"), 1);
+    json_t *bad = at(train, "undecodable"), *file = json_array_get(at(bad, "files"), 0);
+    assert_int_equal(count_at(bad, "count"), 1);
+    assert_string_equal(json_string_value(at(file, "name")), "train/n0002/images/n0002_3.JPEG");
+    assert_string_equal(json_string_value(at(file, "reason")), "not a JPEG or PNG: begins with the text \"sorry\"");
+    assert_int_equal(count_at(test, "images"), 2);
+    assert_null(json_object_get(test, "images_per_class"));
+    json_decref(info);
+    oc_data_free(text);
+    oc_data_free(other);
+}
+
+/* Mean and deviation of a lossless image, by their definitions. */
+static void test_mean(void **state) {
+    fixture *f = *state;
+    test_png_write(in_root(f, "a/1.png"), 21, 13, 4, TEST_PNG_RGB);
+    test_png_write(in_root(f, "b/1.png"), 5, 6, 9, TEST_PNG_RGB);
+    char *text = info_text(f, 0);
+    json_t *info = json_loads(text, 0, NULL);
+    json_t *train = at(at(info, "splits"), "train");
+    for (int c = 0; c < 3; c++) {
+        double mean = 0, variance = 0;
+        for (int pass = 0; pass < 2; pass++)
+            for (int i = 0; i < 21 * 13 + 30; i++) {
+                const double v =
+                    i < 273 ? test_pixel(i % 21, i / 21, c, 4) : test_pixel((i - 273) % 5, (i - 273) / 5, c, 9);
+                if (pass == 0)
+                    mean += v / 255 / 303;
+                else
+                    variance += (v / 255 - mean) * (v / 255 - mean) / 303;
+            }
+        double std = variance; /* Newton's square root */
+        for (int i = 0; i < 60; i++) std = 0.5 * (std + variance / std);
+        near(json_array_get(at(train, "mean"), (size_t)c), mean);
+        near(json_array_get(at(train, "std"), (size_t)c), std);
+    }
+    json_decref(info);
+    oc_data_free(text);
+}
+
+/* Names that are not UTF-8 and many bad files do no harm. */
+static void test_odd_names(void **state) {
+    fixture *f = *state;
+    char name[64];
+    test_jpeg_write(in_root(f, "cl\xe4ss/1.jpg"), 8, 8, 1, TEST_JPEG_RGB);
+    for (int i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "other/\xff%02d.jpg", i);
+        test_text_write(in_root(f, name), "");
+    }
+    char *text = info_text(f, 2);
+    json_t *info = json_loads(text, 0, NULL);
+    assert_non_null(info);
+    json_t *train = at(at(info, "splits"), "train"), *bad = at(train, "undecodable");
+    assert_string_equal(json_string_value(json_array_get(at(info, "classes"), 0)), "cl?ss");
+    assert_int_equal(count_at(bad, "count"), 30);
+    assert_int_equal(json_array_size(at(bad, "files")), 20);
+    assert_string_equal(json_string_value(at(json_array_get(at(bad, "files"), 19), "name")), "other/?19.jpg");
+    json_decref(info);
+    oc_data_free(text);
+}
+
+static bool count_report(void *user, const char *what, int64_t done, int64_t total) {
+    fixture *f = user;
+    (void)what;
+    assert_true(done <= total);
+    f->reports++;
+    return false;
+}
+
+static void test_stopped(void **state) {
+    fixture *f = *state;
+    char *text = NULL;
+    test_tiny_create(f->root, 2, 2, 2, 0);
+    assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
+    assert_int_equal(oc_data_info(&text, f->dataset, &(oc_data_options){.progress = {count_report, f}}, NULL),
+                     OC_E_STOPPED);
+    assert_null(text);
+    assert_int_equal(f->reports, 1);
+}
+
+static void test_pack_all(void **state) {
+    fixture *f = *state;
+    char cache[400];
+    oc_error error = {0};
+    snprintf(cache, sizeof cache, "%s/cache", f->folder);
+    oc_data_options options = {.cache = cache, .threads = 2, .verify = true};
+    test_tiny_create(f->root, 2, 2, 2, 1);
+    assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
+    assert_int_equal(oc_data_pack(f->dataset, &options, NULL), OC_OK);
+    assert_int_equal(test_folder_entries(cache), 3);
+    test_text_write(in_root(f, "test/images/test_0.JPEG"), "text");
+    oc_dataset_destroy(&f->dataset);
+    test_text_write(in_root(f, "test/images/test_1.JPEG"), "text");
+    assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
+    assert_int_equal(oc_data_pack(f->dataset, &options, &error), OC_E_FORMAT);
+    assert_non_null(strstr(error.message, "2 of the 2 images of test"));
+    options.size = -1;
+    assert_int_equal(oc_data_pack(f->dataset, &options, &error), OC_E_USAGE);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_info, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mean, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_odd_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pack_all, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,383 @@
+/* The packed cache: what it holds, that it is made once, again when it must be, never half, and how bad images are
+ * told. */
+#define _GNU_SOURCE 1
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "data/decode.h"
+#include "data/pack_format.h"
+#include "support/bytes.h"
+#include "support/images.h"
+#include "support/temporary.h"
+
+typedef struct fixture {
+    char folder[256], root[300], cache[400], path[700];
+    oc_dataset *dataset;
+    oc_pack *pack;
+    oc_team *team;
+    char log[8192]; /* all lines since the last open */
+    int stop_after; /* progress reports until the answer is no; −1: never */
+    int64_t done, total;
+} fixture;
+
+static int setup(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    test_temporary_create(f->folder, sizeof f->folder);
+    snprintf(f->root, sizeof f->root, "%s/my set", f->folder);
+    snprintf(f->cache, sizeof f->cache, "%s/cache/ocelli", f->folder);
+    assert_int_equal(oc_team_create(&f->team, 2, NULL), OC_OK);
+    f->stop_after = -1;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    fixture *f = *state;
+    oc_pack_destroy(&f->pack);
+    oc_dataset_destroy(&f->dataset);
+    oc_team_destroy(&f->team);
+    test_temporary_remove(f->folder);
+    free(f);
+    return 0;
+}
+
+static const char *in_root(fixture *f, const char *relative) {
+    snprintf(f->path, sizeof f->path, "%s/%s", f->root, relative);
+    return f->path;
+}
+
+static void on_log(void *user, oc_log_level level, const char *line) {
+    fixture *f = user;
+    const size_t used = strlen(f->log);
+    (void)level;
+    snprintf(f->log + used, sizeof f->log - used, "%s\n", line);
+}
+
+static bool on_progress(void *user, const char *what, int64_t done, int64_t total) {
+    fixture *f = user;
+    assert_true(strncmp(what, "decode ", 7) == 0);
+    assert_true(done >= f->done || done == 0);
+    f->done = done;
+    f->total = total;
+    return f->stop_after < 0 || f->stop_after-- > 0;
+}
+
+static oc_status open_pack(fixture *f, const char *path, const char *split, int64_t size, bool skip_bad,
+                           oc_error *err) {
+    oc_pack_destroy(&f->pack);
+    oc_dataset_destroy(&f->dataset);
+    f->log[0] = '\0';
+    assert_int_equal(oc_dataset_open(&f->dataset, path, NULL, NULL), OC_OK);
+    return oc_pack_open(&f->pack, f->dataset, split,
+                        &(oc_pack_options){.size = size,
+                                           .cache = f->cache,
+                                           .skip_bad = skip_bad,
+                                           .team = f->team,
+                                           .progress = {on_progress, f},
+                                           .log = {on_log, f}},
+                        err);
+}
+
+static void must_open(fixture *f, const char *path, const char *split, int64_t size, bool skip_bad) {
+    oc_error error = {0};
+    if (open_pack(f, path, split, size, skip_bad, &error) != OC_OK) fail_msg("%s: %s", error.where, error.message);
+}
+
+static bool was_made(const fixture *f) {
+    return strstr(f->log, "decoding ") != NULL;
+}
+
+/* Path of the one pack in the cache, freed with free. */
+static char *pack_path(const fixture *f) {
+    return strdup(f->pack->path);
+}
+
+/* ---- content ---- */
+
+static void test_content(void **state) {
+    fixture *f = *state;
+    test_tiny_create(f->root, 3, 100, 6, 2);
+    must_open(f, f->root, "train", 64, false);
+    assert_true(was_made(f));
+    assert_int_equal(f->done, 300);
+    assert_int_equal(f->total, 300);
+    assert_int_equal(oc_pack_count(f->pack), 300);
+    assert_int_equal(oc_pack_skipped(f->pack), 0);
+    assert_int_equal(oc_pack_verify(f->pack, NULL), OC_OK);
+    const oc_split *split = oc_dataset_split(f->dataset, "train");
+    oc_decoder *decoder = NULL;
+    assert_int_equal(oc_decoder_create(&decoder, NULL), OC_OK);
+    for (int64_t i = 0; i < 300; i++) {
+        const oc_image image = oc_pack_image(f->pack, i);
+        uint8_t *bytes;
+        size_t size;
+        oc_pixels pixels;
+        assert_string_equal(image.name, split->sample[i].name);
+        assert_int_equal(image.label, split->sample[i].label);
+        assert_int_equal(image.width, 64);
+        assert_int_equal(image.height, 64);
+        assert_int_equal(oc_dataset_read(f->dataset, &split->sample[i], &bytes, &size, NULL), OC_OK);
+        assert_int_equal(oc_decode(decoder, bytes, size, NULL, &pixels, NULL), OC_OK);
+        assert_memory_equal(image.pixels, pixels.data, 64 * 64 * 3);
+        oc_free(bytes);
+    }
+    oc_decoder_destroy(&decoder);
+    oc_pack_prefetch(f->pack, (const uint32_t[]){0, 299, 7}, 3);
+    assert_non_null(strstr(f->pack->path, "/cache/ocelli/my_set-train-64-"));
+    must_open(f, f->root, "test", 64, false);
+    assert_int_equal(oc_pack_image(f->pack, 1).label, -1);
+    oc_error error = {0};
+    oc_pack *none = NULL;
+    assert_int_equal(
+        oc_pack_open(&none, f->dataset, "other", &(oc_pack_options){.size = 64, .cache = f->cache}, &error),
+        OC_E_NOT_FOUND);
+    assert_null(none);
+}
+
+/* A folder and a zip of it, one thread and two: the same bytes. */
+static void test_same_bytes(void **state) {
+    fixture *f = *state;
+    char archive[400];
+    oc_pack_trailer of[3];
+    test_tiny_create(f->root, 2, 150, 2, 0);
+    snprintf(archive, sizeof archive, "%s/set.zip", f->folder);
+    test_zip_create(archive, f->root, "set/", true);
+    must_open(f, f->root, "train", 64, false);
+    of[0] = f->pack->trailer;
+    must_open(f, archive, "train", 64, false);
+    assert_true(was_made(f));
+    of[1] = f->pack->trailer;
+    unlink(f->pack->path);
+    oc_team_destroy(&f->team);
+    must_open(f, archive, "train", 64, false);
+    of[2] = f->pack->trailer;
+    assert_true(of[0].data_sum == of[1].data_sum && of[0].index_sum == of[1].index_sum);
+    assert_memory_equal(&of[1], &of[2], sizeof of[1]);
+}
+
+/* Other sizes: what is small stays, what is large is cut to 1.25 × size on its shorter side. */
+static void test_sizes(void **state) {
+    static const struct {
+        int width, height, kept_width, kept_height;
+    } sizes[] = {{8, 8, 8, 8},      {40, 40, 40, 40},  {40, 200, 40, 200}, {41, 41, 40, 40},
+                 {100, 50, 80, 40}, {50, 101, 40, 81}, {300, 60, 200, 40}};
+    fixture *f = *state;
+    const size_t count = sizeof sizes / sizeof *sizes;
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "train/a/%zu.png", i);
+        test_png_write(in_root(f, name), sizes[i].width, sizes[i].height, 3, TEST_PNG_PALETTE);
+    }
+    must_open(f, f->root, "train", 32, false);
+    for (size_t i = 0; i < count; i++) {
+        const oc_image image = oc_pack_image(f->pack, (int64_t)i);
+        assert_int_equal(image.width, sizes[i].kept_width);
+        assert_int_equal(image.height, sizes[i].kept_height);
+    }
+    /* Halving keeps the mean: the picture is an average, not a choice of pixels. */
+    test_png_write(in_root(f, "train/a/9.png"), 80, 80, 3, TEST_PNG_GREY);
+    must_open(f, f->root, "train", 32, false);
+    const oc_image half = oc_pack_image(f->pack, (int64_t)count);
+    double mean = 0, want = 0;
+    for (int i = 0; i < 80 * 80; i++) want += test_pixel(i % 80, i / 80, 0, 3) / 6400.0;
+    for (int i = 0; i < 40 * 40; i++) mean += half.pixels[3 * i] / 1600.0;
+    assert_int_equal(half.width, 40);
+    assert_true(mean > want - 1 && mean < want + 1);
+}
+
+/* ---- made once, and again when needed ---- */
+
+static void test_second_open(void **state) {
+    fixture *f = *state;
+    test_tiny_create(f->root, 2, 3, 2, 0);
+    must_open(f, f->root, "train", 64, false);
+    assert_true(was_made(f));
+    must_open(f, f->root, "train", 64, false);
+    assert_string_equal(f->log, "");
+    must_open(f, f->root, "train", 32, false);
+    assert_true(was_made(f));
+    must_open(f, f->root, "val", 64, false);
+    assert_int_equal(test_folder_entries(f->cache), 3);
+    /* An image more: the old state's pack goes, and nothing else. */
+    test_jpeg_write(in_root(f, "train/n0001/images/n0001_7.JPEG"), 64, 64, 9, TEST_JPEG_RGB);
+    must_open(f, f->root, "train", 64, false);
+    assert_true(was_made(f));
+    assert_non_null(strstr(f->log, "removed, the data set has changed"));
+    assert_int_equal(oc_pack_count(f->pack), 7);
+    assert_int_equal(test_folder_entries(f->cache), 3);
+}
+
+/* Cut anywhere or with any byte of trailer or index changed, it is made again; changed pixels are found by verify. */
+static void test_damaged(void **state) {
+    fixture *f = *state;
+    size_t size, again_size;
+    test_tiny_create(f->root, 2, 2, 2, 0);
+    must_open(f, f->root, "train", 64, false);
+    char *path = pack_path(f);
+    const size_t index = f->pack->trailer.index_offset;
+    unsigned char *bytes = test_bytes_read(path, &size);
+    const size_t cuts[] = {0, 1, 100, size / 2, index, size - 1};
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        test_bytes_write(path, bytes, cuts[i]);
+        must_open(f, f->root, "train", 64, false);
+        assert_non_null(strstr(f->log, "damaged cache"));
+        assert_true(was_made(f));
+        unsigned char *again = test_bytes_read(path, &again_size);
+        assert_int_equal(again_size, size);
+        assert_memory_equal(again, bytes, size);
+        free(again);
+    }
+    for (size_t i = index; i < size; i += 5) {
+        bytes[i] ^= 0x10;
+        test_bytes_write(path, bytes, size);
+        bytes[i] ^= 0x10;
+        must_open(f, f->root, "train", 64, false);
+        assert_non_null(strstr(f->log, "damaged cache"));
+    }
+    oc_pack_destroy(&f->pack);
+    bytes[1000] ^= 1;
+    test_bytes_write(path, bytes, size);
+    must_open(f, f->root, "train", 64, false);
+    oc_error error = {0};
+    assert_int_equal(oc_pack_verify(f->pack, &error), OC_E_FORMAT);
+    assert_string_equal(error.where, path);
+    free(bytes);
+    free(path);
+}
+
+static void test_stopped(void **state) {
+    fixture *f = *state;
+    oc_error error = {0};
+    test_tiny_create(f->root, 2, 200, 2, 0);
+    f->stop_after = 1;
+    assert_int_equal(open_pack(f, f->root, "train", 64, false, &error), OC_E_STOPPED);
+    assert_null(f->pack);
+    assert_int_equal(test_folder_entries(f->cache), 0);
+    f->stop_after = -1;
+    must_open(f, f->root, "train", 64, false);
+}
+
+/* Processes that start at once end with one whole pack. */
+static void test_two_processes(void **state) {
+    fixture *f = *state;
+    pid_t child[3];
+    test_tiny_create(f->root, 2, 150, 2, 0);
+    oc_team_destroy(&f->team); /* threads do not outlive a fork */
+    for (int i = 0; i < 3; i++) {
+        child[i] = fork();
+        assert_true(child[i] >= 0);
+        if (child[i] > 0) continue;
+        oc_dataset *dataset = NULL;
+        oc_pack *pack = NULL;
+        oc_status status = oc_dataset_open(&dataset, f->root, NULL, NULL);
+        if (status == OC_OK)
+            status = oc_pack_open(&pack, dataset, "train", &(oc_pack_options){.size = 64, .cache = f->cache}, NULL);
+        if (status == OC_OK) status = oc_pack_verify(pack, NULL);
+        _exit(status == OC_OK && oc_pack_count(pack) == 300 ? 0 : 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        int result;
+        assert_int_equal(waitpid(child[i], &result, 0), child[i]);
+        assert_int_equal(result, 0);
+    }
+    assert_int_equal(test_folder_entries(f->cache), 1);
+    must_open(f, f->root, "train", 64, false);
+    assert_false(was_made(f));
+}
+
+/* ---- bad images ---- */
+
+static void make_bad(fixture *f) {
+    size_t size;
+    unsigned char *bytes = test_bytes_read(in_root(f, "train/n0000/images/n0000_0.JPEG"), &size);
+    test_bytes_write(in_root(f, "train/n0000/images/n0000_0.JPEG"), "", 0);
+    test_bytes_write(in_root(f, "train/n0000/images/n0000_2.JPEG"), bytes, size - 100);
+    test_text_write(in_root(f, "train/n0001/images/n0001_1.JPEG"), "not an image at all");
+    test_jpeg_write(in_root(f, "train/n0001/images/n0001_2.JPEG"), 64, 64, 1, TEST_JPEG_CMYK);
+    free(bytes);
+}
+
+static void test_bad_images(void **state) {
+    fixture *f = *state;
+    oc_error error = {0};
+    test_tiny_create(f->root, 2, 4, 2, 0);
+    make_bad(f);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(open_pack(f, f->root, "train", 64, false, &error), OC_E_FORMAT);
+        assert_null(f->pack);
+        assert_non_null(strstr(error.message, "4 of the 8 images of train cannot be decoded"));
+        assert_non_null(strstr(error.message, "train/n0000/images/n0000_0.JPEG (empty file)"));
+        assert_non_null(strstr(error.message, "--skip-bad"));
+        assert_string_equal(error.where, f->root);
+        assert_non_null(strstr(f->log, "n0000_0.JPEG: empty file\n"));
+        assert_non_null(strstr(f->log, "n0000_2.JPEG: truncated JPEG\n"));
+        assert_non_null(strstr(f->log, "n0001_1.JPEG: not a JPEG or PNG: begins with the text \"not an image"));
+        assert_non_null(strstr(f->log, "n0001_2.JPEG: CMYK JPEG"));
+        must_open(f, f->root, "train", 64, true);
+        assert_non_null(strstr(f->log, "4 of the 8 images of train are left out\n"));
+        assert_int_equal(oc_pack_skipped(f->pack), 4);
+        assert_int_equal(oc_pack_count(f->pack), 4);
+        assert_string_equal(oc_pack_image(f->pack, 0).name, "n0000_1.JPEG");
+        assert_string_equal(oc_pack_image(f->pack, 2).name, "n0001_0.JPEG");
+        assert_int_equal(oc_pack_image(f->pack, 2).label, 1);
+    }
+    /* Mended in place, which no folder's time shows. */
+    test_jpeg_write(in_root(f, "train/n0000/images/n0000_0.JPEG"), 64, 64, 1, TEST_JPEG_RGB);
+    must_open(f, f->root, "train", 64, true);
+    assert_true(was_made(f));
+    assert_int_equal(oc_pack_skipped(f->pack), 3);
+}
+
+static void test_many_bad(void **state) {
+    fixture *f = *state;
+    char name[64];
+    for (int i = 0; i < 25; i++) {
+        snprintf(name, sizeof name, "a/%02d.jpg", i);
+        test_text_write(in_root(f, name), "text");
+    }
+    oc_error error = {0};
+    assert_int_equal(open_pack(f, f->root, "train", 64, false, &error), OC_E_FORMAT);
+    assert_non_null(strstr(error.message, "25 of the 25"));
+    assert_non_null(strstr(f->log, "a/19.jpg: "));
+    assert_null(strstr(f->log, "a/20.jpg: "));
+    assert_non_null(strstr(f->log, "and 5 more\n"));
+    assert_int_equal(open_pack(f, f->root, "train", 64, true, &error), OC_E_FORMAT);
+    assert_non_null(strstr(error.message, "no image of train can be decoded"));
+}
+
+static void test_no_cache_folder(void **state) {
+    fixture *f = *state;
+    oc_error error = {0};
+    test_tiny_create(f->root, 2, 1, 2, 0);
+    test_text_write(in_root(f, "file"), "x");
+    snprintf(f->cache, sizeof f->cache, "%s/file", f->root);
+    assert_int_equal(open_pack(f, f->root, "train", 64, false, &error), OC_E_IO);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_content, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_second_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_images, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_bad, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_cache_folder, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,47 @@
+/* The registry of model families, a model (graph + tensors + what a weights file says of it), and the weights file.
+ * The public half of the interface is include/ocelli/ocelli.h and include/ocelli/models.h. */
+#ifndef OC_MODELS_MODEL_H
+#define OC_MODELS_MODEL_H
+
+#include "base/text.h"
+#include "graph/graph.h"
+#include "graph/plan.h"
+#include "ocelli/ocelli.h"
+
+/* A row of the registry: adding a model is a row. `build` appends the layers for `classes` scores at input
+ * [3, size, size] to the graph, its output marked; errors are latched in the graph. */
+typedef struct oc_model_entry oc_model_entry;
+struct oc_model_entry {
+    const char *name;
+    const char *summary; /* one line for `ocelli models` */
+    void (*build)(oc_graph *graph, const oc_model_entry *entry, int64_t classes, int64_t size);
+    int64_t width;   /* family's own parameter (planes) */
+    bool fixed_size; /* made for one input size: weights of another do not fit */
+};
+/* NULL-terminated, in the order in which they are listed. */
+extern const oc_model_entry *const oc_model_entries[];
+/* OC_E_USAGE listing the valid names and the nearest. */
+oc_status oc_model_entry_find(const oc_model_entry **out, const char *name, oc_error *err);
+
+struct oc_model {
+    const oc_model_entry *entry;
+    oc_graph *graph;
+    oc_weights weights;    /* owned arena */
+    oc_names classes;      /* class codes in the order of the scores */
+    int64_t size;          /* input height and width */
+    float mean[3], std[3]; /* normalisation at evaluation, on [0, 1] */
+};
+
+/* Fills every tensor by its oc_init from the stream (seed, OC_RANDOM_INIT, place in the table); adds one to version. */
+void oc_model_init(oc_model *model, uint64_t seed);
+
+/* Writes the weights file (safetensors; metadata model, classes, size, mean, std and the checksum) from `arena` (NULL:
+ * the model's own), atomically. */
+oc_status oc_model_write(const oc_model *model, const float *arena, const char *path, oc_error *err);
+
+/* Reads a weights file into an existing model: same tensors and shapes (num_batches_tracked is ignored), and, if the
+ * file names them, same model, size (where the model is made for one) and classes, in order. OC_E_MISMATCH names the
+ * first differing tensors or classes (missing, unexpected, misshapen). The model is untouched on an error. */
+oc_status oc_model_read(oc_model *model, const char *path, oc_error *err);
+
+#endif

@@ -1,0 +1,154 @@
+/* The metadata of weights files, read and written. */
+#include "models/origin.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+
+/* ---- Reading ---------------------------------------------------------------------------------------------------- */
+
+static oc_status missing_key(const char *key, const char *path, oc_error *err) {
+    return oc_fail(err, OC_E_FORMAT, path, "damaged metadata: '%s' is missing or not what it should be", key);
+}
+
+static oc_status parse_classes(oc_names *out, const char *text, const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    json_t *list = NULL;
+    OC_TRY(oc_json_parse(&list, text, strlen(text), path, err));
+    if (!json_is_array(list)) {
+        status = missing_key("classes", path, err);
+        goto cleanup;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *code = json_string_value(json_array_get(list, i));
+        if (!code) {
+            status = missing_key("classes", path, err);
+            goto cleanup;
+        }
+        OC_TRY(oc_names_add(out, code, err));
+    }
+cleanup:
+    json_decref(list);
+    return status;
+}
+
+/* Three finite numbers above `lowest`. */
+static oc_status parse_triple(float out[3], const char *key, double lowest, const oc_safetensors *file,
+                              const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    json_t *list = NULL;
+    const char *text = oc_safetensors_metadata(file, key);
+    if (!text) return missing_key(key, path, err);
+    OC_TRY(oc_json_parse(&list, text, strlen(text), path, err));
+    bool good = json_is_array(list) && json_array_size(list) == 3;
+    for (size_t i = 0; good && i < 3; i++) {
+        const json_t *number = json_array_get(list, i);
+        out[i] = (float)json_number_value(number);
+        good = json_is_number(number) && isfinite(out[i]) && out[i] > lowest;
+    }
+    if (!good) status = missing_key(key, path, err);
+cleanup:
+    json_decref(list);
+    return status;
+}
+
+static oc_status parse_size(int64_t *out, const oc_safetensors *file, const char *path, oc_error *err) {
+    const char *text = oc_safetensors_metadata(file, "size");
+    char *end = NULL;
+    errno = 0;
+    long long size = text ? strtoll(text, &end, 10) : 0;
+    if (size < 1 || errno != 0 || *end != '\0') return missing_key("size", path, err);
+    *out = size;
+    return OC_OK;
+}
+
+static oc_status read_all(oc_origin *out, const oc_safetensors *file, const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(parse_classes(&out->classes, oc_safetensors_metadata(file, "classes"), path, err));
+    OC_TRY(parse_size(&out->size, file, path, err));
+    OC_TRY(parse_triple(out->mean, "mean", -INFINITY, file, path, err));
+    OC_TRY(parse_triple(out->std, "std", 0, file, path, err));
+    OC_TRY(oc_strdup(&out->model, oc_safetensors_metadata(file, "model"), err));
+cleanup:
+    return status;
+}
+
+oc_status oc_origin_read(oc_origin *out, const oc_safetensors *file, const char *path, oc_error *err) {
+    *out = (oc_origin){0};
+    if (!oc_safetensors_metadata(file, "model") || !oc_safetensors_metadata(file, "classes")) return OC_OK;
+    oc_error why = {0};
+    oc_status status = read_all(out, file, path, &why);
+    if (status == OC_OK) return OC_OK;
+    oc_origin_free(out);
+    if (status == OC_E_FORMAT && !oc_safetensors_is_own(file)) return OC_OK;
+    return oc_fail(err, status, why.where, "%s", why.message);
+}
+
+void oc_origin_free(oc_origin *origin) {
+    oc_free(origin->model);
+    oc_names_free(&origin->classes);
+    *origin = (oc_origin){0};
+}
+
+/* ---- Writing ---------------------------------------------------------------------------------------------------- */
+
+static oc_status text_of_classes(char **out, const oc_names *classes, oc_error *err) {
+    oc_status status = OC_OK;
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < classes->count; i++) {
+        if (json_array_append_new(list, json_string(classes->item[i])) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    if (!list) return oc_fail(err, OC_E_MEMORY, NULL, "out of memory for the list of classes");
+    status = oc_json_text(out, list, err);
+    json_decref(list);
+    return status;
+}
+
+/* "[0.4824,0.4495,0.3981]": the fewest digits that give the same floats back, and a point whatever the locale. */
+static oc_status text_of_triple(char **out, const float value[3], oc_error *err) {
+    oc_status status = OC_OK;
+    oc_text text = {0};
+    for (int i = 0; i < 3; i++) {
+        char number[40];
+        int digits = 1;
+        do snprintf(number, sizeof number, "%.*g", digits, (double)value[i]);
+        while (strtof(number, NULL) != value[i] && digits++ < 9);
+        for (char *c = number; *c; c++)
+            if (!strchr("+-0123456789e", *c)) *c = '.';
+        OC_TRY(oc_text_printf(&text, err, "%s%s", i ? "," : "[", number));
+    }
+    OC_TRY(oc_text_append(&text, "]", 1, err));
+    *out = text.data;
+    text = (oc_text){0};
+cleanup:
+    oc_text_free(&text);
+    return status;
+}
+
+oc_status oc_origin_write(oc_origin_text *out, const oc_model *model, oc_error *err) {
+    oc_status status = OC_OK;
+    *out = (oc_origin_text){0};
+    OC_TRY(text_of_classes(&out->classes, &model->classes, err));
+    OC_TRY(text_of_triple(&out->mean, model->mean, err));
+    OC_TRY(text_of_triple(&out->std, model->std, err));
+    snprintf(out->size, sizeof out->size, "%" PRId64, model->size);
+cleanup:
+    return status;
+}
+
+void oc_origin_text_free(oc_origin_text *text) {
+    oc_free(text->classes);
+    oc_free(text->mean);
+    oc_free(text->std);
+    *text = (oc_origin_text){0};
+}

@@ -1,0 +1,88 @@
+/* What the files of this folder share; the only header that includes oneDNN. */
+#ifndef OC_COMPUTE_INTERNAL_H
+#define OC_COMPUTE_INTERNAL_H
+
+#include <oneapi/dnnl/dnnl.h>
+
+#include "compute/work.h"
+
+struct oc_engine {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    oc_team *team;
+};
+
+/* A feature map [N, C, H, W] of f32 seen as pixels of `block` channels that lie together, pixels of an image's block
+ * following one another row by row: blocked, plain (block 1) and channels-last layouts alike. */
+typedef struct oc_pixels {
+    int64_t images, channels, h, w;
+    int64_t blocks, block;              /* blocks × block >= channels */
+    int64_t image_stride, block_stride; /* in elements */
+} oc_pixels;
+
+#define OC_WORK_ARGS 16
+
+struct oc_work {
+    const char *what, *layer; /* static; borrowed */
+    oc_engine *engine;
+    oc_layout layout[OC_SLOTS];
+    /* A primitive … */
+    dnnl_primitive_t primitive;
+    dnnl_memory_t memory[OC_SLOTS];
+    int args;
+    dnnl_exec_arg_t arg[OC_WORK_ARGS];
+    /* … or a kernel of our own, with the numbers it needs. */
+    void (*kernel)(const oc_work *work);
+    void *data[OC_SLOTS];
+    int64_t count, rows;
+    int sources;
+    bool flag;
+    double number[2];
+    oc_pixels pixels, dst_pixels;
+    int64_t kernel_size, stride, pad;
+};
+
+/* The descriptor inside a layout. */
+dnnl_memory_desc_t *oc_layout_desc(oc_layout *layout);
+const dnnl_memory_desc_t *oc_layout_desc_const(const oc_layout *layout);
+
+/* Sees a layout as pixels; false for one that is not made so. */
+bool oc_layout_pixels(const oc_layout *layout, oc_pixels *out);
+/* OC_E_COMPUTE: no kernel of our own can do `what` in this layout. */
+oc_status oc_layout_refuse(oc_error *err, const char *layer, const char *what, const oc_layout *layout);
+
+/* Fills `err` for a oneDNN status other than success: layer, what was tried, the status's name, what to do. */
+oc_status oc_dnnl_fail(oc_error *err, const char *layer, const char *what, dnnl_status_t status);
+
+/* OC_TRY for a oneDNN call, in a function with `status`, `err`, `layer` and `what`. */
+#define OC_DNNL(call)                                                                                                  \
+    do {                                                                                                               \
+        dnnl_status_t dnnl_result = (call);                                                                            \
+        if (dnnl_result != dnnl_success) {                                                                             \
+            status = oc_dnnl_fail(err, layer, what, dnnl_result);                                                      \
+            goto cleanup;                                                                                              \
+        }                                                                                                              \
+    } while (0)
+
+/* An argument of a primitive: which slot stands for which DNNL_ARG_…, and from which its layout is asked (they differ
+ * only where oneDNN does not answer for the argument itself). */
+typedef struct oc_argument {
+    oc_slot slot;
+    int index, layout_index;
+} oc_argument;
+
+/* Makes work from a descriptor: refuses reference implementations, and builds the arguments of `count` slots and the
+ * scratchpad; those that the primitive does not have are left out. `attr` NULL: only a scratchpad of the user's. */
+oc_status oc_work_from_desc(oc_work **out, oc_engine *engine, const char *layer, const char *what,
+                            const_dnnl_op_desc_t desc, dnnl_primitive_attr_t attr, const oc_work *forward,
+                            const oc_argument *argument, int count, oc_error *err);
+
+/* The same for a primitive descriptor that exists already. */
+oc_status oc_work_from_pd(oc_work **out, oc_engine *engine, const char *layer, const char *what,
+                          const_dnnl_primitive_desc_t pd, const oc_argument *argument, int count, oc_error *err);
+
+/* Work for a kernel of our own; the caller fills slots and numbers. */
+oc_status oc_work_own(oc_work **out, oc_engine *engine, const char *layer, const char *what,
+                      void (*kernel)(const oc_work *work), oc_error *err);
+
+#endif

@@ -1,0 +1,54 @@
+/* A piece of work: a oneDNN primitive or a kernel of our own, with every argument object built beforehand, so that
+ * running it allocates nothing. Arguments are told apart by slots; memory is bound to them, and bound again when it
+ * moves. */
+#ifndef OC_COMPUTE_WORK_H
+#define OC_COMPUTE_WORK_H
+
+#include "compute/engine.h"
+#include "compute/layout.h"
+
+typedef enum oc_slot {
+    OC_SLOT_SRC,
+    OC_SLOT_SRC_1, /* more sources: of sums, and of what is added behind a convolution */
+    OC_SLOT_SRC_2,
+    OC_SLOT_SRC_3,
+    OC_SLOT_SRC_4,
+    OC_SLOT_SRC_5,
+    OC_SLOT_WEIGHTS,
+    OC_SLOT_BIAS,
+    OC_SLOT_SCALE,
+    OC_SLOT_SHIFT,
+    OC_SLOT_MEAN,
+    OC_SLOT_VARIANCE,
+    OC_SLOT_WORKSPACE, /* what a forward pass keeps for its backward pass */
+    OC_SLOT_DST,
+    OC_SLOT_DST_1,
+    OC_SLOT_DIFF_DST,
+    OC_SLOT_DIFF_SRC,
+    OC_SLOT_DIFF_WEIGHTS,
+    OC_SLOT_DIFF_BIAS,
+    OC_SLOT_DIFF_SCALE,
+    OC_SLOT_DIFF_SHIFT,
+    OC_SLOT_SCRATCHPAD,
+    OC_SLOTS
+} oc_slot;
+
+typedef struct oc_work oc_work;
+void oc_work_destroy(oc_work **work);
+
+/* Layout of what a slot takes, chosen where creation left it open; absent where the slot is not used. */
+const oc_layout *oc_work_layout(const oc_work *work, oc_slot slot);
+
+/* Binds a used slot to memory of oc_layout_bytes, at a multiple of 64 for activations and working copies. Bytes of
+ * padding in blocked layouts are set to zero. OC_E_COMPUTE. */
+oc_status oc_work_bind(oc_work *work, oc_slot slot, void *data, oc_error *err);
+
+/* Runs it; every used slot is bound. The team has been entered. OC_E_COMPUTE naming the layer. */
+oc_status oc_work_run(oc_work *work, oc_error *err);
+
+/* oneDNN's name of the implementation, or "own". */
+const char *oc_work_impl(const oc_work *work);
+/* What it does, "convolution forward". */
+const char *oc_work_what(const oc_work *work);
+
+#endif

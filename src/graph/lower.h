@@ -1,0 +1,99 @@
+/* How an operator tells the plan what to do: lowering. Each operator, once per node, creates its work and hands it
+ * over as steps that use buffers; the plan then places every buffer by its first and last step.
+ *
+ * The functions without a status latch their first error, which the plan finds after the operator returns; buffers
+ * made after an error are −1, and taking them is harmless. */
+#ifndef OC_GRAPH_LOWER_H
+#define OC_GRAPH_LOWER_H
+
+#include "compute/work.h"
+#include "graph/graph.h"
+
+typedef struct oc_lower oc_lower;
+typedef struct oc_node oc_node;
+
+/* A stretch of memory: in the slab for as long as steps use it, a working copy of the plan's own, or a tensor's place
+ * in the arena of weights or of gradients. */
+typedef int oc_buffer;
+
+/* What a step is for: times are summed by it. */
+typedef enum oc_step_kind {
+    OC_STEP_REFRESH, /* makes a working copy of weights; runs only when they have changed */
+    OC_STEP_FORWARD,
+    OC_STEP_STATISTICS, /* changes running statistics: left out when a forward pass is only looked at again */
+    OC_STEP_BACKWARD_DATA,
+    OC_STEP_BACKWARD_WEIGHTS,
+    OC_STEP_REORDER /* changes a layout, in either pass */
+} oc_step_kind;
+
+typedef struct oc_operand {
+    oc_slot slot;
+    oc_buffer buffer;
+} oc_operand;
+
+/* What a node's forward pass leaves for its backward pass. */
+typedef struct oc_lowered {
+    const oc_work *forward;
+    oc_buffer src, workspace, mean, variance;
+} oc_lowered;
+oc_lowered *oc_lower_node(oc_lower *lower, const oc_node *node);
+
+oc_engine *oc_lower_engine(const oc_lower *lower);
+const oc_graph *oc_lower_graph(const oc_lower *lower);
+bool oc_lower_training(const oc_lower *lower);
+int64_t oc_lower_batch(const oc_lower *lower);
+/* Type of activations. */
+oc_dtype oc_lower_dtype(const oc_lower *lower);
+/* How errors call a node: its name, or its operator where it has none. */
+const char *oc_lower_layer(const oc_lower *lower, const oc_node *node);
+/* A node's output shape with the batch in front. */
+oc_shape oc_lower_shape(const oc_lower *lower, const oc_node *node);
+
+/* Appends a step to the pass that is being lowered. Takes over the work at once, also on failure, and sets *work NULL.
+ * A scratchpad that the work needs is added. */
+void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_work **work, const oc_operand *operands,
+                   int count);
+
+/* The step just appended may write `dst` over `src`, if nothing uses `src` later; both have one layout. */
+void oc_lower_in_place(oc_lower *lower, oc_buffer dst, oc_buffer src);
+
+/* A buffer in the slab for a layout. */
+oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout);
+
+/* The layout in which input `index` of the node arrives, and its buffer. */
+const oc_layout *oc_lower_src_layout(const oc_lower *lower, const oc_node *node, int index);
+oc_buffer oc_lower_src(oc_lower *lower, const oc_node *node, int index);
+/* The same in a given layout: a reorder comes first if it arrives in another. */
+oc_buffer oc_lower_src_as(oc_lower *lower, const oc_node *node, int index, const oc_layout *layout);
+
+/* The buffer of the node's output, whose layout is settled by this. */
+oc_buffer oc_lower_dst(oc_lower *lower, const oc_node *node, const oc_layout *layout);
+/* The node's output is another buffer seen with other sizes. */
+void oc_lower_dst_view(oc_lower *lower, const oc_node *node, const oc_layout *layout, oc_buffer buffer);
+const oc_layout *oc_lower_dst_layout(const oc_lower *lower, const oc_node *node);
+
+/* The node's tensor `index`, in a layout of the same number of elements as the plain one: the arena itself if that is
+ * plain, else a working copy, one for each layout, refreshed when the weights change. `plain` is the row-major layout
+ * the copy starts from. */
+oc_buffer oc_lower_tensor(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
+                          const oc_layout *layout);
+/* A working copy of the plan's own that the node's OC_STEP_REFRESH steps fill. */
+oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout);
+
+/* Where the gradient of the node's tensor `index` is to be written in `layout`: the arena if that is plain, else a
+ * buffer that oc_lower_gradient_store, called after the step that fills it, reorders into the arena. */
+oc_buffer oc_lower_gradient(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
+                            const oc_layout *layout);
+void oc_lower_gradient_store(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
+                             const oc_layout *layout, oc_buffer buffer);
+
+/* Gradient with respect to the node's output, in the output's layout: the sum of what its users added. Must not be
+ * written to (another user may hold it); oc_lower_in_place decides. */
+oc_buffer oc_lower_diff_dst(oc_lower *lower, const oc_node *node);
+oc_buffer oc_lower_diff_dst_as(oc_lower *lower, const oc_node *node, const oc_layout *layout);
+/* Whether input `index` of the node has a gradient at all. */
+bool oc_lower_wants_diff(const oc_lower *lower, const oc_node *node, int index);
+/* Adds `buffer`, in `layout`, to the gradient of input `index`. */
+void oc_lower_diff_src(oc_lower *lower, const oc_node *node, int index, const oc_layout *layout, oc_buffer buffer);
+
+#endif

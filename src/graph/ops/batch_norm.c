@@ -1,0 +1,136 @@
+/* batch_norm: over N, H and W (Ioffe and Szegedy, ICML 2015), as PyTorch's BatchNorm2d: the running variance takes
+ * the unbiased estimate. In training the batch's statistics are a step of their own. */
+#include "graph/ops/batch_norm.h"
+
+#include "base/error.h"
+#include "compute/kernels.h"
+#include "compute/primitives.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+
+enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR };
+
+static void batch_norm_shape(oc_graph *graph, oc_node *node) {
+    const oc_batch_norm_node *attr = node->attr;
+    const oc_shape *src = oc_node_src(graph, node, 0);
+    if (src->ndim != 3) {
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "batch_norm: its input has %d dimensions, not 3", src->ndim);
+        return;
+    }
+    oc_shape vector = oc_shape_make(1, src->dim[0]);
+    node->dst = *src;
+    oc_graph_tensor(graph, node, "weight", vector, true, false, (oc_init){OC_INIT_CONSTANT, attr->gamma});
+    oc_graph_tensor(graph, node, "bias", vector, true, false, (oc_init){OC_INIT_CONSTANT, 0});
+    oc_graph_tensor(graph, node, "running_mean", vector, false, false, (oc_init){OC_INIT_CONSTANT, 0});
+    oc_graph_tensor(graph, node, "running_var", vector, false, false, (oc_init){OC_INIT_CONSTANT, 1});
+}
+
+static oc_norm_spec batch_norm_spec(const oc_lower *lower, const oc_node *node) {
+    const oc_batch_norm_node *attr = node->attr;
+    return (oc_norm_spec){
+        .epsilon = (float)OC_BATCH_NORM_EPSILON, .training = oc_lower_training(lower), .relu = attr->relu};
+}
+
+static oc_layout vector_layout(const oc_node *node) {
+    oc_shape vector = oc_shape_make(1, node->dst.dim[0]);
+    return oc_layout_plain(OC_F32, &vector);
+}
+
+static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    oc_engine *engine = oc_lower_engine(lower);
+    const char *layer = oc_lower_layer(lower, node);
+    oc_norm_spec spec = batch_norm_spec(lower, node);
+    oc_lowered *kept = oc_lower_node(lower, node);
+    oc_layout vector = vector_layout(node);
+    int64_t count = oc_lower_batch(lower) * node->dst.dim[1] * node->dst.dim[2];
+    if (spec.training && count < 2)
+        return oc_fail(err, OC_E_USAGE, layer,
+                       "batch norm cannot be trained on one value a channel: give a larger batch");
+    OC_TRY(oc_norm_forward_create(&work, engine, layer, &spec, oc_lower_src_layout(lower, node, 0), err));
+    oc_layout layout = *oc_work_layout(work, OC_SLOT_DST), workspace = *oc_work_layout(work, OC_SLOT_WORKSPACE);
+    kept->forward = work;
+    kept->src = oc_lower_src(lower, node, 0);
+    kept->mean =
+        spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_MEAN, &vector, &vector);
+    kept->variance =
+        spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_VAR, &vector, &vector);
+    if (spec.training) {
+        oc_work *moments = NULL;
+        OC_TRY(oc_moments_create(&moments, engine, layer, oc_lower_src_layout(lower, node, 0), err));
+        oc_operand statistics[] = {
+            {OC_SLOT_SRC, kept->src}, {OC_SLOT_MEAN, kept->mean}, {OC_SLOT_VARIANCE, kept->variance}};
+        oc_lower_step(lower, node, OC_STEP_FORWARD, &moments, statistics, 3);
+    }
+    oc_buffer dst = oc_lower_dst(lower, node, &layout);
+    oc_operand operand[7] = {
+        {OC_SLOT_SRC, kept->src},
+        {OC_SLOT_SCALE, oc_lower_tensor(lower, node, WEIGHT, &vector, &vector)},
+        {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, BIAS, &vector, &vector)},
+        {OC_SLOT_MEAN, kept->mean},
+        {OC_SLOT_VARIANCE, kept->variance},
+        {OC_SLOT_DST, dst},
+    };
+    int count_operands = 6;
+    if (!oc_layout_absent(&workspace)) {
+        kept->workspace = oc_lower_buffer(lower, &workspace);
+        operand[count_operands++] = (oc_operand){OC_SLOT_WORKSPACE, kept->workspace};
+    }
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, count_operands);
+    oc_lower_in_place(lower, dst, kept->src);
+    if (spec.training) {
+        OC_TRY(oc_running_create(&work, engine, layer, node->dst.dim[0], OC_BATCH_NORM_MOMENTUM, count, err));
+        oc_operand statistics[] = {
+            {OC_SLOT_MEAN, kept->mean},
+            {OC_SLOT_VARIANCE, kept->variance},
+            {OC_SLOT_DST, oc_lower_tensor(lower, node, RUNNING_MEAN, &vector, &vector)},
+            {OC_SLOT_DST_1, oc_lower_tensor(lower, node, RUNNING_VAR, &vector, &vector)},
+        };
+        oc_lower_step(lower, node, OC_STEP_STATISTICS, &work, statistics, 4);
+    }
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+static oc_status batch_norm_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    oc_norm_spec spec = batch_norm_spec(lower, node);
+    const oc_lowered *kept = oc_lower_node(lower, node);
+    oc_layout vector = vector_layout(node);
+    OC_TRY(oc_norm_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec,
+                                   oc_work_layout(kept->forward, OC_SLOT_SRC), kept->forward, err));
+    oc_layout layout = *oc_work_layout(work, OC_SLOT_DIFF_SRC);
+    oc_buffer diff_src = oc_lower_buffer(lower, &layout);
+    oc_buffer diff_dst = oc_lower_diff_dst_as(lower, node, oc_work_layout(work, OC_SLOT_DIFF_DST));
+    oc_operand operand[] = {
+        {OC_SLOT_SRC, kept->src},
+        {OC_SLOT_MEAN, kept->mean},
+        {OC_SLOT_VARIANCE, kept->variance},
+        {OC_SLOT_SCALE, oc_lower_tensor(lower, node, WEIGHT, &vector, &vector)},
+        {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, BIAS, &vector, &vector)},
+        {OC_SLOT_DIFF_DST, diff_dst},
+        {OC_SLOT_DIFF_SRC, diff_src},
+        {OC_SLOT_DIFF_SCALE, oc_lower_gradient(lower, node, WEIGHT, &vector, &vector)},
+        {OC_SLOT_DIFF_SHIFT, oc_lower_gradient(lower, node, BIAS, &vector, &vector)},
+        {OC_SLOT_WORKSPACE, kept->workspace},
+    };
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, kept->workspace >= 0 ? 10 : 9);
+    oc_lower_in_place(lower, diff_src, diff_dst);
+    if (oc_lower_wants_diff(lower, node, 0)) oc_lower_diff_src(lower, node, 0, &layout, diff_src);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+const oc_op oc_batch_norm_op = {.name = "batch_norm",
+                                .attr_size = sizeof(oc_batch_norm_node),
+                                .shape = batch_norm_shape,
+                                .forward = batch_norm_forward,
+                                .backward = batch_norm_backward};
+
+oc_value oc_op_batch_norm(oc_graph *graph, const char *name, oc_value src, double gamma) {
+    return oc_graph_append(graph, &oc_batch_norm_op, name, 1, &src, &(oc_batch_norm_node){.gamma = gamma});
+}

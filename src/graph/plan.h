@@ -1,0 +1,77 @@
+/* A plan: a graph compiled for one batch, mode and precision. It picks each layout once, places every activation and
+ * gradient by its lifetime in one slab, creates every primitive before the first step, and then only executes. */
+#ifndef OC_GRAPH_PLAN_H
+#define OC_GRAPH_PLAN_H
+
+#include "base/parallel.h"
+#include "graph/graph.h"
+
+/* INFER: running statistics, forward only. TRAIN: batch statistics, running ones updated, forward and backward. */
+typedef enum oc_plan_mode { OC_PLAN_INFER, OC_PLAN_TRAIN } oc_plan_mode;
+typedef enum oc_precision { OC_PRECISION_FP32, OC_PRECISION_BF16 } oc_precision;
+
+/* Working memory that plans which never run at once share. It grows to the largest of them; creating a plan on it
+ * invalidates no other plan, only the contents. */
+typedef struct oc_slab oc_slab;
+oc_status oc_slab_create(oc_slab **out, oc_error *err);
+void oc_slab_destroy(oc_slab **slab);
+size_t oc_slab_bytes(const oc_slab *slab);
+
+/* A model's tensors behind the graph's table, one arena of oc_table_arena_size floats in plain layout. Whoever
+ * changes parameters adds one to `version`, and plans refresh their working copies from it. */
+typedef struct oc_weights {
+    float *arena;
+    uint64_t version;
+} oc_weights;
+
+typedef struct oc_plan_options {
+    int64_t batch; /* >= 1 */
+    oc_plan_mode mode;
+    oc_precision precision;
+    oc_team *team; /* borrowed; outlives the plan */
+    oc_slab *slab; /* borrowed; outlives the plan */
+} oc_plan_options;
+
+typedef struct oc_plan oc_plan;
+/* `graph` is borrowed and outlives the plan. OC_E_COMPUTE when oneDNN has only a reference implementation. */
+oc_status oc_plan_create(oc_plan **out, const oc_graph *graph, const oc_plan_options *options, oc_error *err);
+void oc_plan_destroy(oc_plan **plan);
+
+/* Input [batch, C, H, W], f32, plain, written by the caller before forward. Valid until the slab grows by another
+ * plan's creation: ask again each step. */
+float *oc_plan_src(oc_plan *plan);
+/* Output [batch, classes], f32, plain, valid after forward until the slab is used by another plan. */
+const float *oc_plan_dst(const oc_plan *plan);
+/* Gradient with respect to the output [batch, classes], written by the caller before backward. */
+float *oc_plan_diff_dst(oc_plan *plan);
+
+/* Computes dst from src. TRAIN mode updates the running statistics in weights->arena (not its version). */
+oc_status oc_plan_forward(oc_plan *plan, oc_weights *weights, oc_error *err);
+/* After a forward in TRAIN mode: overwrites `gradients` (an arena like the weights', plain layout; entries of
+ * running statistics and padding stay as they are) with the gradients of every parameter. */
+oc_status oc_plan_backward(oc_plan *plan, const oc_weights *weights, float *gradients, oc_error *err);
+
+/* Name of the first layer, in order of execution, whose output of the last forward holds an infinity or NaN:
+ * "input", a layer's name (or its operator and place where it has none); NULL when all are finite. Only between a
+ * TRAIN-mode forward and what next uses the slab. Slow: for error messages. */
+const char *oc_plan_non_finite(oc_plan *plan);
+
+/* Time spent, summed since the last reset; collected only while on. */
+typedef struct oc_node_time {
+    int node; /* of the graph the plan was made from (after rewriting: the node that owns the work) */
+    const char *op;
+    const char *forward_impl, *backward_impl;        /* oneDNN's implementation names, or "own"; may be "" */
+    double forward, backward_data, backward_weights; /* seconds */
+    double reorder;                                  /* seconds in layout changes and refreshes charged to it */
+    double flops_forward, flops_backward;            /* per step, 2 × MACs; 0 for operators without */
+} oc_node_time;
+void oc_plan_profile(oc_plan *plan, bool on);
+void oc_plan_profile_reset(oc_plan *plan);
+int oc_plan_node_times(const oc_plan *plan);
+oc_node_time oc_plan_node_time(const oc_plan *plan, int index);
+
+/* The plan's choices (implementation and layout of every primitive), one line each, for the run folder. Appends to
+ * nothing: *out is a new string freed with oc_free. */
+oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err);
+
+#endif

@@ -1,0 +1,155 @@
+/* What a plan tells about itself: its choices, its times, and where a number stopped being finite. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "graph/plan_internal.h"
+
+void oc_plan_profile(oc_plan *plan, bool on) {
+    plan->profile = on;
+}
+
+void oc_plan_profile_reset(oc_plan *plan) {
+    for (int pass = 0; pass < OC_PASSES; pass++)
+        for (int i = 0; i < plan->pass[pass].count; i++) plan->pass[pass].step[i].seconds = 0;
+}
+
+int oc_plan_node_times(const oc_plan *plan) {
+    return plan->graph->nodes;
+}
+
+oc_node_time oc_plan_node_time(const oc_plan *plan, int index) {
+    const oc_node *node = &plan->graph->node[index];
+    oc_node_time time = {.node = node->origin, .op = node->op->name, .forward_impl = "", .backward_impl = ""};
+    int passes = 0; /* backward by data and by weights cost a forward pass each */
+    for (int pass = 0; pass < OC_PASSES; pass++)
+        for (int i = 0; i < plan->pass[pass].count; i++) {
+            const oc_step *step = &plan->pass[pass].step[i];
+            if (step->node != index) continue;
+            const char *impl = oc_work_impl(step->work);
+            switch (step->kind) {
+            case OC_STEP_FORWARD:
+                time.forward_impl = impl; /* fall through */
+            case OC_STEP_STATISTICS:
+                time.forward += step->seconds;
+                break;
+            case OC_STEP_BACKWARD_DATA:
+                time.backward_impl = impl;
+                time.backward_data += step->seconds;
+                break;
+            case OC_STEP_BACKWARD_WEIGHTS:
+                time.backward_impl = impl;
+                time.backward_weights += step->seconds;
+                break;
+            case OC_STEP_REFRESH:
+            case OC_STEP_REORDER:
+                time.reorder += step->seconds;
+                break;
+            }
+        }
+    if (node->op->macs) {
+        time.flops_forward = 2.0 * (double)node->op->macs(plan->graph, node) * (double)plan->options.batch;
+        if (plan->options.mode == OC_PLAN_TRAIN) {
+            passes = 1;
+            for (int j = 0; j < node->inputs; j++) passes += plan->wants_diff[node->input[j]];
+        }
+        time.flops_backward = passes * time.flops_forward;
+    }
+    return time;
+}
+
+static bool finite_buffer(const oc_plan *plan, oc_buffer buffer) {
+    const float *data = oc_plan_at(plan, buffer);
+    size_t count = plan->buffer[buffer].bytes / sizeof *data;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(data[i])) return false;
+    return true;
+}
+
+/* Whether the node's output is complete after this step of the forward pass. */
+static bool completes(const oc_steps *forward, int index) {
+    if (forward->step[index].kind != OC_STEP_FORWARD) return false;
+    for (int i = index + 1; i < forward->count; i++)
+        if (forward->step[i].kind == OC_STEP_FORWARD && forward->step[i].node == forward->step[index].node)
+            return false;
+    return true;
+}
+
+/* Activations that the backward pass does not need are overwritten during the forward pass, so that is run again, with
+ * a look at each output before the next step. The batch is still there, and running statistics are left alone. */
+const char *oc_plan_non_finite(oc_plan *plan) {
+    const oc_steps *forward = &plan->pass[OC_PASS_FORWARD];
+    if (!plan->fresh) return NULL;
+    oc_team_enter(plan->options.team);
+    if (!finite_buffer(plan, plan->src)) return "input";
+    for (int i = 0; i < forward->count; i++) {
+        const oc_step *step = &forward->step[i];
+        const oc_node *node = &plan->graph->node[step->node];
+        if (step->kind == OC_STEP_STATISTICS) continue;
+        if (oc_work_run(step->work, NULL) != OC_OK) return NULL;
+        if (!completes(forward, i) || finite_buffer(plan, plan->value[step->node])) continue;
+        if (node->name[0]) return node->name;
+        snprintf(plan->text, sizeof plan->text, "%s (node %d)", node->op->name, node->origin);
+        return plan->text;
+    }
+    return NULL;
+}
+
+static const char *const kind_text[] = {"refresh",       "forward",          "statistics",
+                                        "backward data", "backward weights", "reorder"};
+
+static const struct {
+    oc_slot slot;
+    const char *text;
+} shown[] = {
+    {OC_SLOT_SRC, "src"},           {OC_SLOT_WEIGHTS, "weights"},   {OC_SLOT_DIFF_WEIGHTS, "diff_weights"},
+    {OC_SLOT_DIFF_DST, "diff_dst"}, {OC_SLOT_DIFF_SRC, "diff_src"}, {OC_SLOT_DST, "dst"},
+};
+
+typedef struct writer {
+    char *data;
+    size_t used, capacity;
+} writer;
+
+static oc_status write_text(writer *to, const char *text, oc_error *err) {
+    size_t length = strlen(text);
+    oc_status status = oc_grow(&to->data, &to->capacity, to->used + length + 1, 1, err);
+    if (status != OC_OK) return status;
+    memcpy(to->data + to->used, text, length + 1);
+    to->used += length;
+    return OC_OK;
+}
+
+oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err) {
+    oc_status status = OC_OK;
+    writer to = {0};
+    char line[512], layout[96];
+    *out = NULL;
+    snprintf(line, sizeof line, "batch %" PRId64 ", %s, fp32, %d threads, slab %zu bytes, working copies %zu bytes\n",
+             plan->options.batch, plan->options.mode == OC_PLAN_TRAIN ? "training" : "inference",
+             oc_team_threads(plan->options.team), plan->slab_bytes, plan->own_bytes);
+    OC_TRY(write_text(&to, line, err));
+    for (int pass = 0; pass < OC_PASSES; pass++)
+        for (int i = 0; i < plan->pass[pass].count; i++) {
+            const oc_step *step = &plan->pass[pass].step[i];
+            const oc_node *node = &plan->graph->node[step->node];
+            snprintf(line, sizeof line, "%s: %s: %s: %s", oc_node_layer(node), kind_text[step->kind],
+                     oc_work_what(step->work), oc_work_impl(step->work));
+            OC_TRY(write_text(&to, line, err));
+            for (size_t j = 0; j < sizeof shown / sizeof *shown; j++) {
+                const oc_layout *l = oc_work_layout(step->work, shown[j].slot);
+                if (oc_layout_absent(l)) continue;
+                snprintf(line, sizeof line, ", %s %s", shown[j].text, oc_layout_text(l, layout, sizeof layout));
+                OC_TRY(write_text(&to, line, err));
+            }
+            OC_TRY(write_text(&to, "\n", err));
+        }
+    *out = to.data;
+    to.data = NULL;
+cleanup:
+    oc_free(to.data);
+    return status;
+}

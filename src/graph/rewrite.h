@@ -1,0 +1,20 @@
+/* Rewrites: small functions that change a copy of a graph, chosen by the plan's mode. Each keeps what the graph
+ * computes, up to rounding, and every tensor. */
+#ifndef OC_GRAPH_REWRITE_H
+#define OC_GRAPH_REWRITE_H
+
+#include "graph/op.h"
+
+/* batch_norm → relu becomes one batch_norm. Both modes. */
+oc_status oc_rewrite_norm_relu(oc_graph *graph, oc_error *err);
+
+/* add → relu (→ add) becomes one residual join. Both modes. */
+oc_status oc_rewrite_join(oc_graph *graph, oc_error *err);
+
+/* conv → batch_norm becomes one conv with scaled weights. INFER only: it needs fixed statistics. */
+oc_status oc_rewrite_fold(oc_graph *graph, oc_error *err);
+
+/* conv → relu and conv → add become one conv, again and again along the chain. INFER only. */
+oc_status oc_rewrite_post(oc_graph *graph, oc_error *err);
+
+#endif

@@ -1,0 +1,252 @@
+/* What lies below the operators: layouts, and our own kernels on layouts that the tested models do not use. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "compute/kernels.h"
+#include "compute/primitives.h"
+
+#define SEED 77U
+
+typedef struct fixture {
+    oc_team *team;
+    oc_engine *engine;
+} fixture;
+
+static int setup(void **state) {
+    static fixture f;
+    assert_int_equal(oc_team_create(&f.team, 2, NULL), OC_OK);
+    oc_team_enter(f.team);
+    assert_int_equal(oc_engine_create(&f.engine, f.team, NULL), OC_OK);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    fixture *f = *state;
+    oc_engine_destroy(&f->engine);
+    oc_team_destroy(&f->team);
+    return 0;
+}
+
+static void *bytes(size_t count) {
+    void *memory = NULL;
+    assert_int_equal(oc_alloc(&memory, count ? count : 1, 1, NULL), OC_OK);
+    return memory;
+}
+
+static void test_layouts(void **state) {
+    (void)state;
+    char text[64];
+    oc_shape shape = oc_shape_make(4, 2, 19, 3, 5), back;
+    oc_layout plain = oc_layout_plain(OC_F32, &shape), any = oc_layout_any(OC_F32, &shape);
+    oc_layout blocked = oc_layout_blocked(OC_F32, &shape), absent = {0}, small = oc_layout_plain(OC_U8, &shape);
+    assert_string_equal(oc_layout_text(&plain, text, sizeof text), "f32 abcd");
+    assert_string_equal(oc_layout_text(&any, text, sizeof text), "f32 any");
+    assert_string_equal(oc_layout_text(&absent, text, sizeof text), "-");
+    assert_string_equal(oc_layout_text(&small, text, sizeof text), "u8 abcd");
+    assert_string_equal(oc_layout_text(&plain, text, 5), "f32 ");
+    oc_layout_text(&blocked, text, sizeof text);
+    assert_true(strcmp(text, "f32 aBcd8b") == 0 || strcmp(text, "f32 aBcd16b") == 0);
+    assert_int_equal(oc_layout_bytes(&plain), 2 * 19 * 15 * 4);
+    assert_int_equal(oc_layout_bytes(&small), 2 * 19 * 15);
+    assert_int_equal(oc_layout_bytes(&blocked), 2 * (strstr(text, "16") ? 32 : 24) * 15 * 4);
+    assert_int_equal(oc_layout_bytes(&absent), 0);
+    assert_true(oc_layout_absent(&absent) && !oc_layout_absent(&plain));
+    oc_layout copy = blocked;
+    assert_true(oc_layout_equal(&copy, &blocked) && !oc_layout_equal(&plain, &blocked));
+    assert_false(oc_layout_equal(&plain, &small));
+    back = oc_layout_shape(&blocked);
+    assert_true(oc_shape_equal(&back, &shape));
+}
+
+/* Runs work on the buffers of its used slots; those with NULL get memory of their own, which is thrown away. */
+static void run(oc_work *work, void *const data[OC_SLOTS]) {
+    void *scratch = NULL;
+    for (int slot = 0; slot < OC_SLOTS; slot++) {
+        const oc_layout *layout = oc_work_layout(work, (oc_slot)slot);
+        if (oc_layout_absent(layout)) continue;
+        if (slot == OC_SLOT_SCRATCHPAD) scratch = bytes(oc_layout_bytes(layout));
+        void *at = slot == OC_SLOT_SCRATCHPAD ? scratch : data[slot];
+        assert_non_null(at);
+        assert_int_equal(oc_work_bind(work, (oc_slot)slot, at, NULL), OC_OK);
+    }
+    assert_int_equal(oc_work_run(work, NULL), OC_OK);
+    oc_free(scratch);
+}
+
+static void reorder(const fixture *f, const oc_layout *from, const void *src, const oc_layout *to, void *dst) {
+    oc_work *work = NULL;
+    assert_int_equal(oc_reorder_create(&work, f->engine, "test", from, to, NULL), OC_OK);
+    run(work, (void *[OC_SLOTS]){[OC_SLOT_SRC] = (void *)(uintptr_t)src, [OC_SLOT_DST] = dst});
+    oc_work_destroy(&work);
+}
+
+static float *random_floats(size_t count, uint64_t seed, double mean) {
+    oc_random random;
+    float *data = bytes(count * sizeof *data);
+    oc_random_init(&random, seed, OC_RANDOM_TEST, 5, 0);
+    for (size_t i = 0; i < count; i++) data[i] = (float)(mean + oc_random_normal(&random));
+    return data;
+}
+
+/* Mean and variance with a mean far from zero, where sums of squares in single precision would be wrong by percents. */
+static void test_moments(void **state) {
+    const fixture *f = *state;
+    const int64_t n = 3, c = 19, h = 13, w = 11;
+    oc_shape shape = oc_shape_make(4, n, c, h, w);
+    oc_layout plain = oc_layout_plain(OC_F32, &shape), blocked = oc_layout_blocked(OC_F32, &shape);
+    float *data = random_floats((size_t)(n * c * h * w), SEED, 300), *moved = bytes(oc_layout_bytes(&blocked));
+    reorder(f, &plain, data, &blocked, moved);
+    for (int form = 0; form < 2; form++) {
+        float mean[19], variance[19];
+        oc_work *work = NULL;
+        assert_int_equal(oc_moments_create(&work, f->engine, "test", form ? &blocked : &plain, NULL), OC_OK);
+        run(work, (void *[OC_SLOTS]){
+                      [OC_SLOT_SRC] = form ? moved : data, [OC_SLOT_MEAN] = mean, [OC_SLOT_VARIANCE] = variance});
+        oc_work_destroy(&work);
+        for (int64_t k = 0; k < c; k++) {
+            double sum = 0, squares = 0, count = (double)(n * h * w);
+            for (int64_t i = 0; i < n * h * w; i++) sum += data[(i / (h * w) * c + k) * h * w + i % (h * w)];
+            for (int64_t i = 0; i < n * h * w; i++)
+                squares += pow(data[(i / (h * w) * c + k) * h * w + i % (h * w)] - sum / count, 2);
+            assert_true(fabs(mean[k] - sum / count) < 1e-7 * 300);
+            assert_true(fabs(variance[k] - squares / count) < 2e-5 * squares / count);
+        }
+    }
+    oc_free(data);
+    oc_free(moved);
+}
+
+/* A pool with overlapping, padded windows, forward and backward, on both layouts, against the definition. */
+static void pool_case(const fixture *f, int64_t kernel, int64_t stride, int64_t pad, int64_t h, int64_t w) {
+    const int64_t n = 2, c = 11, oh = (h + 2 * pad - kernel) / stride + 1, ow = (w + 2 * pad - kernel) / stride + 1;
+    const size_t count = (size_t)(n * c * h * w), out = (size_t)(n * c * oh * ow);
+    oc_shape shape = oc_shape_make(4, n, c, h, w), pooled = oc_shape_make(4, n, c, oh, ow);
+    const oc_pool_spec spec = {kernel, stride, pad, true};
+    oc_layout src_plain = oc_layout_plain(OC_F32, &shape), dst_plain = oc_layout_plain(OC_F32, &pooled);
+    float *src = random_floats(count, SEED + 1, 0), *diff = random_floats(out, SEED + 2, 0);
+    float *want = bytes(out * sizeof *want), *want_diff = bytes(count * sizeof *want_diff);
+    float *got = bytes(out * sizeof *got), *got_diff = bytes(count * sizeof *got_diff);
+    for (size_t i = 0; i < out; i++) {
+        int64_t plane = (int64_t)i / (oh * ow), y0 = (int64_t)i / ow % oh * stride - pad;
+        int64_t x0 = (int64_t)i % ow * stride - pad, best = -1;
+        for (int64_t y = y0; y < y0 + kernel; y++)
+            for (int64_t x = x0; x < x0 + kernel; x++) {
+                int64_t at = (plane * h + y) * w + x;
+                if (y < 0 || x < 0 || y >= h || x >= w) continue;
+                if (best < 0 || src[at] > src[best]) best = at;
+            }
+        want[i] = src[best];
+        want_diff[best] += diff[i];
+    }
+    for (int form = 0; form < 2; form++) {
+        oc_layout layout = form ? oc_layout_blocked(OC_F32, &shape) : src_plain;
+        oc_work *forward = NULL, *backward = NULL;
+        assert_int_equal(oc_pool_forward_create(&forward, f->engine, "test", &spec, &layout, &pooled, NULL), OC_OK);
+        const oc_layout *dst = oc_work_layout(forward, OC_SLOT_DST);
+        assert_int_equal(oc_pool_backward_create(&backward, f->engine, "test", &spec, &layout, dst, NULL), OC_OK);
+        void *a = bytes(oc_layout_bytes(&layout)), *b = bytes(oc_layout_bytes(dst));
+        void *open = bytes(oc_layout_bytes(oc_work_layout(forward, OC_SLOT_WORKSPACE)));
+        reorder(f, &src_plain, src, &layout, a);
+        run(forward, (void *[OC_SLOTS]){[OC_SLOT_SRC] = a, [OC_SLOT_DST] = b, [OC_SLOT_WORKSPACE] = open});
+        reorder(f, dst, b, &dst_plain, got);
+        assert_memory_equal(got, want, out * sizeof *got);
+        reorder(f, &dst_plain, diff, dst, b);
+        memset(a, 0xff, oc_layout_bytes(&layout)); /* what was there does not count */
+        run(backward, (void *[OC_SLOTS]){[OC_SLOT_DIFF_SRC] = a, [OC_SLOT_DIFF_DST] = b, [OC_SLOT_WORKSPACE] = open});
+        reorder(f, &layout, a, &src_plain, got_diff);
+        for (size_t i = 0; i < count; i++) assert_true(fabsf(got_diff[i] - want_diff[i]) < 1e-6F);
+        oc_work_destroy(&forward);
+        oc_work_destroy(&backward);
+        oc_free(a);
+        oc_free(b);
+        oc_free(open);
+    }
+    oc_free(src);
+    oc_free(diff);
+    oc_free(want);
+    oc_free(want_diff);
+    oc_free(got);
+    oc_free(got_diff);
+}
+
+static void test_pool(void **state) {
+    pool_case(*state, 2, 2, 0, 6, 8);
+    pool_case(*state, 2, 2, 0, 7, 5); /* a row and a column that no window covers */
+    pool_case(*state, 3, 2, 1, 8, 7);
+    pool_case(*state, 3, 1, 1, 4, 4);
+    pool_case(*state, 5, 3, 2, 9, 10);
+    pool_case(*state, 2, 2, 0, 2, 2); /* down to one pixel */
+}
+
+/* NaN is never lost on the way, or nobody could say where it came from. */
+static void test_nan(void **state) {
+    const fixture *f = *state;
+    oc_shape shape = oc_shape_make(4, 1, 16, 2, 2), pooled = oc_shape_make(4, 1, 16, 1, 1);
+    oc_layout layout = oc_layout_blocked(OC_F32, &shape);
+    const oc_pool_spec spec = {2, 2, 0, false};
+    for (int place = 0; place < 4; place++) {
+        float *src = random_floats(64, SEED, 0), dst[64], sum[64];
+        oc_work *work = NULL;
+        src[16 * (place / 2) + 8 * (place % 2) + 3] = NAN;
+        assert_int_equal(oc_pool_forward_create(&work, f->engine, "test", &spec, &layout, &pooled, NULL), OC_OK);
+        run(work, (void *[OC_SLOTS]){[OC_SLOT_SRC] = src, [OC_SLOT_DST] = dst});
+        oc_work_destroy(&work);
+        int nan = 0;
+        for (int i = 0; i < 16; i++) nan += isnan(dst[i]) != 0;
+        assert_int_equal(nan, 1);
+        assert_int_equal(oc_join_forward_create(&work, f->engine, "test", true, false, &layout, NULL), OC_OK);
+        run(work,
+            (void *[OC_SLOTS]){[OC_SLOT_SRC] = src, [OC_SLOT_SRC_1] = src, [OC_SLOT_SRC_2] = src, [OC_SLOT_DST] = sum});
+        oc_work_destroy(&work);
+        assert_true(isnan(sum[16 * (place / 2) + 8 * (place % 2) + 3]));
+        assert_int_equal(oc_relu_forward_create(&work, f->engine, "test", &layout, NULL), OC_OK);
+        run(work, (void *[OC_SLOTS]){[OC_SLOT_SRC] = src, [OC_SLOT_DST] = src});
+        oc_work_destroy(&work);
+        assert_true(isnan(src[16 * (place / 2) + 8 * (place % 2) + 3]));
+        oc_free(src);
+    }
+}
+
+/* What oneDNN cannot do is an error that names the layer and the work. */
+static void test_refused(void **state) {
+    const fixture *f = *state;
+    oc_error err = {0};
+    oc_work *work = NULL;
+    oc_shape src = oc_shape_make(4, 1, 4, 5, 5), weights = oc_shape_make(4, 4, 4, 3, 3), flat = oc_shape_make(2, 4, 4);
+    oc_layout wrong = oc_layout_plain(OC_I32, &src), kernel = oc_layout_any(OC_F32, &weights);
+    oc_layout matrix = oc_layout_plain(OC_F32, &flat), dst = oc_layout_any(OC_F32, &src);
+    oc_conv_spec spec = {.stride = 1, .pad = 1, .dilation = 1};
+    assert_int_equal(oc_conv_forward_create(&work, f->engine, "layer7", &spec, &wrong, &kernel, NULL, &dst, &err),
+                     OC_E_COMPUTE);
+    assert_null(work);
+    assert_string_equal(err.where, "layer7");
+    assert_non_null(strstr(err.message, "convolution forward"));
+    assert_int_equal(oc_moments_create(&work, f->engine, "layer8", &matrix, &err), OC_E_COMPUTE);
+    assert_null(work);
+    assert_string_equal(err.where, "layer8");
+    assert_non_null(strstr(err.message, "f32 ab"));
+    const oc_pool_spec large = {17, 1, 0, false};
+    oc_layout image = oc_layout_plain(OC_F32, &src);
+    assert_int_equal(oc_pool_forward_create(&work, f->engine, "layer9", &large, &image, &src, &err), OC_E_COMPUTE);
+    assert_null(work);
+    oc_work_destroy(&work);
+    oc_work_destroy(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layouts), cmocka_unit_test(test_moments), cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_nan),     cmocka_unit_test(test_refused),
+    };
+    print_message("seed %u\n", SEED);
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

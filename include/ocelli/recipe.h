@@ -1,0 +1,37 @@
+/* The recipe table: every setting, its type, range, default and meaning. It alone serves the YAML reader, --set,
+ * the command's flags, --help and the saved recipe. */
+#ifndef OCELLI_RECIPE_H
+#define OCELLI_RECIPE_H
+
+#include "ocelli/ocelli.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum oc_key_type { OC_KEY_BOOL, OC_KEY_INT, OC_KEY_REAL, OC_KEY_TEXT, OC_KEY_CHOICE } oc_key_type;
+
+typedef struct oc_recipe_key {
+    const char *key; /* "optimizer.lr" */
+    oc_key_type type;
+    double min, max;           /* of numbers, inclusive */
+    const char *default_value; /* as text */
+    const char *choices;       /* of CHOICE: "adamw|sgd" */
+    const char *flag;          /* the command's short form, "--lr", or NULL */
+    const char *help;          /* one line */
+} oc_recipe_key;
+
+OC_API size_t oc_recipe_key_count(void);
+/* NULL beyond the count. */
+OC_API const oc_recipe_key *oc_recipe_key_at(size_t index);
+/* The value of a key as text, as the saved recipe has it; owned by the recipe until it changes; NULL for an unknown
+ * key. */
+OC_API const char *oc_recipe_get(const oc_recipe *recipe, const char *key);
+/* The whole recipe as YAML, atomically. */
+OC_API oc_status oc_recipe_save(const oc_recipe *recipe, const char *path, oc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,371 @@
+/* The recipe: one const table of every setting, and everything that only needs the table. The defaults are the
+ * reference recipe for Tiny ImageNet. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "train/recipe_table.h"
+
+#define PLACE(member) offsetof(oc_recipe_values, member)
+#define LARGEST_INT 9007199254740992.0 /* 2^53: exact as a double, which the ranges are */
+
+/* In the order of the saved file; keys of one group stand together. */
+const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
+    {{"model.name", OC_KEY_TEXT, 0, 0, "myresnet-small", NULL, "--model", "which model; `ocelli models` lists them"},
+     PLACE(model_name)},
+
+    {{"data.size", OC_KEY_INT, 16, 1024, "64", NULL, "--size", "input height and width in pixels"}, PLACE(size)},
+    {{"data.augment", OC_KEY_BOOL, 0, 0, "true", NULL, NULL,
+      "random resized crop, flip and colour jitter of the training images"},
+     PLACE(augment)},
+    {{"data.holdout", OC_KEY_REAL, 0, 0.9, "0", NULL, NULL,
+      "share of each training class that becomes val where the data set has none"},
+     PLACE(holdout)},
+
+    {{"train.epochs", OC_KEY_INT, 1, 1e6, "40", NULL, "--epochs", "passes over the training images"}, PLACE(epochs)},
+    {{"train.batch_size", OC_KEY_INT, 1, 65536, "64", NULL, "--batch-size", "images in a step"}, PLACE(batch_size)},
+    {{"train.seed", OC_KEY_INT, 0, LARGEST_INT, "0", NULL, "--seed",
+      "governs initial weights, order, augmentation and mixup"},
+     PLACE(seed)},
+    {{"train.shuffle", OC_KEY_BOOL, 0, 0, "true", NULL, NULL, "a new order of the training images each epoch"},
+     PLACE(shuffle)},
+    {{"train.precision", OC_KEY_CHOICE, 0, 0, "auto", "auto|fp32", "--precision",
+      "number format of activations; auto: the best that this processor computes fast"},
+     PLACE(precision)},
+
+    {{"mixup.alpha", OC_KEY_REAL, 0, 100, "0.2", NULL, NULL,
+      "images of a batch are mixed by a share from Beta(alpha, alpha); 0: off"},
+     PLACE(mixup_alpha)},
+
+    {{"loss.label_smoothing", OC_KEY_REAL, 0, 0.99, "0.01", NULL, NULL,
+      "share of each target spread evenly over the classes"},
+     PLACE(label_smoothing)},
+
+    {{"optimizer.name", OC_KEY_CHOICE, 0, 0, "adamw", "adamw|sgd", NULL, "the optimizer"}, PLACE(optimizer)},
+    {{"optimizer.lr", OC_KEY_REAL, 0, 10, "0.001", NULL, "--lr", "the largest learning rate of the schedule"},
+     PLACE(lr)},
+    {{"optimizer.weight_decay", OC_KEY_REAL, 0, 10, "0.01", NULL, NULL,
+      "on weights of convolutions and linear layers only; adamw: decoupled, sgd: added to the gradient"},
+     PLACE(weight_decay)},
+    {{"optimizer.beta1", OC_KEY_REAL, 0, 0.999999, "0.9", NULL, NULL, "adamw: decay of the gradient's average"},
+     PLACE(beta1)},
+    {{"optimizer.beta2", OC_KEY_REAL, 0, 0.999999, "0.999", NULL, NULL,
+      "adamw: decay of the squared gradient's average"},
+     PLACE(beta2)},
+    {{"optimizer.eps", OC_KEY_REAL, 1e-30, 1, "1e-08", NULL, NULL, "adamw: added to the denominator"}, PLACE(eps)},
+    {{"optimizer.momentum", OC_KEY_REAL, 0, 0.999999, "0.9", NULL, NULL, "sgd: momentum; 0: none"}, PLACE(momentum)},
+    {{"optimizer.nesterov", OC_KEY_BOOL, 0, 0, "true", NULL, NULL, "sgd: Nesterov's form of momentum"},
+     PLACE(nesterov)},
+
+    {{"schedule.name", OC_KEY_CHOICE, 0, 0, "cosine", "constant|cosine|one-cycle", NULL,
+      "learning rate over the steps of all epochs; one-cycle: from lr/25 up to lr in 30 %, then down to lr/250000"},
+     PLACE(schedule)},
+    {{"schedule.final_lr", OC_KEY_REAL, 0, 10, "1e-06", NULL, NULL, "cosine: the learning rate at the end"},
+     PLACE(final_lr)},
+    {{"schedule.warmup_steps", OC_KEY_INT, 0, 1e9, "0", NULL, NULL,
+      "constant and cosine: steps in which the learning rate rises from 0 to lr"},
+     PLACE(warmup_steps)},
+
+    {{"ema.decay", OC_KEY_REAL, 0, 0.9999999, "0", NULL, NULL,
+      "moving average of weights and running statistics, which validation, best and last then take; 0: off"},
+     PLACE(ema_decay)},
+    {{"clip.norm", OC_KEY_REAL, 0, 1e9, "0", NULL, NULL, "largest L2 norm of all gradients together; 0: off"},
+     PLACE(clip_norm)},
+};
+
+/* ---- Text and numbers ------------------------------------------------------------------------------------------- */
+
+/* A number's digits and point must not depend on the caller's locale: these two run in the "C" one. */
+static double number_from_text(const char *text, char **end) {
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = c ? uselocale(c) : (locale_t)0;
+    double number = strtod(text, end);
+    if (c) {
+        uselocale(before);
+        freelocale(c);
+    }
+    return number;
+}
+
+/* The shortest decimal that reads back as the same double; whole numbers without an exponent. */
+static void number_to_text(double number, char text[32]) {
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = c ? uselocale(c) : (locale_t)0;
+    if (fabs(number) < 1e15 && number == floor(number)) {
+        snprintf(text, 32, "%.0f", number);
+    } else {
+        for (int digits = 1; digits <= 17; digits++) {
+            snprintf(text, 32, "%.*g", digits, number);
+            if (strtod(text, NULL) == number) break;
+        }
+    }
+    if (c) {
+        uselocale(before);
+        freelocale(c);
+    }
+}
+
+static bool read_real(const char *text, double *out) {
+    /* Digits only: strtod would also take "inf", "nan" and hexadecimal. */
+    if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0') return false;
+    char *end = NULL;
+    *out = number_from_text(text, &end);
+    return *end == '\0' && isfinite(*out);
+}
+
+static bool read_int(const char *text, double *out) {
+    const char *digits = text + (text[0] == '-' || text[0] == '+');
+    size_t count = strlen(digits);
+    if (count == 0 || digits[strspn(digits, "0123456789")] != '\0') return false;
+    /* More digits than any range allows: out of range, whatever they are. */
+    *out = count > 18 ? (text[0] == '-' ? -HUGE_VAL : HUGE_VAL) : (double)strtoll(text, NULL, 10);
+    return true;
+}
+
+static const char *type_text(oc_key_type type) {
+    switch (type) {
+    case OC_KEY_BOOL:
+        return "true or false";
+    case OC_KEY_INT:
+        return "a whole number";
+    case OC_KEY_REAL:
+        return "a number";
+    default:
+        return "a text";
+    }
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------------------------- */
+
+size_t oc_recipe_key_count(void) {
+    return OC_RECIPE_KEYS;
+}
+
+const oc_recipe_key *oc_recipe_key_at(size_t index) {
+    return index < OC_RECIPE_KEYS ? &oc_recipe_rows[index].key : NULL;
+}
+
+static int find_key(const char *key) {
+    for (int i = 0; i < OC_RECIPE_KEYS; i++)
+        if (strcmp(oc_recipe_rows[i].key.key, key) == 0) return i;
+    return -1;
+}
+
+int oc_recipe_row_find(const char *key, const char *where, oc_error *err) {
+    int index = find_key(key);
+    if (index >= 0) return index;
+    const char *names[OC_RECIPE_KEYS];
+    for (int i = 0; i < OC_RECIPE_KEYS; i++) names[i] = oc_recipe_rows[i].key.key;
+    const char *nearest = oc_text_nearest(key, names, OC_RECIPE_KEYS);
+    if (nearest) {
+        oc_fail(err, OC_E_USAGE, where, "unknown key \"%.100s\": did you mean %s?", key, nearest);
+        return -1;
+    }
+    char list[OC_ERROR_MESSAGE_SIZE / 2] = "";
+    size_t used = 0;
+    for (int i = 0; i < OC_RECIPE_KEYS && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    oc_fail(err, OC_E_USAGE, where, "unknown key \"%.100s\": the keys are %s", key, list);
+    return -1;
+}
+
+/* Refuses a value that is none of the key's choices. *chosen = the choice's place. */
+static oc_status check_choice(const oc_recipe_key *key, const char *value, const char *where, oc_error *err) {
+    const char *names[8];
+    char copy[128];
+    size_t count = 0;
+    snprintf(copy, sizeof copy, "%s", key->choices);
+    for (char *rest = NULL, *name = strtok_r(copy, "|", &rest); name && count < 8; name = strtok_r(NULL, "|", &rest)) {
+        if (strcmp(name, value) == 0) return OC_OK;
+        names[count++] = name;
+    }
+    const char *nearest = oc_text_nearest(value, names, count);
+    return oc_fail(err, OC_E_USAGE, where, "%s is one of %s, not \"%.100s\"%s%s%s", key->key, key->choices, value,
+                   nearest ? ": did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+static oc_status check_text(const oc_recipe_key *key, const char *value, const char *where, oc_error *err) {
+    size_t size = strlen(value);
+    if (size == 0)
+        return oc_fail(err, OC_E_USAGE, where, "%s has no value: it takes %s", key->key, type_text(key->type));
+    if (size > OC_RECIPE_TEXT_MAX)
+        return oc_fail(err, OC_E_USAGE, where, "the value of %s is longer than %d bytes", key->key, OC_RECIPE_TEXT_MAX);
+    for (const char *c = value; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            return oc_fail(err, OC_E_USAGE, where, "the value of %s holds control characters", key->key);
+    return OC_OK;
+}
+
+oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, const char *where, oc_error *err) {
+    const oc_recipe_key *key = &oc_recipe_rows[index].key;
+    void *place = (char *)&recipe->values + oc_recipe_rows[index].place;
+    oc_status status = check_text(key, value, where, err);
+    if (status != OC_OK) return status;
+
+    double number = 0;
+    bool is_true = strcmp(value, "true") == 0, fits = true;
+    if (key->type == OC_KEY_BOOL) fits = is_true || strcmp(value, "false") == 0;
+    if (key->type == OC_KEY_INT) fits = read_int(value, &number);
+    if (key->type == OC_KEY_REAL) fits = read_real(value, &number);
+    if (!fits)
+        return oc_fail(err, OC_E_USAGE, where, "%s takes %s, not \"%.100s\"", key->key, type_text(key->type), value);
+
+    bool numeric = key->type == OC_KEY_INT || key->type == OC_KEY_REAL;
+    if (numeric && !(number >= key->min && number <= key->max)) {
+        char low[32], high[32];
+        number_to_text(key->min, low);
+        number_to_text(key->max, high);
+        return oc_fail(err, OC_E_USAGE, where, "%s = %.100s is out of range: it goes from %s to %s", key->key, value,
+                       low, high);
+    }
+    if (key->type == OC_KEY_CHOICE) {
+        status = check_choice(key, value, where, err);
+        if (status != OC_OK) return status;
+    }
+
+    char canonical[32];
+    const char *text = value;
+    if (key->type == OC_KEY_INT) snprintf(canonical, sizeof canonical, "%" PRId64, (int64_t)number);
+    if (key->type == OC_KEY_REAL) number_to_text(number == 0 ? 0 : number, canonical); /* no "-0" */
+    if (numeric) text = canonical;
+    char *copy = NULL;
+    status = oc_strdup(&copy, text, err);
+    if (status != OC_OK) return status;
+    oc_free(recipe->text[index]);
+    recipe->text[index] = copy;
+
+    switch (key->type) {
+    case OC_KEY_BOOL:
+        *(bool *)place = is_true;
+        break;
+    case OC_KEY_INT:
+        *(int64_t *)place = (int64_t)number;
+        break;
+    case OC_KEY_REAL:
+        *(double *)place = number;
+        break;
+    case OC_KEY_TEXT:
+    case OC_KEY_CHOICE:
+        *(const char **)place = copy;
+        break;
+    }
+    return OC_OK;
+}
+
+oc_status oc_recipe_set(oc_recipe *recipe, const char *key, const char *value, const char *where, oc_error *err) {
+    int index = oc_recipe_row_find(key, where, err);
+    return index < 0 ? OC_E_USAGE : oc_recipe_row_set(recipe, index, value, where, err);
+}
+
+const char *oc_recipe_get(const oc_recipe *recipe, const char *key) {
+    int index = find_key(key);
+    return index < 0 ? NULL : recipe->text[index];
+}
+
+/* ---- Whole recipes ---------------------------------------------------------------------------------------------- */
+
+oc_status oc_recipe_create(oc_recipe **out, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_recipe *recipe = NULL;
+    OC_TRY(oc_alloc(&recipe, 1, sizeof *recipe, err));
+    for (int i = 0; i < OC_RECIPE_KEYS; i++) {
+        const oc_recipe_key *key = &oc_recipe_rows[i].key;
+        OC_TRY(oc_recipe_row_set(recipe, i, key->default_value, key->key, err));
+    }
+    *out = recipe;
+    recipe = NULL;
+cleanup:
+    oc_recipe_destroy(&recipe);
+    return status;
+}
+
+void oc_recipe_destroy(oc_recipe **recipe) {
+    if (!recipe || !*recipe) return;
+    for (int i = 0; i < OC_RECIPE_KEYS; i++) oc_free((*recipe)->text[i]);
+    oc_free(*recipe);
+    *recipe = NULL;
+}
+
+oc_status oc_recipe_copy(oc_recipe **out, const oc_recipe *recipe, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_recipe *copy = NULL;
+    OC_TRY(oc_alloc(&copy, 1, sizeof *copy, err));
+    for (int i = 0; i < OC_RECIPE_KEYS; i++)
+        OC_TRY(oc_recipe_row_set(copy, i, recipe->text[i], oc_recipe_rows[i].key.key, err));
+    *out = copy;
+    copy = NULL;
+cleanup:
+    oc_recipe_destroy(&copy);
+    return status;
+}
+
+oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe) {
+    return recipe->values;
+}
+
+oc_status oc_recipe_compare(const oc_recipe *saved, const oc_recipe *given, const char *where, oc_error *err) {
+    for (int i = 0; i < OC_RECIPE_KEYS; i++) {
+        if (strcmp(saved->text[i], given->text[i]) == 0) continue;
+        const oc_recipe_key *key = &oc_recipe_rows[i].key;
+        return oc_fail(err, OC_E_MISMATCH, where,
+                       "%s was %s in the run, now %s: resume with %s, or start another run with another --out",
+                       key->key, saved->text[i], given->text[i], saved->text[i]);
+    }
+    return OC_OK;
+}
+
+/* Appends `value`, in double quotes unless it is plain beyond doubt. */
+static oc_status append_value(oc_text *text, const char *value, oc_error *err) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-";
+    if (value[strspn(value, plain)] == '\0' && value[0] != '-') return oc_text_printf(text, err, "%s\n", value);
+    oc_status status = oc_text_append(text, "\"", 1, err);
+    for (const char *c = value; *c && status == OC_OK; c++) {
+        if (*c == '"' || *c == '\\') status = oc_text_append(text, "\\", 1, err);
+        if (status == OC_OK) status = oc_text_append(text, c, 1, err);
+    }
+    return status == OC_OK ? oc_text_append(text, "\"\n", 2, err) : status;
+}
+
+oc_status oc_recipe_text(const oc_recipe *recipe, char **out, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_text text = {0};
+    const char *group = "";
+    size_t group_size = 0;
+    OC_TRY(oc_text_printf(&text, err, "# Every setting of a run; this file alone repeats it.\n"));
+    for (int i = 0; i < OC_RECIPE_KEYS; i++) {
+        const oc_recipe_key *key = &oc_recipe_rows[i].key;
+        const char *name = strchr(key->key, '.') + 1;
+        size_t size = (size_t)(name - 1 - key->key);
+        if (size != group_size || strncmp(group, key->key, size) != 0) {
+            group = key->key;
+            group_size = size;
+            OC_TRY(oc_text_printf(&text, err, "\n%.*s:\n", (int)size, group));
+        }
+        OC_TRY(oc_text_printf(&text, err, "  # %s", key->help));
+        if (key->type == OC_KEY_CHOICE) OC_TRY(oc_text_printf(&text, err, " (%s)", key->choices));
+        OC_TRY(oc_text_printf(&text, err, "\n  %s: ", name));
+        OC_TRY(append_value(&text, recipe->text[i], err));
+    }
+    *out = text.data;
+    text = (oc_text){0};
+cleanup:
+    oc_text_free(&text);
+    return status;
+}
+
+oc_status oc_recipe_save(const oc_recipe *recipe, const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    char *text = NULL;
+    OC_TRY(oc_recipe_text(recipe, &text, err));
+    OC_TRY(oc_file_write_atomic(path, text, strlen(text), err));
+cleanup:
+    oc_free(text);
+    return status;
+}

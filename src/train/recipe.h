@@ -1,0 +1,43 @@
+/* The recipe as typed values, resolved once from the table in recipe.c. */
+#ifndef OC_TRAIN_RECIPE_H
+#define OC_TRAIN_RECIPE_H
+
+#include "ocelli/recipe.h"
+
+/* What code reads: filled by oc_recipe_values from a recipe; text is owned by the recipe. */
+typedef struct oc_recipe_values {
+    const char *model_name;
+    int64_t size;
+    bool augment;
+    double holdout;
+    int64_t epochs, batch_size;
+    uint64_t seed;
+    bool shuffle;
+    const char *precision;
+    double mixup_alpha;
+    double label_smoothing;
+    const char *optimizer;
+    double lr, momentum, weight_decay, beta1, beta2, eps;
+    bool nesterov;
+    const char *schedule;
+    double final_lr;
+    int64_t warmup_steps;
+    double ema_decay; /* 0: off */
+    double clip_norm; /* 0: off */
+} oc_recipe_values;
+oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe);
+
+/* *out = a copy. */
+oc_status oc_recipe_copy(oc_recipe **out, const oc_recipe *recipe, oc_error *err);
+
+/* OC_OK when equal, else OC_E_MISMATCH naming the first key that differs and both values. `where`: the saved recipe's
+ * path. */
+oc_status oc_recipe_compare(const oc_recipe *saved, const oc_recipe *given, const char *where, oc_error *err);
+
+/* As oc_recipe_load, from `size` bytes of YAML. `where` names them in errors ("file" of "file:line"). */
+oc_status oc_recipe_load_memory(oc_recipe *recipe, const char *yaml, size_t size, const char *where, oc_error *err);
+
+/* *out = the whole recipe as YAML, as oc_recipe_save writes it; freed with oc_free. */
+oc_status oc_recipe_text(const oc_recipe *recipe, char **out, oc_error *err);
+
+#endif

@@ -1,0 +1,65 @@
+/* The files of a run folder. */
+#include "train/run_folder.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#define PLAN_LIMIT (16u << 20) /* bytes of plan.txt worth reading back */
+
+oc_status oc_run_folder_name(oc_run_folder *folder, const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_strdup(&folder->path, path, err));
+    OC_TRY(oc_path_join(&folder->recipe, path, "recipe.yaml", err));
+    OC_TRY(oc_path_join(&folder->plan, path, "plan.txt", err));
+    OC_TRY(oc_path_join(&folder->best, path, "best.safetensors", err));
+    OC_TRY(oc_path_join(&folder->last, path, "last.safetensors", err));
+    OC_TRY(oc_path_join(&folder->state, path, "state.safetensors", err));
+    OC_TRY(oc_path_join(&folder->metrics, path, "metrics.csv", err));
+cleanup:
+    return status;
+}
+
+void oc_run_folder_free(oc_run_folder *folder) {
+    oc_free(folder->path);
+    oc_free(folder->recipe);
+    oc_free(folder->plan);
+    oc_free(folder->best);
+    oc_free(folder->last);
+    oc_free(folder->state);
+    oc_free(folder->metrics);
+    *folder = (oc_run_folder){0};
+}
+
+bool oc_run_folder_used(const oc_run_folder *folder) {
+    return oc_path_exists(folder->state) || oc_path_exists(folder->recipe) || oc_path_exists(folder->metrics) ||
+           oc_path_exists(folder->last) || oc_path_exists(folder->best);
+}
+
+/* Writes plan.txt unless it says the same already. */
+static oc_status write_plan(const oc_run_folder *folder, const char *plan, bool *changed, oc_error *err) {
+    char *before = NULL;
+    size_t size = 0;
+    bool same = false;
+    *changed = false;
+    if (oc_file_read(&before, &size, folder->plan, PLAN_LIMIT, NULL) == OC_OK) {
+        same = size == strlen(plan) && memcmp(before, plan, size) == 0;
+        *changed = !same;
+    }
+    oc_free(before);
+    return same ? OC_OK : oc_file_write_atomic(folder->plan, plan, strlen(plan), err);
+}
+
+oc_status oc_run_folder_prepare(const oc_run_folder *folder, const oc_recipe *recipe, const char *plan,
+                                bool *plan_changed, oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_folder_create(folder->path, err));
+    const char *const written[] = {folder->recipe, folder->plan, folder->best, folder->last, folder->state};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) OC_TRY(oc_file_remove_leftovers(written[i], err));
+    if (!oc_path_exists(folder->recipe)) OC_TRY(oc_recipe_save(recipe, folder->recipe, err));
+    OC_TRY(write_plan(folder, plan, plan_changed, err));
+cleanup:
+    return status;
+}

@@ -1,0 +1,27 @@
+/* The files of a run folder: where they are, whether a run is there, and what is put there when one starts. */
+#ifndef OC_TRAIN_RUN_FOLDER_H
+#define OC_TRAIN_RUN_FOLDER_H
+
+#include "train/recipe.h"
+
+/* Paths, owned. Start from {0}. The record (metrics, steps, events, log) has its files from src/record. */
+typedef struct oc_run_folder {
+    char *path;
+    char *recipe, *plan;       /* recipe.yaml, plan.txt */
+    char *best, *last, *state; /* *.safetensors */
+    char *metrics;             /* metrics.csv: only to see whether a run is there */
+} oc_run_folder;
+
+/* Makes the paths for folder `path`; touches no file. The caller frees, also after an error. */
+oc_status oc_run_folder_name(oc_run_folder *folder, const char *path, oc_error *err);
+void oc_run_folder_free(oc_run_folder *folder);
+
+/* True when a run has left a file in the folder. */
+bool oc_run_folder_used(const oc_run_folder *folder);
+
+/* Creates the folder where needed, removes temporaries of killed processes, writes recipe.yaml where it is absent, and
+ * the plan's description. *plan_changed = another description was there: the run was computed otherwise so far. */
+oc_status oc_run_folder_prepare(const oc_run_folder *folder, const oc_recipe *recipe, const char *plan,
+                                bool *plan_changed, oc_error *err);
+
+#endif

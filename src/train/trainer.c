@@ -1,0 +1,379 @@
+/* Setting up a run: every check first, then the run folder. The steps themselves are in trainer_run.c. */
+#include "train/trainer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/normalisation.h"
+
+#define PIXEL_SAMPLES 64 /* images of a split whose pixels tell data sets apart */
+
+/* The notes in a state, which a resumed run must agree with. */
+enum { ABOUT_RECIPE, ABOUT_THREADS, ABOUT_DATA, ABOUT_START };
+static const char *const about_keys[OC_TRAINER_ABOUT] = {"recipe", "threads", "data", "start"};
+
+/* *out = formatted text, to be freed with oc_free; what was there is freed. */
+__attribute__((format(printf, 3, 4))) static oc_status set_text(char **out, oc_error *err, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    oc_free(*out);
+    *out = NULL;
+    return oc_strdup(out, text, err);
+}
+
+/* ---- Checks on the run folder and the recipe --------------------------------------------------------------------- */
+
+/* Opens the state to resume from, NULL for a run that starts at step 0, and compares its recipe with the given one. */
+static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error *err) {
+    oc_status status = OC_OK;
+    const oc_run_folder *folder = &trainer->folder;
+    oc_recipe *saved = NULL;
+    if (oc_path_exists(folder->path) && !oc_path_is_folder(folder->path))
+        return oc_fail(err, OC_E_EXISTS, folder->path, "this is a file: a run needs a folder of its own");
+    if (!oc_run_folder_used(folder)) return OC_OK;
+    if (!trainer->options.resume)
+        return oc_fail(err, OC_E_EXISTS, folder->path,
+                       "this folder holds a run: continue it with --resume, or choose another --out");
+
+    OC_TRY(oc_recipe_create(&saved, err));
+    if (oc_path_exists(folder->state)) {
+        OC_TRY(oc_checkpoint_open(state, folder->state, err));
+        const char *text = oc_checkpoint_about(*state, about_keys[ABOUT_RECIPE]);
+        if (!text) {
+            status = oc_fail(err, OC_E_FORMAT, folder->state, "not a run's state: it lacks its recipe");
+            goto cleanup;
+        }
+        OC_TRY(oc_recipe_load_memory(saved, text, strlen(text), folder->state, err));
+        OC_TRY(oc_recipe_compare(saved, trainer->recipe, folder->path, err));
+    } else if (oc_path_exists(folder->recipe)) {
+        /* Killed before its first save: the recipe is there already. */
+        OC_TRY(oc_recipe_load(saved, folder->recipe, err));
+        OC_TRY(oc_recipe_compare(saved, trainer->recipe, folder->path, err));
+    }
+cleanup:
+    oc_recipe_destroy(&saved);
+    return status;
+}
+
+/* The team: as many threads as asked for, or as the run had, whose bits depend on their number. */
+static oc_status open_team(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
+    int threads = trainer->options.threads;
+    const char *saved = state ? oc_checkpoint_about(state, about_keys[ABOUT_THREADS]) : NULL;
+    if (saved) {
+        int before = (int)strtol(saved, NULL, 10);
+        if (threads != 0 && threads != before)
+            return oc_fail(err, OC_E_MISMATCH, "--threads",
+                           "the run had %d threads, now %d, which would change its bits: resume with --threads %d",
+                           before, threads, before);
+        threads = before;
+    }
+    oc_status status = oc_team_create(&trainer->team, threads, err);
+    if (status != OC_OK) return status;
+    oc_team_enter(trainer->team);
+    return set_text(&trainer->about[ABOUT_THREADS], err, "%d", oc_team_threads(trainer->team));
+}
+
+/* A note must be what the state says, where there is one. */
+static oc_status check_about(const oc_trainer *trainer, const oc_checkpoint *state, int which, const char *what,
+                             oc_error *err) {
+    const char *saved = state ? oc_checkpoint_about(state, about_keys[which]) : NULL;
+    if (!state || (saved && strcmp(saved, trainer->about[which]) == 0)) return OC_OK;
+    return oc_fail(err, OC_E_MISMATCH, trainer->folder.path,
+                   "%s of the run: %s; now: %s: a run resumes only with what it began with", what,
+                   saved ? saved : "unknown", trainer->about[which]);
+}
+
+/* ---- Data -------------------------------------------------------------------------------------------------------- */
+
+/* Names and classes of all images, and the pixels of some: enough to tell two data sets apart. */
+static void hash_pack(XXH3_state_t *hash, const oc_pack *pack) {
+    int64_t count = oc_pack_count(pack), stride = count / PIXEL_SAMPLES + 1;
+    XXH3_64bits_update(hash, &count, sizeof count);
+    for (int64_t i = 0; i < count; i++) {
+        oc_image image = oc_pack_image(pack, i);
+        XXH3_64bits_update(hash, image.name, strlen(image.name) + 1);
+        XXH3_64bits_update(hash, &image.label, sizeof image.label);
+        if (i % stride == 0) XXH3_64bits_update(hash, image.pixels, (size_t)image.width * (size_t)image.height * 3);
+    }
+}
+
+/* Notes which images the run is on, wherever they lie. */
+static oc_status describe_data(oc_trainer *trainer, oc_error *err) {
+    const oc_names *classes = oc_dataset_classes(trainer->dataset);
+    XXH3_state_t *hash = XXH3_createState();
+    if (!hash || XXH3_64bits_reset(hash) != XXH_OK) {
+        XXH3_freeState(hash);
+        return oc_fail(err, OC_E_MEMORY, NULL, "out of memory");
+    }
+    for (size_t i = 0; i < classes->count; i++)
+        XXH3_64bits_update(hash, classes->item[i], strlen(classes->item[i]) + 1);
+    hash_pack(hash, trainer->train_pack);
+    hash_pack(hash, trainer->val_pack);
+    uint64_t digest = XXH3_64bits_digest(hash);
+    XXH3_freeState(hash);
+    return set_text(&trainer->about[ABOUT_DATA], err,
+                    "%zu classes, %" PRId64 " training and %" PRId64 " validation images, hash %016" PRIx64,
+                    classes->count, oc_pack_count(trainer->train_pack), oc_pack_count(trainer->val_pack), digest);
+}
+
+static oc_status open_data(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
+    oc_status status = OC_OK;
+    const char *path = oc_dataset_path(trainer->dataset);
+    if (!oc_dataset_split(trainer->dataset, "train"))
+        return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no training images");
+    if (!oc_dataset_split(trainer->dataset, "val"))
+        return oc_fail(err, OC_E_NOT_FOUND, path,
+                       "the data set has no validation images: hold some out with --set data.holdout=0.1");
+    oc_pack_options options = {.size = trainer->values.size,
+                               .cache = trainer->options.cache,
+                               .skip_bad = trainer->options.skip_bad,
+                               .team = trainer->team,
+                               .progress = trainer->options.progress,
+                               .log = trainer->options.log};
+    OC_TRY(oc_pack_open(&trainer->train_pack, trainer->dataset, "train", &options, err));
+    OC_TRY(oc_pack_open(&trainer->val_pack, trainer->dataset, "val", &options, err));
+    if (oc_pack_count(trainer->val_pack) == 0) {
+        status = oc_fail(err, OC_E_FORMAT, path, "the data set's validation split is empty");
+        goto cleanup;
+    }
+    OC_TRY(describe_data(trainer, err));
+    OC_TRY(check_about(trainer, state, ABOUT_DATA, "the data set", err));
+cleanup:
+    return status;
+}
+
+/* ---- Model, plans, arenas ---------------------------------------------------------------------------------------- */
+
+static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
+    oc_status status = OC_OK;
+    const oc_recipe_values *values = &trainer->values;
+    const oc_names *classes = oc_dataset_classes(trainer->dataset);
+    OC_TRY(oc_model_create(&trainer->model, values->model_name, (const char *const *)classes->item, classes->count,
+                           values->size, err));
+    oc_model *model = trainer->model;
+    oc_model_init(model, values->seed);
+    size_t count = oc_table_arena_size(oc_graph_table(model->graph));
+    OC_TRY(set_text(&trainer->about[ABOUT_START], err, "random weights"));
+    if (trainer->options.weights) {
+        OC_TRY(oc_model_read(model, trainer->options.weights, err));
+        OC_TRY(set_text(&trainer->about[ABOUT_START], err, "weights %016" PRIx64,
+                        XXH3_64bits(model->weights.arena, count * sizeof(float))));
+        OC_TRY(check_about(trainer, state, ABOUT_START, "the first weights", err));
+    } else if (state) {
+        const char *start = oc_checkpoint_about(state, about_keys[ABOUT_START]);
+        if (start) OC_TRY(set_text(&trainer->about[ABOUT_START], err, "%s", start));
+    }
+
+    OC_TRY(oc_alloc(&trainer->gradients, count, sizeof(float), err));
+    OC_TRY(oc_optimizer_create(&trainer->optimizer, values, oc_graph_table(model->graph), err));
+    trainer->arenas[trainer->arena_count++] = (oc_state_arena){"weights", model->weights.arena, count};
+    if (values->ema_decay > 0) {
+        OC_TRY(oc_alloc(&trainer->average.arena, count, sizeof(float), err));
+        memcpy(trainer->average.arena, model->weights.arena, count * sizeof(float));
+        trainer->average.version = 1;
+        trainer->arenas[trainer->arena_count++] = (oc_state_arena){"average", trainer->average.arena, count};
+    }
+    const char *names[OC_OPTIMIZER_MAX_STATE];
+    float *moments[OC_OPTIMIZER_MAX_STATE];
+    int states = oc_optimizer_state(trainer->optimizer, names, moments);
+    for (int i = 0; i < states; i++)
+        trainer->arenas[trainer->arena_count++] = (oc_state_arena){names[i], moments[i], count};
+cleanup:
+    return status;
+}
+
+static oc_status open_plans(oc_trainer *trainer, oc_error *err) {
+    oc_status status = OC_OK;
+    const oc_recipe_values *values = &trainer->values;
+    const oc_model *model = trainer->model;
+    oc_batch_options batch = {.batch_size = values->batch_size,
+                              .size = values->size,
+                              .augment = values->augment,
+                              .shuffle = values->shuffle,
+                              .drop_last = true,
+                              .mixup_alpha = values->mixup_alpha,
+                              .seed = values->seed};
+    memcpy(batch.mean, values->augment ? oc_augmented_mean : model->mean, sizeof batch.mean);
+    memcpy(batch.std, values->augment ? oc_augmented_std : model->std, sizeof batch.std);
+    OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
+
+    OC_TRY(oc_slab_create(&trainer->slab, err));
+    oc_plan_options plan = {.batch = values->batch_size,
+                            .mode = OC_PLAN_TRAIN,
+                            .precision = OC_PRECISION_FP32, /* the only one so far: what "auto" means */
+                            .team = trainer->team,
+                            .slab = trainer->slab};
+    OC_TRY(oc_plan_create(&trainer->plan, model->graph, &plan, err));
+    oc_evaluator_options evaluator = {.batch_size = values->batch_size,
+                                      .smoothing = values->label_smoothing,
+                                      .team = trainer->team,
+                                      .slab = trainer->slab};
+    memcpy(evaluator.mean, model->mean, sizeof evaluator.mean);
+    memcpy(evaluator.std, model->std, sizeof evaluator.std);
+    OC_TRY(oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &evaluator, err));
+cleanup:
+    return status;
+}
+
+/* Puts the run where the state says it was. */
+static oc_status restore(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
+    trainer->position = oc_position_start();
+    trainer->unsaved = true;
+    if (!state) return OC_OK;
+    oc_position position = oc_checkpoint_position(state);
+    if (position.step > trainer->total_steps)
+        return oc_fail(err, OC_E_FORMAT, trainer->folder.state, "the state is at step %" PRId64 " of a run of %" PRId64,
+                       position.step, trainer->total_steps);
+    oc_status status = oc_checkpoint_load(state, trainer->arenas, trainer->arena_count, err);
+    if (status != OC_OK) return status;
+    trainer->position = position;
+    trainer->model->weights.version++;
+    trainer->average.version++;
+    oc_optimizer_set_steps(trainer->optimizer, position.step);
+    trainer->unsaved = false;
+    return OC_OK;
+}
+
+/* ---- The run folder ---------------------------------------------------------------------------------------------- */
+
+/* The first touch of the folder. A new run saves its state at step 0 at once, so that from here on a resume knows what
+ * the run began with. */
+static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
+    oc_status status = OC_OK;
+    char *plan = NULL;
+    bool plan_changed = false;
+    const oc_position *position = &trainer->position;
+    OC_TRY(oc_plan_describe(trainer->plan, &plan, err));
+    OC_TRY(oc_run_folder_prepare(&trainer->folder, trainer->recipe, plan, &plan_changed, err));
+    OC_TRY(oc_record_create(&trainer->record, trainer->folder.path, position->step, position->metrics_rows, err));
+    oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
+                   trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
+                   trainer->about[ABOUT_DATA], trainer->about[ABOUT_THREADS]);
+    int64_t skipped = oc_pack_skipped(trainer->train_pack) + oc_pack_skipped(trainer->val_pack);
+    if (skipped > 0)
+        oc_trainer_log(trainer, OC_LOG_WARN, "%" PRId64 " images are left out because they cannot be decoded", skipped);
+    if (resumed) {
+        oc_trainer_log(trainer, OC_LOG_INFO, "resumed at step %" PRId64 " of %" PRId64, position->step,
+                       trainer->total_steps);
+        if (plan_changed)
+            oc_trainer_log(trainer, OC_LOG_WARN,
+                           "this machine computes the model otherwise than the run did before (plan.txt): the weights "
+                           "will not be bit by bit those of a run that never stopped");
+    } else {
+        OC_TRY(oc_trainer_save(trainer, err));
+    }
+cleanup:
+    oc_free(plan);
+    return status;
+}
+
+oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const oc_recipe *recipe,
+                            const oc_train_options *options, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_trainer *trainer = NULL;
+    oc_checkpoint *state = NULL;
+    const oc_model_entry *entry = NULL;
+    if (!options || !options->out || options->out[0] == '\0')
+        return oc_fail(err, OC_E_USAGE, "--out", "a run needs a folder to write to");
+    if (options->max_steps < 0 || options->save_every < 0 || !(options->max_seconds >= 0))
+        return oc_fail(err, OC_E_USAGE, NULL, "max_steps, max_seconds and save_every may not be negative");
+
+    OC_TRY(oc_alloc(&trainer, 1, sizeof *trainer, err));
+    trainer->options = *options;
+    trainer->dataset = dataset;
+    OC_TRY(oc_recipe_copy(&trainer->recipe, recipe, err));
+    trainer->values = oc_recipe_resolve(trainer->recipe);
+    OC_TRY(oc_recipe_text(trainer->recipe, &trainer->about[ABOUT_RECIPE], err));
+    OC_TRY(oc_model_entry_find(&entry, trainer->values.model_name, err));
+    OC_TRY(oc_run_folder_name(&trainer->folder, options->out, err));
+    OC_TRY(open_state(trainer, &state, err));
+    OC_TRY(open_team(trainer, state, err));
+    OC_TRY(open_data(trainer, state, err));
+    OC_TRY(open_model(trainer, state, err));
+    OC_TRY(open_plans(trainer, err));
+
+    trainer->epoch_steps = oc_batcher_count(trainer->batcher);
+    trainer->total_steps = trainer->epoch_steps * trainer->values.epochs;
+    trainer->limit = trainer->total_steps;
+    if (options->max_steps > 0 && options->max_steps < trainer->limit) trainer->limit = options->max_steps;
+    OC_TRY(restore(trainer, state, err));
+
+    /* A finished run is left as it is. */
+    bool nothing_to_do = state && trainer->position.step >= trainer->limit && !oc_trainer_validation_due(trainer);
+    trainer->mark = oc_clock_seconds();
+    if (!nothing_to_do) OC_TRY(open_folder(trainer, state != NULL, err));
+    trainer->options.out = trainer->options.weights = trainer->options.cache = NULL;
+    *out = trainer;
+    trainer = NULL;
+cleanup:
+    oc_checkpoint_destroy(&state);
+    oc_trainer_destroy(&trainer);
+    return status;
+}
+
+void oc_trainer_destroy(oc_trainer **trainer) {
+    if (!trainer || !*trainer) return;
+    oc_trainer *t = *trainer;
+    oc_record_destroy(&t->record);
+    oc_evaluator_destroy(&t->evaluator);
+    oc_plan_destroy(&t->plan);
+    oc_slab_destroy(&t->slab);
+    oc_batcher_destroy(&t->batcher);
+    oc_optimizer_destroy(&t->optimizer);
+    oc_free(t->average.arena);
+    oc_free(t->gradients);
+    oc_model_destroy(&t->model);
+    oc_pack_destroy(&t->val_pack);
+    oc_pack_destroy(&t->train_pack);
+    oc_team_destroy(&t->team);
+    oc_run_folder_free(&t->folder);
+    oc_recipe_destroy(&t->recipe);
+    for (int i = 0; i < OC_TRAINER_ABOUT; i++) oc_free(t->about[i]);
+    oc_free(t);
+    *trainer = NULL;
+}
+
+oc_status oc_trainer_check_finite(const oc_trainer *trainer, oc_error *err) {
+    const oc_table *table = oc_graph_table(trainer->model->graph);
+    for (size_t a = 0; a < trainer->arena_count; a++) {
+        for (size_t t = 0; t < oc_table_count(table); t++) {
+            const oc_tensor *tensor = oc_table_at(table, t);
+            const float *x = trainer->arenas[a].data + tensor->offset;
+            /* x − x is 0 for a finite x and NaN for any other. */
+            float sum = 0;
+            for (size_t i = 0; i < tensor->count; i++) sum += x[i] - x[i];
+            if (sum == 0) continue;
+            return oc_fail(err, OC_E_NON_FINITE, trainer->folder.path,
+                           "\"%s\" (%s) is not finite after step %" PRId64 ": the last save before it is kept; start "
+                           "another run with a lower optimizer.lr or with clip.norm",
+                           tensor->name, trainer->arenas[a].name, trainer->position.step);
+        }
+    }
+    return OC_OK;
+}
+
+oc_status oc_trainer_save(oc_trainer *trainer, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_metadata about[OC_TRAINER_ABOUT];
+    for (int i = 0; i < OC_TRAINER_ABOUT; i++) about[i] = (oc_metadata){about_keys[i], trainer->about[i]};
+    OC_TRY(oc_trainer_check_finite(trainer, err));
+    oc_trainer_account(trainer);
+    OC_TRY(oc_record_sync(trainer->record, err));
+    OC_TRY(oc_model_write(trainer->model, trainer->average.arena, trainer->folder.last, err));
+    OC_TRY(oc_checkpoint_write(trainer->folder.state, &trainer->position, trainer->arenas, trainer->arena_count, about,
+                               OC_TRAINER_ABOUT, err));
+    trainer->unsaved = false;
+cleanup:
+    return status;
+}

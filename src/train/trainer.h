@@ -1,0 +1,73 @@
+/* The inside of a trainer, shared by the file that sets it up (trainer.c) and the one that runs it (trainer_run.c). */
+#ifndef OC_TRAIN_TRAINER_H
+#define OC_TRAIN_TRAINER_H
+
+#include "data/batch.h"
+#include "eval/evaluator.h"
+#include "graph/loss.h"
+#include "graph/plan.h"
+#include "models/model.h"
+#include "record/record.h"
+#include "train/checkpoint.h"
+#include "train/optimizer.h"
+#include "train/recipe.h"
+#include "train/run_folder.h"
+
+#define OC_TRAINER_ARENAS (2 + OC_OPTIMIZER_MAX_STATE) /* weights, average, moments */
+#define OC_TRAINER_ABOUT 4                             /* notes in the state, see trainer.c */
+
+struct oc_trainer {
+    /* As given. Texts of `options` are not kept; its callbacks and stop flag are. */
+    oc_train_options options;
+    const oc_dataset *dataset; /* borrowed */
+    oc_recipe *recipe;
+    oc_recipe_values values; /* of `recipe` */
+
+    /* Owned parts. Plans share the slab, everything shares the team. */
+    oc_team *team;
+    oc_slab *slab;
+    oc_pack *train_pack, *val_pack;
+    oc_batcher *batcher;
+    oc_model *model;
+    float *gradients;
+    oc_weights average; /* of the weights; arena NULL without ema.decay */
+    oc_optimizer *optimizer;
+    oc_plan *plan;
+    oc_evaluator *evaluator;
+    oc_run_folder folder;
+    oc_record *record; /* NULL while nothing in the folder has been touched */
+
+    /* The state: these arenas and the position, with notes on what they belong to. */
+    oc_state_arena arenas[OC_TRAINER_ARENAS];
+    size_t arena_count;
+    char *about[OC_TRAINER_ABOUT];
+    oc_position position;
+
+    int64_t epoch_steps, total_steps; /* steps an epoch; steps of all epochs */
+    int64_t limit;                    /* where this call ends: total_steps or max_steps */
+    bool unsaved;                     /* the position has moved since the last save */
+    bool validating;
+    oc_status failed;  /* the failure after which no step is possible any more, or OC_OK */
+    double mark;       /* clock up to which the seconds are counted */
+    double validation; /* seconds of the last validation */
+};
+
+/* One line to the caller's log and, where there is a run folder, to log.txt. */
+void oc_trainer_log(oc_trainer *trainer, oc_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* True when the validation before the first step or after a whole epoch is still to be done. */
+bool oc_trainer_validation_due(const oc_trainer *trainer);
+
+/* Adds the seconds since the last call to the epoch's and the run's. */
+void oc_trainer_account(oc_trainer *trainer);
+
+/* OC_E_NON_FINITE naming the first tensor of weights, average or moments that holds an infinity or NaN: numbers that no
+ * run can go on from. */
+oc_status oc_trainer_check_finite(const oc_trainer *trainer, oc_error *err);
+
+/* Writes last.safetensors, then the state, which commits everything before it. Checks
+ * with oc_trainer_check_finite first, so that the last good state stays. */
+oc_status oc_trainer_save(oc_trainer *trainer, oc_error *err);
+
+#endif

@@ -1,0 +1,173 @@
+/* label: slow */
+/* Equal runs give equal bits, however often they were stopped, wherever, and resumed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/bytes.h"
+#include "support/run.h"
+#include "support/temporary.h"
+#include "train/recipe.h"
+
+#define EPOCH_STEPS 3 /* 60 images in batches of 16, the last partial one dropped */
+
+static test_world world;
+
+/* The run "whole", which is never stopped and which others are compared with. */
+#define WHOLE "ema.decay=0.9 clip.norm=5 schedule.warmup_steps=3"
+
+static int create_world(void **state) {
+    oc_error error;
+    (void)state;
+    test_world_create(&world);
+    test_require(test_run(&world, "whole", WHOLE, NULL, &error), OC_OK, &error);
+    return 0;
+}
+
+static int destroy_world(void **state) {
+    (void)state;
+    test_world_destroy(&world);
+    return 0;
+}
+
+static void test_same_bits(void **state) {
+    (void)state;
+    oc_error error;
+    test_require(test_run(&world, "again", WHOLE, NULL, &error), OC_OK, &error);
+    test_same_in_runs(&world, "whole", "again", "last.safetensors");
+    test_same_in_runs(&world, "whole", "again", "best.safetensors");
+    test_same_in_runs(&world, "whole", "again", "steps.csv");
+    test_same_in_runs(&world, "whole", "again", "recipe.yaml");
+    test_require(test_run(&world, "seed", WHOLE " train.seed=1", NULL, &error), OC_OK, &error);
+    assert_true(test_differ_in_runs(&world, "whole", "seed", "last.safetensors"));
+    /* The saved recipe alone repeats the run: it is what it was. */
+    oc_recipe *recipe = test_recipe_create("");
+    char path[320];
+    test_require(oc_recipe_load(recipe, test_run_file(&world, "whole", "recipe.yaml", path), &error), OC_OK, &error);
+    assert_true(oc_recipe_resolve(recipe).ema_decay == 0.9 && oc_recipe_resolve(recipe).size == 32);
+    oc_recipe_destroy(&recipe);
+}
+
+/* Stopped inside an epoch by every means, inside a validation and at an epoch's end; each time resumed. */
+static void test_stop_and_resume(void **state) {
+    (void)state;
+    oc_error error;
+    test_seen s = {.stop_at_step = 1};
+    oc_train_options options = {.on_step = test_on_step, .user = &s, .stop = &s.stop};
+    test_require(test_run(&world, "pieces", WHOLE, &options, &error), OC_E_STOPPED, &error);
+    assert_int_equal(s.last.step, 1);
+    assert_int_equal(test_lines(&world, "pieces", "metrics.csv", 17), 2);
+
+    options = (oc_train_options){.resume = true, .max_steps = 2, .save_every = 1};
+    test_require(test_run(&world, "pieces", WHOLE, &options, &error), OC_OK, &error);
+    assert_int_equal(test_lines(&world, "pieces", "steps.csv", 3), 1 + 2);
+    assert_int_equal(test_lines(&world, "pieces", "metrics.csv", 17), 2); /* a part of an epoch has no row */
+
+    s = (test_seen){.stop_in_validation = 1};
+    options = (oc_train_options){.resume = true, .on_step = test_on_step, .user = &s, .stop = &s.stop};
+    test_require(test_run(&world, "pieces", WHOLE, &options, &error), OC_E_STOPPED, &error);
+    assert_int_equal(s.last.step, EPOCH_STEPS);
+    assert_int_equal(test_lines(&world, "pieces", "metrics.csv", 17), 2); /* the validation is still due */
+
+    s = (test_seen){0};
+    options = (oc_train_options){.resume = true, .max_steps = EPOCH_STEPS, .on_epoch = test_on_epoch, .user = &s};
+    test_require(test_run(&world, "pieces", WHOLE, &options, &error), OC_OK, &error);
+    assert_int_equal(s.epochs, 1);
+    assert_int_equal(test_lines(&world, "pieces", "metrics.csv", 17), 3);
+
+    options = (oc_train_options){.resume = true, .max_seconds = 1e-9};
+    test_require(test_run(&world, "pieces", WHOLE, &options, &error), OC_OK, &error); /* its time is over already */
+    assert_int_equal(test_lines(&world, "pieces", "steps.csv", 3), 1 + EPOCH_STEPS);
+
+    options = (oc_train_options){.resume = true, .save_every = 2};
+    test_require(test_run(&world, "pieces", WHOLE, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "whole", "pieces", "last.safetensors");
+    test_same_in_runs(&world, "whole", "pieces", "best.safetensors");
+    test_same_in_runs(&world, "whole", "pieces", "steps.csv");
+    assert_int_equal(test_lines(&world, "pieces", "metrics.csv", 17), 4);
+
+    /* Finished: nothing changes any more, not even the number of files. */
+    char path[320];
+    int entries = test_folder_entries(test_world_path(&world, "pieces", path));
+    size_t before = 0, after = 0;
+    unsigned char *log_before = test_bytes_read(test_run_file(&world, "pieces", "log.txt", path), &before);
+    options = (oc_train_options){.resume = true};
+    test_require(test_run(&world, "pieces", WHOLE, &options, &error), OC_OK, &error);
+    unsigned char *log_after = test_bytes_read(test_run_file(&world, "pieces", "log.txt", path), &after);
+    assert_int_equal(before, after);
+    assert_memory_equal(log_before, log_after, before);
+    free(log_before);
+    free(log_after);
+    assert_int_equal(test_folder_entries(test_world_path(&world, "pieces", path)), entries);
+}
+
+/* A run that died without its last saves: rows past the state are cut off, the state is the one truth. */
+static void test_resume_from_older_state(void **state) {
+    (void)state;
+    oc_error error;
+    char path[320];
+    size_t size = 0;
+    oc_train_options options = {.max_steps = 2};
+    test_require(test_run(&world, "older", WHOLE, &options, &error), OC_OK, &error);
+    unsigned char *saved = test_bytes_read(test_run_file(&world, "older", "state.safetensors", path), &size);
+    options = (oc_train_options){.resume = true};
+    test_require(test_run(&world, "older", WHOLE, &options, &error), OC_OK, &error);
+    test_bytes_write(test_run_file(&world, "older", "state.safetensors", path), saved, size);
+    free(saved);
+    test_require(test_run(&world, "older", WHOLE, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "whole", "older", "last.safetensors");
+    test_same_in_runs(&world, "whole", "older", "best.safetensors");
+    test_same_in_runs(&world, "whole", "older", "steps.csv");
+    assert_int_equal(test_lines(&world, "older", "metrics.csv", 17), 4);
+
+    /* Without a state: from step 0, if the recipe is the same. */
+    assert_int_equal(remove(test_run_file(&world, "older", "state.safetensors", path)), 0);
+    test_require(test_run(&world, "older", WHOLE " optimizer.lr=0.01", &options, &error), OC_E_MISMATCH, &error);
+    options.max_steps = 1;
+    test_require(test_run(&world, "older", WHOLE, &options, &error), OC_OK, &error);
+    assert_int_equal(test_lines(&world, "older", "steps.csv", 3), 2);
+}
+
+static void test_from_weights(void **state) {
+    (void)state;
+    oc_error error;
+    char path[320];
+    oc_train_options options = {.weights = test_run_file(&world, "whole", "best.safetensors", path), .max_steps = 1};
+    test_require(test_run(&world, "tuned", "train.epochs=1", &options, &error), OC_OK, &error);
+    options.resume = true;
+    options.max_steps = 2;
+    test_require(test_run(&world, "tuned", "train.epochs=1", &options, &error), OC_OK,
+                 &error); /* the same file again is fine */
+    options.weights = NULL;
+    options.max_steps = 0;
+    test_require(test_run(&world, "tuned", "train.epochs=1", &options, &error), OC_OK, &error); /* and so is none */
+    options = (oc_train_options){.weights = path};
+    test_require(test_run(&world, "tuned-whole", "train.epochs=1", &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "tuned", "tuned-whole", "last.safetensors");
+}
+
+/* Another optimizer and schedule through the same door; no augmentation, no mixup, no shuffling. */
+static void test_sgd_plain(void **state) {
+    (void)state;
+    oc_error error;
+    static const char settings[] = "optimizer.name=sgd schedule.name=one-cycle data.augment=false mixup.alpha=0 "
+                                   "train.shuffle=false train.epochs=1 optimizer.lr=0.01";
+    oc_train_options options = {.max_steps = 2};
+    test_require(test_run(&world, "sgd", settings, NULL, &error), OC_OK, &error);
+    test_require(test_run(&world, "sgd-pieces", settings, &options, &error), OC_OK, &error);
+    options = (oc_train_options){.resume = true};
+    test_require(test_run(&world, "sgd-pieces", settings, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "sgd", "sgd-pieces", "last.safetensors");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits), cmocka_unit_test(test_stop_and_resume),
+                                       cmocka_unit_test(test_resume_from_older_state),
+                                       cmocka_unit_test(test_from_weights), cmocka_unit_test(test_sgd_plain)};
+    return cmocka_run_group_tests(tests, create_world, destroy_world);
+}

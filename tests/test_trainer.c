@@ -1,0 +1,169 @@
+/* A whole run on a small generated data set, what it leaves in its folder, and what a trainer refuses before anything
+ * is touched. (That equal runs give equal bits is in test_resume.c.) */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "ocelli/data.h"
+#include "support/bytes.h"
+#include "support/run.h"
+#include "support/temporary.h"
+#include "train/trainer.h"
+
+#define EPOCH_STEPS 3 /* 60 images in batches of 16, the last partial one dropped */
+
+static test_world world;
+
+/* The uninterrupted run "whole" with AdamW, averaging, clipping, warm-up. */
+#define WHOLE "ema.decay=0.9 clip.norm=5 schedule.warmup_steps=3"
+
+static int create_world(void **state) {
+    (void)state;
+    test_world_create(&world);
+    return 0;
+}
+
+static int destroy_world(void **state) {
+    (void)state;
+    test_world_destroy(&world);
+    return 0;
+}
+
+static void test_whole_run(void **state) {
+    (void)state;
+    oc_error error;
+    test_seen s = {0};
+    const oc_train_options options = {.on_step = test_on_step, .on_epoch = test_on_epoch, .user = &s};
+    test_require(test_run(&world, "whole", WHOLE, &options, &error), OC_OK, &error);
+    assert_int_equal(s.steps, 2 * EPOCH_STEPS);
+    assert_int_equal(s.epochs, 3); /* before the first step and after each epoch */
+    assert_int_equal(s.last_epoch.step, 2 * EPOCH_STEPS);
+    assert_int_equal(s.last_epoch.steps, 2 * EPOCH_STEPS);
+    assert_int_equal(s.last_epoch.steps_per_epoch, EPOCH_STEPS);
+    assert_int_equal(s.last_epoch.epoch, 1);
+    assert_int_equal(s.last_epoch.epochs, 2);
+    assert_true(isfinite(s.last_epoch.loss) && isfinite(s.last_epoch.val_loss));
+    assert_true(s.last_epoch.val_top1 >= 0 && s.last_epoch.val_top1 <= 1);
+    assert_true(s.last_epoch.best_top1 >= s.last_epoch.val_top1);
+    assert_true(s.last_epoch.val_top5 == 1); /* of three classes */
+    assert_true(s.last_epoch.images_per_second > 0);
+    assert_true(s.last_epoch.data_share > 0 && s.last_epoch.data_share < 1);
+    assert_int_equal(test_lines(&world, "whole", "metrics.csv", 17), 4);
+    assert_int_equal(test_lines(&world, "whole", "steps.csv", 3), 1 + 2 * EPOCH_STEPS);
+    char path[320];
+    static const char *const files[] = {"recipe.yaml", "plan.txt", "log.txt", "best.safetensors"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        size_t size = 0;
+        free(test_bytes_read(test_run_file(&world, "whole", files[i], path), &size));
+        assert_true(size > 0);
+    }
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    oc_error error;
+    char path[320], out[320];
+    size_t before_size = 0, after_size = 0;
+    unsigned char *before = test_bytes_read(test_run_file(&world, "whole", "state.safetensors", path), &before_size);
+
+    test_require(test_run(&world, "whole", WHOLE, NULL, &error), OC_E_EXISTS, &error);
+    test_says(&error, "--resume");
+    assert_string_equal(error.where, test_world_path(&world, "whole", out));
+    oc_train_options options = {.resume = true};
+    test_require(test_run(&world, "whole", WHOLE " optimizer.lr=0.01", &options, &error), OC_E_MISMATCH, &error);
+    test_says(&error, "optimizer.lr was 0.001 in the run, now 0.01");
+    options.threads = 3;
+    test_require(test_run(&world, "whole", WHOLE, &options, &error), OC_E_MISMATCH, &error);
+    test_says(&error, "the run had 2 threads, now 3");
+    options = (oc_train_options){.resume = true, .weights = test_run_file(&world, "whole", "best.safetensors", path)};
+    test_require(test_run(&world, "whole", WHOLE, &options, &error), OC_E_MISMATCH, &error);
+    test_says(&error, "random weights");
+
+    /* Other images under the same names. */
+    oc_dataset *other = NULL, *own = world.dataset;
+    const oc_demo_options demo = {.classes = 3, .per_class = 20, .seed = 6, .threads = 2};
+    test_require(oc_data_demo(test_world_path(&world, "other", path), &demo, &error), OC_OK, &error);
+    test_require(oc_dataset_open(&other, path, NULL, &error), OC_OK, &error);
+    options = (oc_train_options){.resume = true};
+    world.dataset = other;
+    oc_status status = test_run(&world, "whole", WHOLE, &options, &error);
+    world.dataset = own;
+    oc_dataset_destroy(&other);
+    test_require(status, OC_E_MISMATCH, &error);
+    test_says(&error, "the data set of the run: 3 classes, 60 training");
+
+    unsigned char *after = test_bytes_read(test_run_file(&world, "whole", "state.safetensors", path), &after_size);
+    assert_int_equal(before_size, after_size);
+    assert_memory_equal(before, after, before_size);
+
+    /* A damaged state is refused, not started over. */
+    after[after_size / 2] ^= 1;
+    test_bytes_write(path, after, after_size);
+    options = (oc_train_options){.resume = true};
+    test_require(test_run(&world, "whole", WHOLE, &options, &error), OC_E_FORMAT, &error);
+    test_bytes_write(path, before, before_size);
+    free(before);
+    free(after);
+
+    test_require(test_run(&world, "none", "model.name=myresnet-smal", NULL, &error), OC_E_USAGE, &error);
+    test_require(test_run(&world, "none", "train.batch_size=61", NULL, &error), OC_E_USAGE, &error);
+    options = (oc_train_options){.weights = test_run_file(&world, "whole", "none.safetensors", path)};
+    test_require(test_run(&world, "none", "", &options, &error), OC_E_NOT_FOUND, &error);
+    options = (oc_train_options){.weights = test_run_file(&world, "whole", "best.safetensors", path)};
+    test_require(test_run(&world, "none", "data.size=64", &options, &error), OC_E_MISMATCH, &error);
+    test_says(&error, "fc.1.weight");
+    assert_false(oc_path_exists(test_world_path(&world, "none", out)));
+}
+
+/* A loss that is not finite: the step, the layer and the samples are named, and the last save still stands. */
+static void test_non_finite(void **state) {
+    (void)state;
+    oc_error error;
+    char out[320], path[320];
+    oc_recipe *recipe = test_recipe_create("");
+    oc_train_options options = test_train_options(&world, test_world_path(&world, "nan", out));
+    options.save_every = 1;
+    oc_trainer *trainer = NULL;
+    bool done = false;
+    test_require(oc_trainer_create(&trainer, world.dataset, recipe, &options, &error), OC_OK, &error);
+    test_require(oc_trainer_step(trainer, &done, &error), OC_OK, &error);
+    size_t before_size = 0, after_size = 0;
+    unsigned char *before = test_bytes_read(test_run_file(&world, "nan", "state.safetensors", path), &before_size);
+    const oc_tensor *tensor = oc_table_find(oc_graph_table(trainer->model->graph), "fc.1.weight");
+    assert_non_null(tensor);
+    trainer->model->weights.arena[tensor->offset] = INFINITY;
+    trainer->model->weights.version++;
+    /* Neither can it be saved, */
+    test_require(oc_trainer_save(trainer, &error), OC_E_NON_FINITE, &error);
+    test_says(&error, "fc.1.weight");
+    /* nor stepped on, now or later. */
+    test_require(oc_trainer_step(trainer, &done, &error), OC_E_NON_FINITE, &error);
+    test_says(&error, "at step 2");
+    test_says(&error, "\"fc.1\"");
+    test_says(&error, ".JPEG");
+    test_says(&error, "and 11 more");
+    test_require(oc_trainer_step(trainer, &done, &error), OC_E_NON_FINITE, &error);
+    oc_trainer_destroy(&trainer);
+    unsigned char *after = test_bytes_read(test_run_file(&world, "nan", "state.safetensors", path), &after_size);
+    assert_int_equal(before_size, after_size);
+    assert_memory_equal(before, after, before_size);
+    free(before);
+    free(after);
+    options.resume = true;
+    options.max_steps = 2;
+    test_require(test_train(&world, recipe, &options, &error), OC_OK, &error);
+    oc_recipe_destroy(&recipe);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_run), cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_non_finite)};
+    return cmocka_run_group_tests(tests, create_world, destroy_world);
+}

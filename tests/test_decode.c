@@ -56,6 +56,22 @@ static void refused(fixture *f, const void *bytes, size_t size, const char *reas
     assert_int_equal(image.width, -7);
 }
 
+/* A bad file leaves nothing behind that spoils the next good one. */
+static void test_good_after_bad(void **state) {
+    fixture *f = *state;
+    oc_pixels image;
+    size_t size;
+    test_jpeg_write(f->path, 64, 64, 3, TEST_JPEG_RGB);
+    unsigned char *bytes = test_bytes_read(f->path, &size);
+    for (size_t cut = 3; cut < size; cut += 7) {
+        assert_int_equal(oc_decode(f->decoder, bytes, cut, "image", &image, NULL), OC_E_FORMAT);
+        assert_int_equal(oc_decode(f->decoder, bytes, size, "image", &image, NULL), OC_OK);
+        assert_int_equal(image.width, 64);
+        assert_int_equal(image.height, 64);
+    }
+    free(bytes);
+}
+
 static void test_jpeg_rgb(void **state) {
     fixture *f = *state;
     oc_pixels image;
@@ -247,6 +263,7 @@ static void test_resize(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_good_after_bad, setup, teardown),
         cmocka_unit_test_setup_teardown(test_jpeg_rgb, setup, teardown),
         cmocka_unit_test_setup_teardown(test_jpeg_grey, setup, teardown),
         cmocka_unit_test_setup_teardown(test_png_kinds, setup, teardown),

@@ -16,7 +16,7 @@
 #define PNG_PIXELS_PER_BYTE 16384
 
 struct oc_decoder {
-    tjhandle jpeg;
+    tjhandle jpeg; /* NULL until the first JPEG, and after a bad one */
     uint8_t *buffer;
     size_t capacity;
 };
@@ -27,19 +27,7 @@ const char *oc_color_name(oc_color color) {
 }
 
 oc_status oc_decoder_create(oc_decoder **out, oc_error *err) {
-    oc_decoder *decoder = NULL;
-    oc_status status;
-    OC_TRY(oc_alloc(&decoder, 1, sizeof(*decoder), err));
-    decoder->jpeg = tjInitDecompress();
-    if (!decoder->jpeg) {
-        status = oc_fail(err, OC_E_MEMORY, NULL, "no memory for a JPEG decoder");
-        goto cleanup;
-    }
-    *out = decoder;
-    decoder = NULL;
-cleanup:
-    oc_decoder_destroy(&decoder);
-    return status;
+    return oc_alloc(out, 1, sizeof **out, err);
 }
 
 void oc_decoder_destroy(oc_decoder **decoder) {
@@ -81,9 +69,9 @@ static oc_status jpeg_fail(tjhandle jpeg, const uint8_t *data, size_t size, cons
     return oc_fail(err, OC_E_FORMAT, where, "damaged JPEG: %s", text);
 }
 
-static oc_status jpeg_decode(oc_decoder *decoder, const uint8_t *data, size_t size, const char *where, oc_pixels *out,
-                             oc_error *err) {
-    int width, height, subsampling, space;
+static oc_status jpeg_decode_with(oc_decoder *decoder, const uint8_t *data, size_t size, const char *where,
+                                  oc_pixels *out, oc_error *err) {
+    int width = 0, height = 0, subsampling = 0, space = 0;
     if (tjDecompressHeader3(decoder->jpeg, data, (unsigned long)size, &width, &height, &subsampling, &space) != 0)
         return jpeg_fail(decoder->jpeg, data, size, where, err);
     if (space == TJCS_CMYK || space == TJCS_YCCK)
@@ -103,6 +91,20 @@ static oc_status jpeg_decode(oc_decoder *decoder, const uint8_t *data, size_t si
     }
     *out = (oc_pixels){decoder->buffer, width, height, space == TJCS_GRAY ? OC_COLOR_GREY : OC_COLOR_RGB};
     return OC_OK;
+}
+
+/* A handle that has met a bad file is not used again: what is left in it (tables of the bad file, the wish to stop at
+ * warnings) would make the next good file fail. */
+static oc_status jpeg_decode(oc_decoder *decoder, const uint8_t *data, size_t size, const char *where, oc_pixels *out,
+                             oc_error *err) {
+    if (!decoder->jpeg) decoder->jpeg = tjInitDecompress();
+    if (!decoder->jpeg) return oc_fail(err, OC_E_MEMORY, where, "no memory for a JPEG decoder");
+    const oc_status status = jpeg_decode_with(decoder, data, size, where, out, err);
+    if (status != OC_OK) {
+        tjDestroy(decoder->jpeg);
+        decoder->jpeg = NULL;
+    }
+    return status;
 }
 
 static oc_color png_color(uint8_t color_type) {

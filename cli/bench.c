@@ -1,0 +1,101 @@
+/* ocelli bench */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "ocelli/bench.h"
+#include "ocelli/models.h"
+#include "progress.h"
+
+static const oc_flag flags[] = {
+    {"--model", "NAME", "which model; may be repeated; all unless given"},
+    {"--batch-size", "N", "images in a step; 64 unless given"},
+    {"--size", "N", "input height and width; 64 unless given"},
+    {"--classes", "N", "classes; 200 unless given"},
+    {"--steps", "N", "timed steps; as many as take about five seconds unless given"},
+    {"--no-data", NULL, "compute on one batch in memory, without preparing images"},
+    OC_FLAG_THREADS,
+    OC_FLAG_JSON,
+    OC_FLAG_END,
+};
+
+static double real(json_t *object, const char *key) {
+    return json_number_value(json_object_get(object, key));
+}
+
+static void print_table(json_t *result) {
+    json_t *seconds = json_object_get(result, "seconds"), *operators = json_object_get(result, "operators");
+    static const char *const parts[] = {"data", "forward", "loss", "backward", "optimizer"};
+    double step = real(seconds, "step");
+    printf("%s, batch %.0f of 3x%.0fx%.0f, %.0f threads, %s\n", json_string_value(json_object_get(result, "model")),
+           real(result, "batch_size"), real(result, "size"), real(result, "size"), real(result, "threads"),
+           json_string_value(json_object_get(result, "precision")));
+    printf("  training   %8.1f images/s (median of %.0f steps)  %.1f GFLOP/s, %.1f %% of the measured peak of %.1f\n",
+           real(result, "images_per_second"), real(result, "steps"), real(result, "gflops"),
+           100 * real(result, "peak_share"), real(result, "peak_gflops"));
+    printf("  inference  %8.1f images/s\n", real(result, "inference_images_per_second"));
+    printf("  a step     %8.2f ms:", 1e3 * step);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        printf("%s %s %.1f %%", i ? "," : "", parts[i], 100 * real(seconds, parts[i]) / step);
+    printf("\n  %-16s %7s %9s %9s %9s %9s %9s\n", "operator", "share", "forward", "b.data", "b.weights", "reorder",
+           "GFLOP/s");
+    for (size_t i = 0; i < json_array_size(operators); i++) {
+        json_t *op = json_array_get(operators, i);
+        printf("  %-16s %5.1f %% %7.2fms %7.2fms %7.2fms %7.2fms %9.1f\n", json_string_value(json_object_get(op, "op")),
+               100 * real(op, "share"), 1e3 * real(op, "forward_seconds"), 1e3 * real(op, "backward_data_seconds"),
+               1e3 * real(op, "backward_weights_seconds"), 1e3 * real(op, "reorder_seconds"), real(op, "gflops"));
+    }
+}
+
+/* Measures one model and prints the table, or keeps the JSON. */
+static oc_status bench_one(const char *name, const oc_bench_options *options, json_t *results, oc_error *err) {
+    char *text = NULL;
+    oc_status status = oc_bench_model(&text, name, options, err);
+    if (status != OC_OK) return status;
+    json_t *result = json_loads(text, 0, NULL);
+    oc_bench_free(text);
+    if (!result) return oc_cli_fail(err, OC_E_MEMORY, NULL, "out of memory for JSON");
+    if (results) {
+        json_array_append_new(results, result);
+        return OC_OK;
+    }
+    print_table(result);
+    fflush(stdout);
+    json_decref(result);
+    return OC_OK;
+}
+
+static oc_status run(const oc_args *args, oc_error *err) {
+    oc_bar bar = oc_bar_make(NULL);
+    oc_bench_options options = {.augment = !oc_args_has(args, "--no-data"), .log = oc_bar_log(&bar)};
+    json_t *results = oc_args_has(args, "--json") ? json_array() : NULL;
+    const char *name;
+    oc_status status = oc_args_int(args, "--batch-size", 1, 65536, &options.batch_size, err);
+    if (status == OC_OK) status = oc_args_int(args, "--size", 1, 65536, &options.size, err);
+    if (status == OC_OK) status = oc_args_int(args, "--classes", 1, 100000, &options.classes, err);
+    if (status == OC_OK) status = oc_args_int(args, "--steps", 1, 1000, &options.steps, err);
+    if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
+    bool chosen = oc_args_has(args, "--model");
+    for (size_t i = 0; status == OC_OK && (name = chosen ? oc_args_nth(args, "--model", i) : oc_models_name(i)) != NULL;
+         i++)
+        status = bench_one(name, &options, results, err);
+    if (status == OC_OK && results) {
+        char *text = json_dumps(results, JSON_COMPACT | JSON_REAL_PRECISION(9));
+        if (text) puts(text);
+        if (!text) status = oc_cli_fail(err, OC_E_MEMORY, NULL, "out of memory for JSON");
+        free(text);
+    }
+    json_decref(results);
+    return status;
+}
+
+const oc_command oc_command_bench = {
+    .name = "bench",
+    .summary = "measures training and inference of models beside this machine's peak",
+    .usage = "[--model NAME]... [--batch-size N] [--steps N] [--json]",
+    .example = "ocelli bench --model myresnet-small",
+    .flags = flags,
+    .computes = true,
+    .run = run,
+};

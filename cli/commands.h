@@ -1,0 +1,32 @@
+/* The subcommands: one file each, and what several of them do alike. */
+#ifndef OC_CLI_COMMANDS_H
+#define OC_CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const oc_command oc_command_train, oc_command_eval, oc_command_predict, oc_command_models, oc_command_bench;
+extern const oc_command oc_command_data_info, oc_command_data_pack, oc_command_data_demo;
+
+/* A list of owned strings; start from {0}. */
+typedef struct oc_lines {
+    char **item;
+    size_t count;
+} oc_lines;
+/* The lines of a text file without spaces around them, empty ones left out. OC_E_NOT_FOUND, OC_E_IO, OC_E_MEMORY. */
+oc_status oc_lines_read(oc_lines *lines, const char *path, oc_error *err);
+void oc_lines_free(oc_lines *lines);
+
+/* *out = the default recipe, then --recipe, then flags and --set. */
+oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err);
+
+/* Opens the data set at `path` with the recipe's hold-out share and seed. */
+oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, oc_error *err);
+
+/* Opens --weights, with --model, --classes and --size where the file does not say them. `dataset` (may be NULL) gives
+ * the names where --classes is a count. */
+oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *dataset, oc_error *err);
+
+/* "1,234,567" into text of at least 32 bytes, which is returned. */
+const char *oc_count_text(int64_t count, char *text);
+
+#endif

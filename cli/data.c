@@ -1,0 +1,183 @@
+/* ocelli data info, pack and demo */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "environment.h"
+#include "ocelli/data.h"
+#include "progress.h"
+
+static const oc_flag info_flags[] = {
+    OC_FLAG_JSON, OC_FLAG_RECIPE, OC_FLAG_SET, OC_FLAG_THREADS, OC_FLAG_END,
+};
+
+static const oc_flag pack_flags[] = {
+    {"--size", "N", "input size that the images are packed for; 64 unless given"},
+    {"--verify", NULL, "compare every byte with its checksum"},
+    OC_FLAG_SKIP_BAD,
+    OC_FLAG_CACHE,
+    OC_FLAG_RECIPE,
+    OC_FLAG_SET,
+    OC_FLAG_THREADS,
+    OC_FLAG_END,
+};
+
+static const oc_flag demo_flags[] = {
+    {"--classes", "N", "classes; 10 unless given"},
+    {"--per-class", "N", "training images a class; 200 unless given"},
+    {"--seed", "N", "which images; 0 unless given"},
+    OC_FLAG_THREADS,
+    OC_FLAG_END,
+};
+
+/* Opens the data set that the first word names. */
+static oc_status open_word(oc_dataset **out, const oc_args *args, oc_error *err) {
+    oc_recipe *recipe = NULL;
+    oc_status status = oc_cli_recipe(&recipe, args, err);
+    if (status == OC_OK) status = oc_cli_dataset(out, oc_args_word(args)[0], recipe, err);
+    oc_recipe_destroy(&recipe);
+    return status;
+}
+
+static void print_real_list(const char *label, const json_t *list) {
+    if (!json_is_array(list)) return;
+    printf("  %-18s", label);
+    for (size_t i = 0; i < json_array_size(list); i++) printf(" %.4f", json_number_value(json_array_get(list, i)));
+    printf("\n");
+}
+
+static void print_counts(const char *label, json_t *counts) {
+    const char *key;
+    json_t *value;
+    if (!json_is_object(counts) || json_object_size(counts) == 0) return;
+    printf("  %-18s", label);
+    size_t shown = 0;
+    json_object_foreach(counts, key, value) {
+        if (shown++ < 6) printf(" %s: %" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+    }
+    if (shown > 6) printf(" and %zu others", shown - 6);
+    printf("\n");
+}
+
+/* The statistics as a person reads them; what each is: oc_data_info in ocelli/data.h. */
+static void print_info(json_t *info) {
+    const char *name;
+    json_t *split;
+    printf("%s\n  %-18s %zu\n", json_string_value(json_object_get(info, "path")), "classes",
+           json_array_size(json_object_get(info, "classes")));
+    json_object_foreach(json_object_get(info, "splits"), name, split) {
+        json_t *each = json_object_get(split, "images_per_class"), *bad = json_object_get(split, "undecodable");
+        printf("%s\n  %-18s %" JSON_INTEGER_FORMAT "\n", name, "images",
+               json_integer_value(json_object_get(split, "images")));
+        if (json_is_object(each))
+            printf("  %-18s %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT "\n", "a class",
+                   json_integer_value(json_object_get(each, "min")), json_integer_value(json_object_get(each, "max")));
+        print_counts("sizes", json_object_get(split, "sizes"));
+        print_counts("colours", json_object_get(split, "colour_modes"));
+        print_real_list("mean", json_object_get(split, "mean"));
+        print_real_list("std", json_object_get(split, "std"));
+        printf("  %-18s %" JSON_INTEGER_FORMAT "\n", "undecodable", json_integer_value(json_object_get(bad, "count")));
+        json_t *files = json_object_get(bad, "files");
+        for (size_t i = 0; i < json_array_size(files); i++) {
+            json_t *file = json_array_get(files, i);
+            printf("    %s: %s\n", json_string_value(json_object_get(file, "name")),
+                   json_string_value(json_object_get(file, "reason")));
+        }
+    }
+}
+
+static oc_status run_info(const oc_args *args, oc_error *err) {
+    oc_dataset *dataset = NULL;
+    char *text = NULL;
+    oc_bar bar = oc_bar_make(oc_environment_stop_flag());
+    oc_data_options options = {.progress = oc_bar_progress(&bar), .log = oc_bar_log(&bar)};
+    oc_status status = oc_args_threads(args, &options.threads, err);
+    if (status == OC_OK) status = open_word(&dataset, args, err);
+    if (status == OC_OK) status = oc_data_info(&text, dataset, &options, err);
+    oc_bar_clear(&bar);
+    if (status == OC_OK && oc_args_has(args, "--json")) {
+        puts(text);
+    } else if (status == OC_OK) {
+        json_t *info = json_loads(text, 0, NULL);
+        if (info) print_info(info);
+        json_decref(info);
+    }
+    oc_data_free(text);
+    oc_dataset_destroy(&dataset);
+    return status;
+}
+
+static oc_status run_pack(const oc_args *args, oc_error *err) {
+    oc_dataset *dataset = NULL;
+    oc_bar bar = oc_bar_make(oc_environment_stop_flag());
+    oc_data_options options = {.cache = oc_args_text(args, "--cache"),
+                               .skip_bad = oc_args_has(args, "--skip-bad"),
+                               .verify = oc_args_has(args, "--verify"),
+                               .progress = oc_bar_progress(&bar),
+                               .log = oc_bar_log(&bar)};
+    oc_status status = oc_args_threads(args, &options.threads, err);
+    if (status == OC_OK) status = oc_args_int(args, "--size", 1, 65536, &options.size, err);
+    if (status == OC_OK) status = open_word(&dataset, args, err);
+    if (status == OC_OK) status = oc_data_pack(dataset, &options, err);
+    oc_bar_clear(&bar);
+    if (status == OC_OK)
+        printf("%s is packed%s\n", oc_args_word(args)[0], options.verify ? ", every byte checked" : "");
+    oc_dataset_destroy(&dataset);
+    return status;
+}
+
+static oc_status run_demo(const oc_args *args, oc_error *err) {
+    const char *folder = oc_args_word(args)[0];
+    int64_t classes = 0, per_class = 0, seed = 0;
+    oc_bar bar = oc_bar_make(oc_environment_stop_flag());
+    oc_demo_options options = {.progress = oc_bar_progress(&bar)};
+    oc_status status = oc_args_threads(args, &options.threads, err);
+    if (status == OC_OK) status = oc_args_int(args, "--classes", 2, 1000, &classes, err);
+    if (status == OC_OK) status = oc_args_int(args, "--per-class", 1, 100000, &per_class, err);
+    if (status == OC_OK) status = oc_args_int(args, "--seed", 0, INT64_MAX, &seed, err);
+    options.classes = (int)classes;
+    options.per_class = (int)per_class;
+    options.seed = (uint64_t)seed;
+    if (status == OC_OK) status = oc_data_demo(folder, &options, err);
+    oc_bar_clear(&bar);
+    if (status == OC_OK) printf("data set in %s\n", folder);
+    return status;
+}
+
+const oc_command oc_command_data_info = {
+    .name = "data info",
+    .summary = "what is in a data set: counts, sizes, colours, mean and deviation, broken files",
+    .usage = "PATH [--json]",
+    .example = "ocelli data info tiny-imagenet-200.zip",
+    .flags = info_flags,
+    .computes = true,
+    .least = 1,
+    .most = 1,
+    .run = run_info,
+};
+
+const oc_command oc_command_data_pack = {
+    .name = "data pack",
+    .summary = "decodes a data set into the cache, or checks what is there",
+    .usage = "PATH [--verify] [--size N] [--cache DIR]",
+    .example = "ocelli data pack tiny-imagenet-200.zip",
+    .flags = pack_flags,
+    .computes = true,
+    .least = 1,
+    .most = 1,
+    .run = run_pack,
+};
+
+const oc_command oc_command_data_demo = {
+    .name = "data demo",
+    .summary = "writes a generated data set in Tiny ImageNet's layout",
+    .usage = "DIR [--classes N] [--per-class N] [--seed N]",
+    .example = "ocelli data demo demo --classes 10 --per-class 200",
+    .flags = demo_flags,
+    .computes = true,
+    .least = 1,
+    .most = 1,
+    .run = run_demo,
+};

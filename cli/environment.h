@@ -1,0 +1,16 @@
+/* The process around the library: settings of the thread runtime, and signals. */
+#ifndef OC_CLI_ENVIRONMENT_H
+#define OC_CLI_ENVIRONMENT_H
+
+/* Executes the command once more with the settings that libgomp only reads when it is loaded, where they are not set
+ * yet. Returns when nothing is to be set, or when the system refuses, which costs speed only. */
+void oc_environment_prepare(char *const *argv);
+
+/* A write beyond the limit on file sizes, or to a closed pipe, becomes an error instead of the end. */
+void oc_environment_ignore_signals(void);
+
+/* Catches SIGINT, SIGTERM and SIGHUP: the first sets the flag that is returned, a second one ends the process at once.
+ */
+const volatile int *oc_environment_stop_flag(void);
+
+#endif

@@ -1,0 +1,125 @@
+/* ocelli: finds the subcommand, runs it, and turns what went wrong into one line and an exit status. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "environment.h"
+#include "options.h"
+
+const oc_command *const oc_commands[] = {
+    &oc_command_train,     &oc_command_eval,      &oc_command_predict,
+    &oc_command_models,    &oc_command_bench,     &oc_command_data_info,
+    &oc_command_data_pack, &oc_command_data_demo, NULL,
+};
+
+static void print_usage(FILE *out) {
+    fprintf(out,
+            "ocelli %s: trains image classifiers on ordinary CPUs, and classifies with them\n\n"
+            "usage: ocelli SUBCOMMAND ...   or   ocelli --version\n\n",
+            oc_version());
+    for (size_t i = 0; oc_commands[i]; i++) fprintf(out, "  %-12s %s\n", oc_commands[i]->name, oc_commands[i]->summary);
+    fprintf(out, "\n\"ocelli SUBCOMMAND --help\" tells all about one.\n"
+                 "example: ocelli train --data tiny-imagenet-200.zip --model myresnet-small --out run\n");
+}
+
+/* Length of the group's name ("data" of "data pack"), 0 where the subcommand is in none. */
+static size_t group_length(const oc_command *command) {
+    const char *space = strchr(command->name, ' ');
+    return space ? (size_t)(space - command->name) : 0;
+}
+
+static bool is_group(const char *word) {
+    for (size_t i = 0; oc_commands[i]; i++)
+        if (group_length(oc_commands[i]) == strlen(word) && strncmp(oc_commands[i]->name, word, strlen(word)) == 0)
+            return true;
+    return false;
+}
+
+static void print_group(const char *group, FILE *out) {
+    for (size_t i = 0; oc_commands[i]; i++)
+        if (group_length(oc_commands[i]) == strlen(group) && strncmp(oc_commands[i]->name, group, strlen(group)) == 0)
+            fprintf(out, "ocelli %s %s\n  %s\n  example: %s\n", oc_commands[i]->name, oc_commands[i]->usage,
+                    oc_commands[i]->summary, oc_commands[i]->example);
+}
+
+static const oc_command *find(const char *name) {
+    for (size_t i = 0; oc_commands[i]; i++)
+        if (strcmp(oc_commands[i]->name, name) == 0) return oc_commands[i];
+    return NULL;
+}
+
+/* "unknown subcommand", with the nearest one of the group (NULL: of the top). */
+static oc_status unknown(const char *group, const char *word, oc_error *err) {
+    const char *candidates[32];
+    size_t count = 0, length = group ? strlen(group) : 0;
+    if (!group) candidates[count++] = "data";
+    for (size_t i = 0; oc_commands[i] && count < 32; i++) {
+        if (group_length(oc_commands[i]) != length) continue;
+        if (group && strncmp(oc_commands[i]->name, group, length) != 0) continue;
+        candidates[count++] = oc_commands[i]->name + (length ? length + 1 : 0);
+    }
+    const char *nearest = oc_text_nearest(word, candidates, count);
+    char where[256];
+    snprintf(where, sizeof where, "%s%s%s", group ? group : "", group ? " " : "", word);
+    if (nearest) return oc_cli_fail(err, OC_E_USAGE, where, "unknown subcommand; did you mean \"%s\"?", nearest);
+    return oc_cli_fail(err, OC_E_USAGE, where, "unknown subcommand; \"ocelli --help\" lists the valid ones");
+}
+
+/* Parses the words after the subcommand's name and runs it. */
+static oc_status run(const oc_command *command, int argc, char *const *argv, char *const *whole, oc_error *err) {
+    if (oc_args_wants_help(argc, argv)) {
+        oc_command_help(command, stdout);
+        return OC_OK;
+    }
+    oc_args *args = NULL;
+    oc_status status = oc_args_create(&args, command, argc, argv, err);
+    if (status == OC_OK) {
+        if (command->computes) oc_environment_prepare(whole);
+        status = command->run(args, err);
+    }
+    oc_args_destroy(&args);
+    return status;
+}
+
+static oc_status dispatch(int argc, char *const *argv, oc_error *err) {
+    const char *word = argc > 1 ? argv[1] : "";
+    if (argc < 2) {
+        print_usage(stderr);
+        return oc_cli_fail(err, OC_E_USAGE, NULL, "no subcommand given");
+    }
+    if (strcmp(word, "--version") == 0) {
+        printf("ocelli %s\n", oc_version());
+        return OC_OK;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_usage(stdout);
+        return OC_OK;
+    }
+    if (is_group(word)) {
+        char name[64];
+        if (argc < 3 || oc_args_wants_help(1, argv + 2)) {
+            print_group(word, argc < 3 ? stderr : stdout);
+            return argc < 3 ? oc_cli_fail(err, OC_E_USAGE, word, "needs one of the above") : OC_OK;
+        }
+        snprintf(name, sizeof name, "%s %s", word, argv[2]);
+        const oc_command *command = find(name);
+        return command ? run(command, argc - 3, argv + 3, argv, err) : unknown(word, argv[2], err);
+    }
+    if (word[0] == '-') return oc_cli_fail(err, OC_E_USAGE, word, "a subcommand comes first; see \"ocelli --help\"");
+    const oc_command *command = find(word);
+    return command ? run(command, argc - 2, argv + 2, argv, err) : unknown(NULL, word, err);
+}
+
+int main(int argc, char **argv) {
+    oc_error err = {0};
+    oc_environment_ignore_signals();
+    oc_status status = dispatch(argc, argv, &err);
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == OC_OK)
+        status = oc_cli_fail(&err, OC_E_IO, "standard output", "cannot write: %s", strerror(errno ? errno : EIO));
+    if (status == OC_OK) return 0;
+    fprintf(stderr, "ocelli: %s%s%s\n", err.where, err.where[0] ? ": " : "",
+            err.message[0] ? err.message : oc_status_text(status));
+    return status == OC_E_USAGE ? 2 : status == OC_E_STOPPED ? 130 : 1;
+}

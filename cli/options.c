@@ -1,0 +1,311 @@
+/* Parsing the command line by the tables of the subcommands. */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ocelli/recipe.h"
+
+#define FLAGS_MOST 128
+
+typedef struct given {
+    const char *flag, *value; /* value NULL: a switch */
+} given;
+
+struct oc_args {
+    const oc_command *command;
+    given *flag;
+    size_t flags;
+    const char **word;
+    size_t words;
+};
+
+oc_status oc_cli_fail(oc_error *err, oc_status status, const char *where, const char *format, ...) {
+    char message[sizeof err->message];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    char place[sizeof err->where];
+    snprintf(place, sizeof place, "%s", where ? where : "");
+    for (char *c = message; *c; c++)
+        if (iscntrl((unsigned char)*c)) *c = ' ';
+    for (char *c = place; *c; c++)
+        if (iscntrl((unsigned char)*c)) *c = '?';
+    err->status = status;
+    memcpy(err->message, message, sizeof message);
+    memcpy(err->where, place, sizeof place);
+    return status;
+}
+
+/* ---- the tables ---- */
+
+/* The recipe key that has this flag, or NULL. */
+static const oc_recipe_key *recipe_key(const char *flag) {
+    const oc_recipe_key *key;
+    for (size_t i = 0; (key = oc_recipe_key_at(i)); i++)
+        if (key->flag && strcmp(key->flag, flag) == 0) return key;
+    return NULL;
+}
+
+/* Whether the subcommand knows the flag (a name, not a word of the user's), and whether it takes a value. */
+static bool find_flag(const oc_command *command, const char *name, const char **known, bool *takes_value) {
+    for (const oc_flag *flag = command->flags; flag->name; flag++)
+        if (strcmp(flag->name, name) == 0) {
+            *known = flag->name;
+            *takes_value = flag->value != NULL;
+            return true;
+        }
+    const oc_recipe_key *key = command->recipe ? recipe_key(name) : NULL;
+    if (!key) return false;
+    *known = key->flag;
+    *takes_value = true;
+    return true;
+}
+
+static oc_status unknown_flag(const oc_command *command, const char *name, oc_error *err) {
+    const char *candidates[FLAGS_MOST];
+    size_t count = 0;
+    candidates[count++] = "--help";
+    for (const oc_flag *flag = command->flags; flag->name && count < FLAGS_MOST; flag++)
+        candidates[count++] = flag->name;
+    const oc_recipe_key *key;
+    for (size_t i = 0; command->recipe && (key = oc_recipe_key_at(i)); i++)
+        if (key->flag && count < FLAGS_MOST) candidates[count++] = key->flag;
+    const char *nearest = oc_text_nearest(name, candidates, count);
+    if (nearest) return oc_cli_fail(err, OC_E_USAGE, name, "unknown flag; did you mean %s?", nearest);
+    return oc_cli_fail(err, OC_E_USAGE, name, "unknown flag; \"ocelli %s --help\" lists the valid ones", command->name);
+}
+
+/* ---- parsing ---- */
+
+bool oc_args_wants_help(int argc, char *const *argv) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    return false;
+}
+
+/* Takes the flag argv[*i], and its value, which may be the next word. */
+static oc_status take_flag(oc_args *args, int argc, char *const *argv, int *i, oc_error *err) {
+    char name[64];
+    const char *word = argv[*i], *equals = strchr(word, '='), *known = NULL;
+    size_t length = equals ? (size_t)(equals - word) : strlen(word);
+    bool takes_value = false;
+    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1), word);
+    if (length >= sizeof name || !find_flag(args->command, name, &known, &takes_value))
+        return unknown_flag(args->command, name, err);
+    const char *value = equals ? equals + 1 : NULL;
+    if (!takes_value && value) return oc_cli_fail(err, OC_E_USAGE, known, "takes no value");
+    if (takes_value && !value) {
+        if (*i + 1 >= argc) return oc_cli_fail(err, OC_E_USAGE, known, "needs a value");
+        value = argv[++*i];
+    }
+    args->flag[args->flags++] = (given){.flag = known, .value = value};
+    return OC_OK;
+}
+
+oc_status oc_args_create(oc_args **out, const oc_command *command, int argc, char *const *argv, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_args *args = calloc(1, sizeof *args);
+    if (args) {
+        args->command = command;
+        args->flag = calloc((size_t)argc + 1, sizeof *args->flag);
+        args->word = calloc((size_t)argc + 1, sizeof *args->word);
+    }
+    if (!args || !args->flag || !args->word) {
+        status = oc_cli_fail(err, OC_E_MEMORY, NULL, "out of memory");
+        goto cleanup;
+    }
+    bool flags_over = false;
+    for (int i = 0; i < argc; i++) {
+        if (!flags_over && strcmp(argv[i], "--") == 0) {
+            flags_over = true;
+        } else if (!flags_over && argv[i][0] == '-' && argv[i][1] != '\0') {
+            status = take_flag(args, argc, argv, &i, err);
+            if (status != OC_OK) goto cleanup;
+        } else {
+            args->word[args->words++] = argv[i];
+        }
+    }
+    if (args->words > (size_t)command->most)
+        status = oc_cli_fail(err, OC_E_USAGE, args->word[command->most], "one word too many; usage: ocelli %s %s",
+                             command->name, command->usage);
+    else if (args->words < (size_t)command->least)
+        status = oc_cli_fail(err, OC_E_USAGE, command->name, "too few words; usage: ocelli %s %s", command->name,
+                             command->usage);
+    if (status != OC_OK) goto cleanup;
+    *out = args;
+    args = NULL;
+cleanup:
+    oc_args_destroy(&args);
+    return status;
+}
+
+void oc_args_destroy(oc_args **args) {
+    if (!*args) return;
+    free((*args)->flag);
+    free((*args)->word);
+    free(*args);
+    *args = NULL;
+}
+
+/* ---- reading ---- */
+
+bool oc_args_has(const oc_args *args, const char *flag) {
+    for (size_t i = 0; i < args->flags; i++)
+        if (strcmp(args->flag[i].flag, flag) == 0) return true;
+    return false;
+}
+
+const char *oc_args_text(const oc_args *args, const char *flag) {
+    for (size_t i = args->flags; i-- > 0;)
+        if (strcmp(args->flag[i].flag, flag) == 0) return args->flag[i].value;
+    return NULL;
+}
+
+const char *oc_args_nth(const oc_args *args, const char *flag, size_t n) {
+    for (size_t i = 0; i < args->flags; i++)
+        if (strcmp(args->flag[i].flag, flag) == 0 && n-- == 0) return args->flag[i].value;
+    return NULL;
+}
+
+oc_status oc_args_need(const oc_args *args, const char *flag, const char **out, oc_error *err) {
+    *out = oc_args_text(args, flag);
+    if (*out && **out) return OC_OK;
+    return oc_cli_fail(err, OC_E_USAGE, flag, "is needed; usage: ocelli %s %s", args->command->name,
+                       args->command->usage);
+}
+
+oc_status oc_args_int(const oc_args *args, const char *flag, int64_t min, int64_t max, int64_t *out, oc_error *err) {
+    const char *text = oc_args_text(args, flag);
+    if (!text) return OC_OK;
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    bool digits = text[0] == '-' ? isdigit((unsigned char)text[1]) : isdigit((unsigned char)text[0]);
+    if (!digits || *end != '\0' || errno != 0 || number < min || number > max)
+        return oc_cli_fail(err, OC_E_USAGE, flag, "\"%s\" is not a whole number from %lld to %lld", text,
+                           (long long)min, (long long)max);
+    *out = number;
+    return OC_OK;
+}
+
+oc_status oc_args_threads(const oc_args *args, int *out, oc_error *err) {
+    int64_t threads = 0;
+    oc_status status = oc_args_int(args, "--threads", 1, 1024, &threads, err);
+    *out = (int)threads;
+    return status;
+}
+
+oc_status oc_args_seconds(const oc_args *args, const char *flag, double *out, oc_error *err) {
+    const char *text = oc_args_text(args, flag);
+    if (!text) return OC_OK;
+    static const struct {
+        char unit;
+        double seconds;
+    } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+    double sum = 0;
+    size_t next = 0; /* units come in this order, each at most once */
+    const char *c = text;
+    bool good = *c != '\0';
+    while (good && *c) {
+        char *end;
+        double number = strtod(c, &end);
+        good = isdigit((unsigned char)*c) && isfinite(number);
+        if (!good) break;
+        if (*end == '\0' && c == text) { /* a plain number */
+            sum = number;
+            break;
+        }
+        while (next < 4 && units[next].unit != *end) next++;
+        good = next < 4;
+        if (!good) break;
+        sum += number * units[next++].seconds;
+        c = end + 1;
+    }
+    if (!good || !(sum > 0))
+        return oc_cli_fail(err, OC_E_USAGE, flag, "\"%s\" is no span of time: write it like 2h30m, 10m or 90s", text);
+    *out = sum;
+    return OC_OK;
+}
+
+size_t oc_args_words(const oc_args *args) {
+    return args->words;
+}
+
+const char *const *oc_args_word(const oc_args *args) {
+    return args->word;
+}
+
+oc_status oc_args_recipe(const oc_args *args, oc_recipe *recipe, oc_error *err) {
+    for (size_t i = 0; i < args->flags; i++) {
+        const given *g = &args->flag[i];
+        const oc_recipe_key *key = args->command->recipe ? recipe_key(g->flag) : NULL;
+        oc_status status = OC_OK;
+        if (key) {
+            status = oc_recipe_set(recipe, key->key, g->value, g->flag, err);
+        } else if (strcmp(g->flag, "--set") == 0) {
+            char name[128], where[160];
+            const char *equals = strchr(g->value, '=');
+            if (!equals || equals == g->value || (size_t)(equals - g->value) >= sizeof name)
+                return oc_cli_fail(err, OC_E_USAGE, "--set", "\"%s\" is not of the form key=value", g->value);
+            snprintf(name, sizeof name, "%.*s", (int)(equals - g->value), g->value);
+            snprintf(where, sizeof where, "--set %s", name);
+            status = oc_recipe_set(recipe, name, equals + 1, where, err);
+        }
+        if (status != OC_OK) return status;
+    }
+    return OC_OK;
+}
+
+/* ---- help ---- */
+
+static void print_flag(FILE *out, const char *name, const char *value, const char *help, const char *more) {
+    char left[64];
+    snprintf(left, sizeof left, "%s%s%s", name, value ? " " : "", value ? value : "");
+    fprintf(out, "  %-22s %s%s\n", left, help, more);
+}
+
+/* What stands for the value of a recipe key. */
+static const char *key_value(const oc_recipe_key *key) {
+    switch (key->type) {
+    case OC_KEY_BOOL:
+        return "true|false";
+    case OC_KEY_INT:
+        return "N";
+    case OC_KEY_REAL:
+        return "X";
+    case OC_KEY_TEXT:
+        return "NAME";
+    case OC_KEY_CHOICE:
+        return key->choices;
+    }
+    return "";
+}
+
+void oc_command_help(const oc_command *command, FILE *out) {
+    const oc_recipe_key *key;
+    fprintf(out, "ocelli %s: %s\n\nusage: ocelli %s %s\n\n", command->name, command->summary, command->name,
+            command->usage);
+    for (const oc_flag *flag = command->flags; flag->name; flag++)
+        print_flag(out, flag->name, flag->value, flag->help, "");
+    if (command->recipe) {
+        for (size_t i = 0; (key = oc_recipe_key_at(i)); i++) {
+            char more[128];
+            snprintf(more, sizeof more, " (%s)", key->default_value);
+            if (key->flag) print_flag(out, key->flag, key_value(key), key->help, more);
+        }
+    }
+    print_flag(out, "--help", NULL, "this text", "");
+    if (command->recipe) {
+        fprintf(out, "\nsettings of the recipe, in its file or by --set key=value:\n");
+        for (size_t i = 0; (key = oc_recipe_key_at(i)); i++)
+            fprintf(out, "  %-24s %-12s %s%s%s\n", key->key, key->default_value, key->help, key->choices ? ": " : "",
+                    key->choices ? key->choices : "");
+    }
+    fprintf(out, "\nexample: %s\n", command->example);
+}

@@ -1,0 +1,94 @@
+/* Subcommands and their flags as const tables; parsing, --help and "did you mean" are all made from them. */
+#ifndef OC_CLI_OPTIONS_H
+#define OC_CLI_OPTIONS_H
+
+#include <stdio.h>
+
+#include "ocelli/ocelli.h"
+
+typedef struct oc_flag {
+    const char *name;  /* "--threads" */
+    const char *value; /* what stands for its value in --help, "N"; NULL: a switch */
+    const char *help;  /* one line */
+} oc_flag;
+
+/* What was given: the flags in their order, the last one winning unless the subcommand reads all, and the rest. */
+typedef struct oc_args oc_args;
+
+typedef struct oc_command {
+    const char *name;     /* "train"; of a group: "data pack" */
+    const char *summary;  /* one line */
+    const char *usage;    /* what follows the name */
+    const char *example;  /* a whole command line */
+    const oc_flag *flags; /* ended by a row without a name */
+    bool recipe;          /* also takes the recipe's flags and --set */
+    bool computes;        /* worth a run with the settings of cli/environment.c */
+    int least, most;      /* words that are no flags */
+    /* Does it. Prints results; what went wrong is for the caller to print. */
+    oc_status (*run)(const oc_args *args, oc_error *err);
+} oc_command;
+
+/* Fills `err` as the library does and returns `status`. */
+oc_status oc_cli_fail(oc_error *err, oc_status status, const char *where, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Parses the words after the subcommand's name. *out is freed with oc_args_destroy; argv outlives it. OC_E_USAGE names
+ * the flag and the nearest valid one. */
+oc_status oc_args_create(oc_args **out, const oc_command *command, int argc, char *const *argv, oc_error *err);
+void oc_args_destroy(oc_args **args);
+/* True when -h or --help is among the words: nothing else is looked at then. */
+bool oc_args_wants_help(int argc, char *const *argv);
+
+bool oc_args_has(const oc_args *args, const char *flag);
+/* The last value of a flag, NULL when it was not given; and the n-th (from 0) of one that may be repeated. */
+const char *oc_args_text(const oc_args *args, const char *flag);
+const char *oc_args_nth(const oc_args *args, const char *flag, size_t n);
+/* The value, or OC_E_USAGE that says the flag is needed. */
+oc_status oc_args_need(const oc_args *args, const char *flag, const char **out, oc_error *err);
+/* A whole number in [min, max] into *out, which stays as it is when the flag was not given. */
+oc_status oc_args_int(const oc_args *args, const char *flag, int64_t min, int64_t max, int64_t *out, oc_error *err);
+/* The same as an int, and of the flag --threads (0: all). */
+oc_status oc_args_threads(const oc_args *args, int *out, oc_error *err);
+/* A span of time, "2h30m", "90s", "10m" or plain seconds. */
+oc_status oc_args_seconds(const oc_args *args, const char *flag, double *out, oc_error *err);
+
+/* Words that are no flags. */
+size_t oc_args_words(const oc_args *args);
+const char *const *oc_args_word(const oc_args *args);
+
+/* Sets in `recipe` what the flags of recipe keys and --set say, in their order. */
+oc_status oc_args_recipe(const oc_args *args, oc_recipe *recipe, oc_error *err);
+
+/* Prints a subcommand's --help. */
+void oc_command_help(const oc_command *command, FILE *out);
+
+/* The subcommands (in main.c); ended by NULL. */
+extern const oc_command *const oc_commands[];
+
+/* Flags that several subcommands have, so that they read the same everywhere. */
+#define OC_FLAG_DATA                                                                                                   \
+    { "--data", "PATH", "the data set: a Tiny ImageNet folder or its .zip, or a folder of class folders" }
+#define OC_FLAG_THREADS                                                                                                \
+    { "--threads", "N", "threads; all processors unless given" }
+#define OC_FLAG_CACHE                                                                                                  \
+    { "--cache", "DIR", "where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given" }
+#define OC_FLAG_SKIP_BAD                                                                                               \
+    { "--skip-bad", NULL, "leave out images that cannot be decoded, instead of stopping" }
+#define OC_FLAG_JSON                                                                                                   \
+    { "--json", NULL, "print JSON" }
+#define OC_FLAG_RECIPE                                                                                                 \
+    { "--recipe", "FILE", "settings from a YAML file" }
+#define OC_FLAG_SET                                                                                                    \
+    { "--set", "KEY=VALUE", "one setting of the recipe; may be repeated" }
+#define OC_FLAG_WEIGHTS                                                                                                \
+    { "--weights", "FILE", "the weights file" }
+#define OC_FLAG_MODEL                                                                                                  \
+    { "--model", "NAME", "model of a weights file that does not say it" }
+#define OC_FLAG_CLASSES                                                                                                \
+    { "--classes", "N|FILE", "classes of a weights file that does not say them: a count, or a file of names" }
+#define OC_FLAG_SIZE                                                                                                   \
+    { "--size", "N", "input size of a weights file that does not say it" }
+#define OC_FLAG_END                                                                                                    \
+    { NULL, NULL, NULL }
+
+#endif

@@ -1,0 +1,263 @@
+/* ocelli predict */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "environment.h"
+#include "ocelli/eval.h"
+#include "ocelli/models.h"
+#include "ocelli/recipe.h"
+#include "progress.h"
+
+static const oc_flag flags[] = {
+    OC_FLAG_WEIGHTS,
+    {"--top-k", "N", "guesses an image; 5 unless given"},
+    {"--format", "table|csv|json", "how they are printed; table unless given"},
+    {"--words", "FILE", "human names of classes: lines of code, tab, name (words.txt); those of --data unless given"},
+    {"--data", "PATH", "a data set, for human names, or to predict for a submission"},
+    {"--submission", "FILE", "write \"id,pred\" rows for the splits of --data"},
+    {"--split", "NAMES", "splits of the submission, separated by commas; val,test unless given"},
+    OC_FLAG_MODEL,
+    OC_FLAG_CLASSES,
+    OC_FLAG_SIZE,
+    {"--batch-size", "N", "images at once; 32 unless given"},
+    OC_FLAG_RECIPE,
+    OC_FLAG_SET,
+    OC_FLAG_THREADS,
+    OC_FLAG_CACHE,
+    OC_FLAG_SKIP_BAD,
+    OC_FLAG_END,
+};
+
+/* How predictions are printed. */
+typedef struct printer printer;
+typedef struct output_format {
+    const char *name;
+    void (*begin)(printer *p);
+    void (*image)(printer *p, const char *path, const oc_prediction *predictions, size_t top_k);
+    void (*end)(printer *p);
+} output_format;
+
+struct printer {
+    const output_format *format;
+    const oc_dataset *dataset; /* NULL: no human names from there */
+    oc_lines words;            /* "code\tname" lines, sorted */
+    json_t *json;
+    oc_error error; /* of the output itself */
+};
+
+static int compare_lines(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Compares a code with the first field of a line. */
+static int compare_code(const void *code, const void *line) {
+    const char *c = code, *l = *(char *const *)line;
+    size_t length = strcspn(l, "\t");
+    int order = strncmp(c, l, length);
+    return order != 0 ? order : c[length] != '\0';
+}
+
+/* The human name of a class, or its code. */
+static const char *human_name(const printer *p, const char *code) {
+    char *const *line =
+        p->words.count == 0 ? NULL : bsearch(code, p->words.item, p->words.count, sizeof *p->words.item, compare_code);
+    if (line) return (*line)[strcspn(*line, "\t")] ? *line + strcspn(*line, "\t") + 1 : code;
+    return p->dataset ? oc_dataset_class_name(p->dataset, code) : code;
+}
+
+static void nothing(printer *p) {
+    (void)p;
+}
+
+static void table_image(printer *p, const char *path, const oc_prediction *predictions, size_t top_k) {
+    printf("%s\n", path);
+    for (size_t k = 0; k < top_k; k++) {
+        const char *code = predictions[k].code, *name = human_name(p, code);
+        printf("  %6.2f %%  %s%s%s\n", 100.0 * predictions[k].probability, code, strcmp(name, code) ? "  " : "",
+               strcmp(name, code) ? name : "");
+    }
+}
+
+static void print_field(const char *field) {
+    if (!strpbrk(field, ",\"\r\n")) {
+        fputs(field, stdout);
+        return;
+    }
+    putchar('"');
+    for (const char *c = field; *c; c++) {
+        if (*c == '"') putchar('"');
+        putchar(*c);
+    }
+    putchar('"');
+}
+
+static void csv_begin(printer *p) {
+    (void)p;
+    puts("image,rank,class,name,probability");
+}
+
+static void csv_image(printer *p, const char *path, const oc_prediction *predictions, size_t top_k) {
+    for (size_t k = 0; k < top_k; k++) {
+        print_field(path);
+        printf(",%zu,", k + 1);
+        print_field(predictions[k].code);
+        putchar(',');
+        print_field(human_name(p, predictions[k].code));
+        printf(",%.6g\n", predictions[k].probability);
+    }
+}
+
+static void json_begin(printer *p) {
+    p->json = json_array();
+}
+
+/* A path need not be UTF-8, JSON must. */
+static json_t *json_text(const char *text) {
+    json_t *json = json_string(text);
+    return json ? json : json_string("?");
+}
+
+static void json_image(printer *p, const char *path, const oc_prediction *predictions, size_t top_k) {
+    json_t *list = json_array();
+    for (size_t k = 0; k < top_k; k++)
+        json_array_append_new(list, json_pack("{s:o, s:o, s:f}", "class", json_text(predictions[k].code), "name",
+                                              json_text(human_name(p, predictions[k].code)), "probability",
+                                              (double)predictions[k].probability));
+    if (json_array_append_new(p->json, json_pack("{s:o, s:o}", "image", json_text(path), "predictions", list)) != 0)
+        oc_cli_fail(&p->error, OC_E_MEMORY, NULL, "out of memory for JSON");
+}
+
+static void json_end(printer *p) {
+    char *text = p->json ? json_dumps(p->json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    if (text)
+        puts(text);
+    else
+        oc_cli_fail(&p->error, OC_E_MEMORY, NULL, "out of memory for JSON");
+    free(text);
+}
+
+static const output_format formats[] = {
+    {"table", nothing, table_image, nothing},
+    {"csv", csv_begin, csv_image, nothing},
+    {"json", json_begin, json_image, json_end},
+};
+
+static oc_status find_format(const output_format **out, const char *name, oc_error *err) {
+    const char *names[3];
+    for (size_t i = 0; i < 3; i++) {
+        names[i] = formats[i].name;
+        *out = &formats[i];
+        if (!name || strcmp(formats[i].name, name) == 0) return OC_OK;
+    }
+    const char *nearest = oc_text_nearest(name, names, 3);
+    return oc_cli_fail(err, OC_E_USAGE, "--format", "\"%s\" is not table, csv or json%s%s%s", name,
+                       nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+static void on_image(void *user, const char *path, const oc_prediction *predictions, size_t top_k,
+                     const oc_error *reason) {
+    printer *p = user;
+    if (predictions) {
+        p->format->image(p, path, predictions, top_k);
+        return;
+    }
+    fflush(stdout);
+    fprintf(stderr, "ocelli: warning: %s: %s\n", reason->where[0] ? reason->where : path, reason->message);
+}
+
+static bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static oc_status predict_images(const oc_args *args, oc_model *model, printer *p, int64_t batch, oc_error *err) {
+    oc_classifier *classifier = NULL;
+    int threads = 0;
+    int64_t top_k = (int64_t)oc_model_class_count(model), failed = 0;
+    size_t count = oc_args_words(args);
+    const char *const *paths = oc_args_word(args), *words = oc_args_text(args, "--words");
+    if (top_k > 5) top_k = 5;
+    oc_status status = find_format(&p->format, oc_args_text(args, "--format"), err);
+    if (status == OC_OK) status = oc_args_int(args, "--top-k", 1, (int64_t)oc_model_class_count(model), &top_k, err);
+    if (status == OC_OK) status = oc_args_threads(args, &threads, err);
+    if (status == OC_OK && words) status = oc_lines_read(&p->words, words, err);
+    if (p->words.count > 0) qsort(p->words.item, p->words.count, sizeof *p->words.item, compare_lines);
+    /* A single image need not wait for the rest of a batch. */
+    if (batch == 0) batch = count == 1 && !is_folder(paths[0]) ? 1 : 32;
+    if (status == OC_OK) status = oc_classifier_create(&classifier, model, batch, threads, err);
+    if (status == OC_OK) {
+        p->format->begin(p);
+        status = oc_predict_files(classifier, paths, count, (size_t)top_k, on_image, p, &failed, err);
+        if (status == OC_OK) p->format->end(p);
+    }
+    if (status == OC_OK && p->error.status != OC_OK) {
+        *err = p->error;
+        status = err->status;
+    }
+    if (status == OC_OK && failed > 0)
+        status = oc_cli_fail(err, OC_E_FORMAT, NULL, "%lld of the images could not be classified", (long long)failed);
+    json_decref(p->json);
+    oc_lines_free(&p->words);
+    oc_classifier_destroy(&classifier);
+    return status;
+}
+
+static oc_status predict_submission(const oc_args *args, oc_model *model, const oc_dataset *dataset, int64_t batch,
+                                    oc_error *err) {
+    const char *splits = oc_args_text(args, "--split"), *path = oc_args_text(args, "--submission");
+    oc_bar bar = oc_bar_make(oc_environment_stop_flag());
+    oc_eval_options options = {.batch_size = batch,
+                               .cache = oc_args_text(args, "--cache"),
+                               .skip_bad = oc_args_has(args, "--skip-bad"),
+                               .progress = oc_bar_progress(&bar),
+                               .log = oc_bar_log(&bar)};
+    oc_status status = oc_args_threads(args, &options.threads, err);
+    if (status == OC_OK)
+        status = oc_predict_submission(model, dataset, splits ? splits : "val,test", path, &options, err);
+    oc_bar_clear(&bar);
+    if (status == OC_OK) printf("predictions in %s\n", path);
+    return status;
+}
+
+static oc_status run(const oc_args *args, oc_error *err) {
+    const char *data = oc_args_text(args, "--data"), *weights;
+    const bool submission = oc_args_has(args, "--submission");
+    int64_t batch = 0;
+    oc_recipe *recipe = NULL;
+    oc_dataset *dataset = NULL;
+    oc_model *model = NULL;
+    oc_status status = oc_args_need(args, "--weights", &weights, err);
+    if (status == OC_OK && submission && !data)
+        status = oc_cli_fail(err, OC_E_USAGE, "--data", "is needed for a submission");
+    if (status == OC_OK && submission && oc_args_words(args) > 0)
+        status = oc_cli_fail(err, OC_E_USAGE, oc_args_word(args)[0], "a submission is of splits of the data set alone");
+    if (status == OC_OK && !submission && oc_args_words(args) == 0)
+        status = oc_cli_fail(err, OC_E_USAGE, "predict", "name images or folders, or ask for a --submission");
+    if (status == OC_OK) status = oc_args_int(args, "--batch-size", 1, 65536, &batch, err);
+    if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
+    if (status == OC_OK && data) status = oc_cli_dataset(&dataset, data, recipe, err);
+    if (status == OC_OK) status = oc_cli_weights(&model, args, dataset, err);
+    printer p = {.dataset = dataset};
+    if (status == OC_OK)
+        status = submission ? predict_submission(args, model, dataset, batch, err)
+                            : predict_images(args, model, &p, batch, err);
+    oc_model_destroy(&model);
+    oc_dataset_destroy(&dataset);
+    oc_recipe_destroy(&recipe);
+    return status;
+}
+
+const oc_command oc_command_predict = {
+    .name = "predict",
+    .summary = "classifies images and folders of them, or writes the submission file of a data set",
+    .usage = "--weights FILE [--top-k 5] [--format table|csv|json] IMAGE|DIR... or --weights FILE --data PATH "
+             "--submission FILE",
+    .example = "ocelli predict --weights run/best.safetensors --data tiny-imagenet-200.zip photo.jpeg",
+    .flags = flags,
+    .computes = true,
+    .most = 1000000,
+    .run = run,
+};

@@ -1,0 +1,119 @@
+/* ocelli train */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "environment.h"
+#include "ocelli/recipe.h"
+#include "progress.h"
+
+static const oc_flag flags[] = {
+    OC_FLAG_DATA,
+    OC_FLAG_RECIPE,
+    OC_FLAG_SET,
+    {"--out", "RUN", "the run folder; run-<model> unless given"},
+    {"--resume", NULL, "go on with the run in the run folder"},
+    {"--weights", "FILE", "start from these weights instead of random ones"},
+    {"--max-steps", "N", "stop after step N; the schedule's length stays epochs x steps an epoch"},
+    {"--max-time", "SPAN", "stop after 2h30m, 10m or 90s"},
+    {"--save-every", "N", "save the state every N steps, besides each epoch's end"},
+    OC_FLAG_THREADS,
+    OC_FLAG_CACHE,
+    OC_FLAG_SKIP_BAD,
+    OC_FLAG_END,
+};
+
+/* The run's folder and file in it. */
+static oc_status run_path(char *path, size_t size, const char *folder, const char *name, oc_error *err) {
+    if ((size_t)snprintf(path, size, "%s/%s", folder, name) < size) return OC_OK;
+    return oc_cli_fail(err, OC_E_USAGE, "--out", "the path is too long");
+}
+
+/* Which recipe a run has: of a run that is resumed the saved one is the start, so that only what changes must be said.
+ */
+static oc_status make_recipe(oc_recipe **out, const oc_args *args, const char *folder, oc_error *err) {
+    oc_recipe *recipe = NULL;
+    char saved[4096];
+    struct stat info;
+    const char *path = oc_args_text(args, "--recipe");
+    oc_status status = oc_recipe_create(&recipe, err);
+    if (status == OC_OK && folder && oc_args_has(args, "--resume")) {
+        status = run_path(saved, sizeof saved, folder, "recipe.yaml", err);
+        if (status == OC_OK && stat(saved, &info) == 0) status = oc_recipe_load(recipe, saved, err);
+    }
+    if (status == OC_OK && path) status = oc_recipe_load(recipe, path, err);
+    if (status == OC_OK) status = oc_args_recipe(args, recipe, err);
+    if (status != OC_OK) oc_recipe_destroy(&recipe);
+    *out = recipe;
+    return status;
+}
+
+static void print_end(const oc_train_status *s, const char *folder) {
+    char spent[32];
+    printf("step %lld of %lld after %s", (long long)s->step, (long long)s->steps, oc_span_text(s->seconds, spent));
+    if (s->best_top1 >= 0) printf("; best top-1 on validation %.4f", s->best_top1);
+    printf("\nresults in %s: metrics.csv, best.safetensors, last.safetensors\n", folder);
+    if (s->step < s->steps) printf("go on with: --resume --out %s\n", folder);
+}
+
+static oc_status run(const oc_args *args, oc_error *err) {
+    oc_recipe *recipe = NULL;
+    oc_dataset *dataset = NULL;
+    oc_trainer *trainer = NULL;
+    const char *data = NULL, *folder = oc_args_text(args, "--out");
+    char default_folder[256];
+    oc_bar bar = oc_bar_make(oc_environment_stop_flag());
+    oc_train_options options = {.resume = oc_args_has(args, "--resume"),
+                                .weights = oc_args_text(args, "--weights"),
+                                .cache = oc_args_text(args, "--cache"),
+                                .skip_bad = oc_args_has(args, "--skip-bad"),
+                                .stop = bar.stop,
+                                .on_step = oc_bar_step,
+                                .user = &bar,
+                                .progress = oc_bar_progress(&bar),
+                                .log = oc_bar_log(&bar)};
+    oc_status status = oc_args_need(args, "--data", &data, err);
+    if (status == OC_OK) status = oc_args_int(args, "--max-steps", 1, INT64_MAX, &options.max_steps, err);
+    if (status == OC_OK) status = oc_args_seconds(args, "--max-time", &options.max_seconds, err);
+    if (status == OC_OK) status = oc_args_int(args, "--save-every", 1, INT64_MAX, &options.save_every, err);
+    if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
+    if (status == OC_OK && options.resume && options.weights)
+        status = oc_cli_fail(err, OC_E_USAGE, "--weights", "a run that is resumed has its weights already");
+    if (status == OC_OK) status = make_recipe(&recipe, args, folder, err);
+    if (status == OC_OK && !folder) {
+        snprintf(default_folder, sizeof default_folder, "run-%s", oc_recipe_get(recipe, "model.name"));
+        folder = default_folder;
+        if (options.resume) {
+            oc_recipe_destroy(&recipe);
+            status = make_recipe(&recipe, args, folder, err);
+        }
+    }
+    options.out = folder;
+    if (status == OC_OK) status = oc_cli_dataset(&dataset, data, recipe, err);
+    if (status == OC_OK) status = oc_trainer_create(&trainer, dataset, recipe, &options, err);
+    if (status == OC_OK) {
+        status = oc_trainer_run(trainer, err);
+        oc_bar_clear(&bar);
+        if (status == OC_OK || status == OC_E_STOPPED) {
+            oc_train_status end = oc_trainer_status(trainer);
+            print_end(&end, folder);
+        }
+    }
+    oc_bar_clear(&bar);
+    oc_trainer_destroy(&trainer);
+    oc_dataset_destroy(&dataset);
+    oc_recipe_destroy(&recipe);
+    return status;
+}
+
+const oc_command oc_command_train = {
+    .name = "train",
+    .summary = "trains a model on a data set, with validation, records and checkpoints",
+    .usage = "--data PATH [--model NAME] [--recipe FILE] [--out RUN] [--resume] ...",
+    .example = "ocelli train --data tiny-imagenet-200.zip --model myresnet-small --epochs 40 --out run",
+    .flags = flags,
+    .recipe = true,
+    .computes = true,
+    .run = run,
+};

@@ -1,0 +1,33 @@
+/* Where the time goes: throughput of models on this machine, beside its measured peak. */
+#ifndef OCELLI_BENCH_H
+#define OCELLI_BENCH_H
+
+#include "ocelli/ocelli.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct oc_bench_options {
+    int64_t batch_size; /* 0: 64 */
+    int64_t size;       /* 0: 64 */
+    int64_t classes;    /* 0: 200 */
+    int64_t steps;      /* timed steps; 0: as many as take about five seconds, at least 5 */
+    int threads;        /* 0: all */
+    bool augment;       /* include the preparation of batches with the whole augmentation, from generated images */
+    oc_log log;
+} oc_bench_options;
+
+/* Trains `model` (by name) on generated images and returns JSON text (freed with oc_bench_free): images_per_second
+ * (median over steps), gflops (of convolutions and linear layers, forward, both backward passes), peak_gflops (a
+ * register-only FMA loop on all threads, measured in the same run), peak_share, data_share (share of a step spent
+ * preparing its batch), seconds per step by part (data, forward, backward, loss, optimizer), inference
+ * images_per_second, and a row per operator kind (share of the step, GFLOP/s). */
+OC_API oc_status oc_bench_model(char **json, const char *model, const oc_bench_options *options, oc_error *err);
+OC_API void oc_bench_free(char *json);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,323 @@
+/* Measuring a model: the true training step, from pixels to updated weights, part by part and operator by operator. */
+#include "ocelli/bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "bench/images.h"
+#include "bench/peak.h"
+#include "data/batch.h"
+#include "graph/loss.h"
+#include "models/model.h"
+#include "train/optimizer.h"
+
+#define STEPS_MOST 1000
+#define STEPS_LEAST 5
+#define WARM_STEPS 2
+#define PROFILED_STEPS 3
+#define TIMED_SECONDS 5.0
+#define PEAK_SECONDS 0.5
+#define IMAGES_LEAST 640
+#define KINDS_MOST 64
+
+/* Parts of a step. */
+enum { DATA, FORWARD, LOSS, BACKWARD, OPTIMIZER, PARTS };
+static const char *const part_names[PARTS] = {"data", "forward", "loss", "backward", "optimizer"};
+
+typedef struct bench {
+    oc_model *model;
+    oc_recipe *recipe;
+    oc_recipe_values values;
+    oc_team *team;
+    oc_slab *slab;
+    oc_plan *train, *infer;
+    oc_optimizer *optimizer;
+    float *gradients;
+    oc_bench_images *images; /* NULL: the batch stays as it is */
+    oc_batcher *batcher;
+    float *input;    /* without images: what every step computes on */
+    int32_t *labels; /* without images */
+    int64_t batch, size, classes, input_count, next;
+    double *part[PARTS + 1]; /* [STEPS_MOST] seconds of each step; the last: of the whole */
+    int64_t steps;
+    double infer_seconds; /* median */
+} bench;
+
+/* ---- setting up ---- */
+
+static oc_status make_model(bench *b, const char *name, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_names names = {0};
+    for (int64_t i = 0; i < b->classes; i++) {
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)i);
+        OC_TRY(oc_names_add(&names, text, err));
+    }
+    OC_TRY(oc_model_create(&b->model, name, (const char *const *)names.item, names.count, b->size, err));
+    oc_model_init(b->model, 0);
+cleanup:
+    oc_names_free(&names);
+    return status;
+}
+
+/* Batches of augmented and mixed generated images, or one batch of noise. */
+static oc_status make_input(bench *b, bool augment, oc_error *err) {
+    oc_status status = OC_OK;
+    b->input_count = b->batch * 3 * b->size * b->size;
+    if (augment) {
+        int64_t count = 4 * b->batch > IMAGES_LEAST ? 4 * b->batch : IMAGES_LEAST;
+        oc_batch_options options = {.batch_size = b->batch,
+                                    .size = b->size,
+                                    .augment = true,
+                                    .shuffle = true,
+                                    .drop_last = true,
+                                    .mixup_alpha = b->values.mixup_alpha};
+        for (int c = 0; c < 3; c++) {
+            options.mean[c] = b->model->mean[c];
+            options.std[c] = b->model->std[c];
+        }
+        OC_TRY(oc_bench_images_create(&b->images, count, b->size, b->team, err));
+        OC_TRY(oc_batcher_create(&b->batcher, oc_bench_images_pack(b->images), &options, b->team, err));
+        goto cleanup;
+    }
+    OC_TRY(oc_alloc(&b->input, (size_t)b->input_count, sizeof *b->input, err));
+    OC_TRY(oc_alloc(&b->labels, (size_t)b->batch, sizeof *b->labels, err));
+    oc_random random;
+    oc_random_init(&random, 0, OC_RANDOM_TEST, 0, 0);
+    for (int64_t i = 0; i < b->input_count; i++) b->input[i] = (float)oc_random_normal(&random);
+    for (int64_t i = 0; i < b->batch; i++) b->labels[i] = (int32_t)oc_random_below(&random, (uint32_t)b->classes);
+cleanup:
+    return status;
+}
+
+static oc_status open_bench(bench *b, const char *name, const oc_bench_options *options, oc_error *err) {
+    oc_status status = OC_OK;
+    b->batch = options->batch_size > 0 ? options->batch_size : 64;
+    b->size = options->size > 0 ? options->size : 64;
+    b->classes = options->classes > 0 ? options->classes : 200;
+    if (options->augment && b->classes < 10) {
+        status = oc_fail(err, OC_E_USAGE, "classes", "the generated images need at least 10 classes");
+        goto cleanup;
+    }
+    for (int p = 0; p <= PARTS; p++) OC_TRY(oc_alloc(&b->part[p], STEPS_MOST, sizeof *b->part[p], err));
+    OC_TRY(make_model(b, name, err));
+    OC_TRY(oc_recipe_create(&b->recipe, err));
+    b->values = oc_recipe_resolve(b->recipe);
+    OC_TRY(oc_team_create(&b->team, options->threads, err));
+    oc_team_enter(b->team);
+    OC_TRY(oc_slab_create(&b->slab, err));
+    OC_TRY(make_input(b, options->augment, err));
+    const oc_table *table = oc_graph_table(b->model->graph);
+    OC_TRY(oc_alloc(&b->gradients, oc_table_arena_size(table), sizeof *b->gradients, err));
+    OC_TRY(oc_optimizer_create(&b->optimizer, &b->values, table, err));
+    oc_plan_options plan = {
+        .batch = b->batch, .mode = OC_PLAN_TRAIN, .precision = OC_PRECISION_FP32, .team = b->team, .slab = b->slab};
+    OC_TRY(oc_plan_create(&b->train, b->model->graph, &plan, err));
+    plan.mode = OC_PLAN_INFER;
+    OC_TRY(oc_plan_create(&b->infer, b->model->graph, &plan, err));
+cleanup:
+    return status;
+}
+
+static void close_bench(bench *b) {
+    oc_plan_destroy(&b->infer);
+    oc_plan_destroy(&b->train);
+    oc_optimizer_destroy(&b->optimizer);
+    oc_batcher_destroy(&b->batcher);
+    oc_bench_images_destroy(&b->images);
+    oc_slab_destroy(&b->slab);
+    oc_team_destroy(&b->team);
+    oc_recipe_destroy(&b->recipe);
+    oc_model_destroy(&b->model);
+    oc_free(b->gradients);
+    oc_free(b->input);
+    oc_free(b->labels);
+    for (int p = 0; p <= PARTS; p++) oc_free(b->part[p]);
+}
+
+/* ---- measuring ---- */
+
+/* One training step as the trainer makes it; seconds[PARTS + 1] of its parts and the whole. */
+static oc_status step(bench *b, double *seconds, oc_error *err) {
+    oc_status status = OC_OK;
+    double at[PARTS + 1];
+    oc_soft_labels labels = {.rows = b->batch, .lambda = 1, .label = b->labels};
+    oc_score score = {0};
+    at[DATA] = oc_clock_seconds();
+    if (b->batcher) {
+        oc_targets targets;
+        int64_t count = oc_batcher_count(b->batcher);
+        oc_batcher_fill(b->batcher, b->next / count, b->next % count, oc_plan_src(b->train), &targets);
+        b->next++;
+        labels = (oc_soft_labels){
+            .rows = targets.rows, .lambda = targets.lambda, .label = targets.label, .mixed = targets.mixed};
+    } else {
+        memcpy(oc_plan_src(b->train), b->input, (size_t)b->input_count * sizeof *b->input);
+    }
+    at[FORWARD] = oc_clock_seconds();
+    OC_TRY(oc_plan_forward(b->train, &b->model->weights, err));
+    at[LOSS] = oc_clock_seconds();
+    oc_loss_cross_entropy(oc_plan_dst(b->train), &labels, b->classes, b->values.label_smoothing,
+                          oc_plan_diff_dst(b->train), &score, b->team);
+    at[BACKWARD] = oc_clock_seconds();
+    OC_TRY(oc_plan_backward(b->train, &b->model->weights, b->gradients, err));
+    at[OPTIMIZER] = oc_clock_seconds();
+    oc_optimizer_step(b->optimizer, b->model->weights.arena, b->gradients, b->values.lr, b->team);
+    b->model->weights.version++;
+    at[PARTS] = oc_clock_seconds();
+    for (int p = 0; p < PARTS; p++) seconds[p] = at[p + 1] - at[p];
+    seconds[PARTS] = at[PARTS] - at[DATA];
+cleanup:
+    return status;
+}
+
+static int compare_reals(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts the values. */
+static double median(double *values, int64_t count) {
+    qsort(values, (size_t)count, sizeof *values, compare_reals);
+    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
+}
+
+static oc_status measure_training(bench *b, int64_t steps, oc_error *err) {
+    oc_status status = OC_OK;
+    double seconds[PARTS + 1];
+    for (int i = 0; i < WARM_STEPS; i++) OC_TRY(step(b, seconds, err));
+    /* Enough steps for about five seconds, going by the warm ones. */
+    int64_t wanted = steps > 0 ? steps : (int64_t)(TIMED_SECONDS / seconds[PARTS]);
+    if (steps == 0 && wanted < STEPS_LEAST) wanted = STEPS_LEAST;
+    b->steps = wanted < STEPS_MOST ? wanted : STEPS_MOST;
+    for (int64_t i = 0; i < b->steps; i++) {
+        OC_TRY(step(b, seconds, err));
+        for (int p = 0; p <= PARTS; p++) b->part[p][i] = seconds[p];
+    }
+    /* The operators apart, since taking their times costs a little. */
+    oc_plan_profile(b->train, true);
+    oc_plan_profile_reset(b->train);
+    for (int i = 0; i < PROFILED_STEPS; i++) OC_TRY(step(b, seconds, err));
+    oc_plan_profile(b->train, false);
+cleanup:
+    return status;
+}
+
+static oc_status measure_inference(bench *b, oc_error *err) {
+    oc_status status = OC_OK;
+    double seconds[2 * STEPS_LEAST];
+    for (int i = -1; i < 2 * STEPS_LEAST; i++) {
+        memset(oc_plan_src(b->infer), 0, (size_t)b->input_count * sizeof(float));
+        double start = oc_clock_seconds();
+        OC_TRY(oc_plan_forward(b->infer, &b->model->weights, err));
+        if (i >= 0) seconds[i] = oc_clock_seconds() - start;
+    }
+    b->infer_seconds = median(seconds, 2 * STEPS_LEAST);
+cleanup:
+    return status;
+}
+
+/* ---- telling ---- */
+
+/* Sums of all operators of one kind, per step. */
+typedef struct kind {
+    const char *op;
+    double forward, backward_data, backward_weights, reorder, flops;
+} kind;
+
+static int compare_kinds(const void *a, const void *b) {
+    const kind *x = a, *y = b;
+    double s = x->forward + x->backward_data + x->backward_weights + x->reorder;
+    double t = y->forward + y->backward_data + y->backward_weights + y->reorder;
+    return (s < t) - (s > t);
+}
+
+static json_t *kinds_json(const bench *b, double *flops) {
+    kind kinds[KINDS_MOST];
+    size_t count = 0;
+    double all = 0;
+    *flops = 0;
+    for (int i = 0; i < oc_plan_node_times(b->train); i++) {
+        oc_node_time t = oc_plan_node_time(b->train, i);
+        size_t k = 0;
+        while (k < count && strcmp(kinds[k].op, t.op) != 0) k++;
+        if (k == KINDS_MOST) continue;
+        if (k == count) kinds[count++] = (kind){.op = t.op};
+        kinds[k].forward += t.forward / PROFILED_STEPS;
+        kinds[k].backward_data += t.backward_data / PROFILED_STEPS;
+        kinds[k].backward_weights += t.backward_weights / PROFILED_STEPS;
+        kinds[k].reorder += t.reorder / PROFILED_STEPS;
+        kinds[k].flops += t.flops_forward + t.flops_backward;
+        *flops += t.flops_forward + t.flops_backward;
+        all += (t.forward + t.backward_data + t.backward_weights + t.reorder) / PROFILED_STEPS;
+    }
+    qsort(kinds, count, sizeof *kinds, compare_kinds);
+    json_t *list = json_array();
+    for (size_t k = 0; k < count; k++) {
+        const kind *x = &kinds[k];
+        double seconds = x->forward + x->backward_data + x->backward_weights + x->reorder;
+        json_array_append_new(
+            list, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "op", x->op, "share", all > 0 ? seconds / all : 0,
+                            "gflops", seconds > 0 ? 1e-9 * x->flops / seconds : 0, "forward_seconds", x->forward,
+                            "backward_data_seconds", x->backward_data, "backward_weights_seconds", x->backward_weights,
+                            "reorder_seconds", x->reorder));
+    }
+    return list;
+}
+
+static oc_status tell(char **json, bench *b, double peak, oc_error *err) {
+    oc_status status = OC_OK;
+    double flops, data = 0, whole = 0;
+    for (int64_t i = 0; i < b->steps; i++) {
+        data += b->part[DATA][i];
+        whole += b->part[PARTS][i];
+    }
+    json_t *operators = kinds_json(b, &flops), *parts = json_object(), *object = NULL;
+    for (int p = 0; p < PARTS; p++) json_object_set_new(parts, part_names[p], json_real(median(b->part[p], b->steps)));
+    double seconds = median(b->part[PARTS], b->steps), rate = 1e-9 * flops / seconds;
+    json_object_set_new(parts, "step", json_real(seconds));
+    object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "model",
+                       b->model->entry->name, "precision", "fp32", "batch_size", (json_int_t)b->batch, "size",
+                       (json_int_t)b->size, "classes", (json_int_t)b->classes, "threads", oc_team_threads(b->team),
+                       "parameters", (json_int_t)oc_table_parameters(oc_graph_table(b->model->graph)), "steps",
+                       (json_int_t)b->steps, "images_per_second", (double)b->batch / seconds, "gflops", rate,
+                       "peak_gflops", peak, "peak_share", peak > 0 ? rate / peak : 0, "data_share",
+                       whole > 0 ? data / whole : 0, "inference_images_per_second", (double)b->batch / b->infer_seconds,
+                       "seconds", parts, "operators", operators);
+    if (!object) {
+        status = oc_fail(err, OC_E_MEMORY, NULL, "out of memory for JSON");
+        goto cleanup;
+    }
+    OC_TRY(oc_json_text(json, object, err));
+cleanup:
+    json_decref(object);
+    return status;
+}
+
+oc_status oc_bench_model(char **json, const char *model, const oc_bench_options *options, oc_error *err) {
+    oc_status status = OC_OK;
+    bench b = {0};
+    const oc_bench_options defaults = {0};
+    *json = NULL;
+    if (!options) options = &defaults;
+    OC_TRY(open_bench(&b, model, options, err));
+    oc_log_line(&options->log, OC_LOG_INFO, "%s: batch %lld on %d threads", model, (long long)b.batch,
+                oc_team_threads(b.team));
+    double before = oc_peak_gflops(b.team, PEAK_SECONDS);
+    OC_TRY(measure_training(&b, options->steps, err));
+    OC_TRY(measure_inference(&b, err));
+    double after = oc_peak_gflops(b.team, PEAK_SECONDS);
+    OC_TRY(tell(json, &b, before > after ? before : after, err));
+cleanup:
+    close_bench(&b);
+    return status;
+}
+
+void oc_bench_free(char *json) {
+    oc_free(json);
+}

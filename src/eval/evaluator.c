@@ -1,0 +1,130 @@
+/* Scoring weights over a packed split. */
+#include "eval/evaluator.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+/* Classes named in an error before the rest is only counted. */
+#define NAMES_SHOWN 5
+
+struct oc_evaluator {
+    oc_plan *plan;
+    oc_batcher *batcher;
+    int32_t *label; /* [batch]: the model's classes of the rows */
+    const int32_t *class_map;
+    int64_t images, classes;
+    double smoothing;
+    oc_team *team;
+};
+
+oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const oc_pack *pack,
+                              const oc_evaluator_options *options, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_evaluator *evaluator = NULL;
+    *out = NULL;
+    OC_TRY(oc_alloc(&evaluator, 1, sizeof *evaluator, err));
+    evaluator->images = oc_pack_count(pack);
+    evaluator->classes = oc_graph_output_shape(graph).dim[0];
+    evaluator->class_map = options->class_map;
+    evaluator->smoothing = options->smoothing;
+    evaluator->team = options->team;
+    if (evaluator->images > 0) {
+        /* A plan larger than the split would only compute empty rows. */
+        int64_t batch = options->batch_size < evaluator->images ? options->batch_size : evaluator->images;
+        oc_batch_options batches = {.batch_size = batch, .size = oc_graph_input_shape(graph).dim[2]};
+        for (int c = 0; c < 3; c++) {
+            batches.mean[c] = options->mean[c];
+            batches.std[c] = options->std[c];
+        }
+        oc_plan_options plan = {.batch = batch,
+                                .mode = OC_PLAN_INFER,
+                                .precision = OC_PRECISION_FP32,
+                                .team = options->team,
+                                .slab = options->slab};
+        OC_TRY(oc_alloc(&evaluator->label, (size_t)batch, sizeof *evaluator->label, err));
+        OC_TRY(oc_batcher_create(&evaluator->batcher, pack, &batches, options->team, err));
+        OC_TRY(oc_plan_create(&evaluator->plan, graph, &plan, err));
+    }
+    *out = evaluator;
+    evaluator = NULL;
+cleanup:
+    oc_evaluator_destroy(&evaluator);
+    return status;
+}
+
+void oc_evaluator_destroy(oc_evaluator **evaluator) {
+    if (!*evaluator) return;
+    oc_plan_destroy(&(*evaluator)->plan);
+    oc_batcher_destroy(&(*evaluator)->batcher);
+    oc_free((*evaluator)->label);
+    oc_free(*evaluator);
+    *evaluator = NULL;
+}
+
+/* Adds the score of the rows that have a label; they may be any of the batch. */
+static void add_score(oc_evaluator *evaluator, const float *logits, const oc_targets *targets, oc_score *score) {
+    for (int64_t i = 0; i < targets->rows; i++) {
+        int32_t label = targets->label[i];
+        evaluator->label[i] = label < 0 || !evaluator->class_map ? label : evaluator->class_map[label];
+    }
+    for (int64_t begin = 0, end; begin < targets->rows; begin = end) {
+        bool labelled = evaluator->label[begin] >= 0;
+        for (end = begin + 1; end < targets->rows && (evaluator->label[end] >= 0) == labelled;) end++;
+        if (!labelled) continue;
+        oc_soft_labels labels = {.rows = end - begin, .lambda = 1, .label = evaluator->label + begin};
+        oc_loss_cross_entropy(logits + begin * evaluator->classes, &labels, evaluator->classes, evaluator->smoothing,
+                              NULL, score, evaluator->team);
+    }
+}
+
+oc_status oc_evaluator_run(oc_evaluator *evaluator, oc_weights *weights, oc_score *score, oc_on_logits on_batch,
+                           void *user, oc_error *err) {
+    oc_status status = OC_OK;
+    int64_t batches = evaluator->batcher ? oc_batcher_count(evaluator->batcher) : 0, done = 0;
+    *score = (oc_score){0};
+    oc_team_enter(evaluator->team);
+    for (int64_t index = 0; index < batches; index++) {
+        oc_targets targets;
+        oc_batcher_fill(evaluator->batcher, 0, index, oc_plan_src(evaluator->plan), &targets);
+        OC_TRY(oc_plan_forward(evaluator->plan, weights, err));
+        const float *logits = oc_plan_dst(evaluator->plan);
+        add_score(evaluator, logits, &targets, score);
+        done += targets.rows;
+        if (on_batch && !on_batch(user, logits, targets.sample, targets.rows, done, evaluator->images)) {
+            status = oc_fail(err, OC_E_STOPPED, NULL, "stopped after %lld of %lld images", (long long)done,
+                             (long long)evaluator->images);
+            goto cleanup;
+        }
+    }
+cleanup:
+    return status;
+}
+
+oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_names *model_classes, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_text missing = {0};
+    size_t absent = 0;
+    for (size_t i = 0; i < data_classes->count; i++) {
+        const char *name = data_classes->item[i];
+        map[i] = -1;
+        /* The model's order is its own: weights made elsewhere need not have it sorted. Mostly the place is the same.
+         */
+        if (i < model_classes->count && strcmp(model_classes->item[i], name) == 0) map[i] = (int32_t)i;
+        for (size_t j = 0; map[i] < 0 && j < model_classes->count; j++)
+            if (strcmp(model_classes->item[j], name) == 0) map[i] = (int32_t)j;
+        if (map[i] >= 0) continue;
+        if (absent < NAMES_SHOWN) OC_TRY(oc_text_printf(&missing, err, "%s%s", absent ? ", " : "", name));
+        absent++;
+    }
+    if (absent > NAMES_SHOWN) OC_TRY(oc_text_printf(&missing, err, ", and %zu more", absent - NAMES_SHOWN));
+    if (absent > 0)
+        status = oc_fail(err, OC_E_MISMATCH, "classes",
+                         "the model (%zu classes) does not know %zu of the data's %zu classes: %s",
+                         model_classes->count, absent, data_classes->count, missing.data);
+cleanup:
+    oc_text_free(&missing);
+    return status;
+}

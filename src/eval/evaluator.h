@@ -1,0 +1,38 @@
+/* Scoring weights over a packed split: what the trainer's validation, `eval` and `predict --submission` share. */
+#ifndef OC_EVAL_EVALUATOR_H
+#define OC_EVAL_EVALUATOR_H
+
+#include "data/batch.h"
+#include "graph/loss.h"
+#include "graph/plan.h"
+
+typedef struct oc_evaluator oc_evaluator;
+
+typedef struct oc_evaluator_options {
+    int64_t batch_size;
+    double smoothing;
+    float mean[3], std[3];
+    const int32_t *class_map; /* [data set's classes] → place in the model's scores; NULL: the same order. Borrowed */
+    oc_team *team;            /* borrowed, like slab */
+    oc_slab *slab;
+} oc_evaluator_options;
+
+/* Plans `graph` in INFER mode over `pack` (both borrowed). Nothing is allocated by a run. */
+oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const oc_pack *pack,
+                              const oc_evaluator_options *options, oc_error *err);
+void oc_evaluator_destroy(oc_evaluator **evaluator);
+
+/* Scores every image, the partial last batch included, once, in the pack's order. Images labelled −1 count in rows of
+ * on_batch only. `on_batch` (may be NULL) sees each batch's logits [rows, classes] and samples (places in the pack);
+ * false stops with OC_E_STOPPED. */
+typedef bool (*oc_on_logits)(void *user, const float *logits, const uint32_t *sample, int64_t rows, int64_t done,
+                             int64_t total);
+oc_status oc_evaluator_run(oc_evaluator *evaluator, oc_weights *weights, oc_score *score, oc_on_logits on_batch,
+                           void *user, oc_error *err);
+
+/* The model's class for each class of the data set, by name, into map[data set's classes] (the trainer's and eval's one
+ * way of joining). OC_E_MISMATCH names the classes of the data that the model lacks. Classes that only the model knows
+ * are fine. */
+oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_names *model_classes, oc_error *err);
+
+#endif

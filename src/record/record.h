@@ -1,0 +1,35 @@
+/* The records of a run: metrics.csv (per epoch), steps.csv (per step), TensorBoard events. All stay well-formed
+ * across kills and resumes: a resume gives the state's step, and what was written after it is cut off. */
+#ifndef OC_RECORD_RECORD_H
+#define OC_RECORD_RECORD_H
+
+#include "ocelli/base.h"
+
+/* A row of metrics.csv. NaN is written as an empty field (training figures of the row before the first step). */
+typedef struct oc_metrics {
+    int64_t epoch; /* epochs done: 0 before the first step */
+    int64_t step;  /* steps done */
+    double train_loss, train_top1, train_top5;
+    double val_loss, val_top1, val_top5;
+    double lr; /* of the last step */
+    double images_per_second;
+    double seconds;                                                                      /* of this epoch */
+    double elapsed_seconds;                                                              /* of the run */
+    double share_data, share_forward, share_backward, share_optimizer, share_validation; /* of `seconds`, [0, 1] */
+} oc_metrics;
+
+typedef struct oc_record oc_record;
+
+/* Opens the record in run folder `folder` at `step` steps and `metrics_rows` rows done: rows after them are cut
+ * off, torn last lines too; a new events file is begun, with its SessionLog START where step > 0. */
+oc_status oc_record_create(oc_record **out, const char *folder, int64_t step, int64_t metrics_rows, oc_error *err);
+void oc_record_destroy(oc_record **record);
+/* step counts from 1 (steps done). */
+oc_status oc_record_step(oc_record *record, int64_t step, double loss, double lr, oc_error *err);
+oc_status oc_record_epoch(oc_record *record, const oc_metrics *metrics, oc_error *err);
+/* Makes all of it durable; called before a state is saved. */
+oc_status oc_record_sync(oc_record *record, oc_error *err);
+/* Appends a line to log.txt. */
+oc_status oc_record_log(oc_record *record, const char *line, oc_error *err);
+
+#endif

@@ -1,0 +1,143 @@
+#!/bin/bash
+# Bad input: one clear line that names the file or flag, exit status 1 or 2, and earlier files as they were.
+ocelli=$1
+# shellcheck source=tests/support/shell.sh
+. tests/support/shell.sh
+data=$work/data run=$work/run
+first=$data/train/n90000001/images
+
+quietly "$ocelli" data demo "$data" --classes 3 --per-class 8
+train=("$ocelli" train --size 32 --batch-size 8 --epochs 1 --max-steps 1)
+quietly "${train[@]}" --data "$data" --out "$run"
+weights=$run/last.safetensors
+before=$(sums "$run")
+
+# copy: $broken is a fresh copy of the data set, to be damaged.
+broken=$work/broken
+copy() {
+    rm -rf "$broken"
+    cp -r "$data" "$broken"
+}
+
+echo "-- paths and data sets"
+expect 1 "$work/nothing: " "$ocelli" train --data "$work/nothing" --out "$work/none"
+expect 1 "$work/nothing: " "$ocelli" data info "$work/nothing"
+expect 1 "$work/nothing: " "$ocelli" eval --data "$work/nothing" --weights "$weights"
+expect 1 "$data: " "$ocelli" data demo "$data"
+mkdir "$work/empty"
+expect 1 "$work/empty: " "$ocelli" data info "$work/empty"
+copy && rm "$broken/val/val_annotations.txt"
+expect 1 "$broken/val" "${train[@]}" --data "$broken" --out "$work/none"
+copy && rm -r "$broken/train/n90000002"
+expect 1 "$broken.*n90000002" "${train[@]}" --data "$broken" --out "$work/none"
+copy && rm -r "$broken/train/n90000002/images"
+expect 1 "$broken.*n90000002" "${train[@]}" --data "$broken" --out "$work/none"
+copy && rm "$broken/val/images/val_3.JPEG"
+expect 1 "$broken.*val_3.JPEG" "${train[@]}" --data "$broken" --out "$work/none"
+copy && sed -i '4s/.*/no tabs in this line/' "$broken/val/val_annotations.txt"
+expect 1 "$broken/val/val_annotations.txt:4: " "${train[@]}" --data "$broken" --out "$work/none"
+copy && sed -i '2s/n9000000[0-9]/n12345678/' "$broken/val/val_annotations.txt"
+expect 1 "$broken.*n12345678" "${train[@]}" --data "$broken" --out "$work/none"
+printf 'PK\003\004 is no zip' >"$work/fake.zip"
+expect 1 "$work/fake.zip: " "$ocelli" data info "$work/fake.zip"
+expect 1 'nowhere' "$ocelli" eval --data "$data" --weights "$weights" --split nowhere
+
+echo "-- images"
+copy
+images=("$broken/train/n90000001/images"/*.JPEG)
+: >"${images[0]}"
+head -c 400 "$first/n90000001_1.JPEG" >"${images[1]}"
+echo "this is a text" >"${images[2]}"
+base64 -d >"${images[3]}" <<END
+/9j/7gAOQWRvYmUAZAAAAAAC/9sAQwAQCwwODAoQDg0OEhEQExgoGhgWFhgxIyUdKDozPTw5Mzg3QEhcTkBEV0U3OFBtUVdfYmdoZz5NcXlwZHhcZWdj/9sA
+QwEREhIYFRgvGhovY0I4QmNjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj/8AAFAgACAAIBAERAAIRAQMRAQQRAP/E
+AB8AAAEFAQEBAQEBAAAAAAAAAAABAgMEBQYHCAkKC//EALUQAAIBAwMCBAMFBQQEAAABfQECAwAEEQUSITFBBhNRYQcicRQygZGhCCNCscEVUtHwJDNicoIJ
+ChYXGBkaJSYnKCkqNDU2Nzg5OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6g4SFhoeIiYqSk5SVlpeYmZqio6Slpqeoqaqys7S1tre4ubrCw8TF
+xsfIycrS09TV1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+v/EAB8BAAMBAQEBAQEBAQEAAAAAAAABAgMEBQYHCAkKC//EALURAAIBAgQEAwQHBQQEAAECdwAB
+AgMRBAUhMQYSQVEHYXETIjKBCBRCkaGxwQkjM1LwFWJy0QoWJDThJfEXGBkaJicoKSo1Njc4OTpDREVGR0hJSlNUVVZXWFlaY2RlZmdoaWpzdHV2d3h5eoKD
+hIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJytLT1NXW19jZ2uLj5OXm5+jp6vLz9PX29/j5+v/aAA4EAQACEQMRBAAAPwBKACv/
+2Q==
+END
+expect 1 "$broken" "${train[@]}" --data "$broken" --out "$work/none"
+[[ -e $work/none ]] && fail "a refused training made a run folder"
+for i in 0 1 2 3; do
+    grep -q "$(basename "${images[$i]}").*: " "$work/err" || fail "the bad image $i is not listed: $(cat "$work/err")"
+done
+grep -qi "empty" "$work/err" || fail "no bad image is called empty"
+grep -qi "truncated" "$work/err" || fail "no bad image is called truncated"
+grep -qi "CMYK" "$work/err" || fail "no bad image is called CMYK"
+quietly "${train[@]}" --data "$broken" --out "$work/skipped" --skip-bad
+grep -qE '\b4\b.*images' "$work/err" || fail "--skip-bad does not say how many: $(cat "$work/err")"
+expect 1 '4 of the images' "$ocelli" predict --weights "$weights" "${images[@]}"
+[[ $(grep -c '^ocelli: warning: ' "$work/err") -eq 4 ]] || fail "predict does not name the four bad images"
+expect 1 "$work/nothing: " "$ocelli" predict --weights "$weights" "${images[5]}" "$work/nothing"
+
+echo "-- recipes and flags"
+bad_recipe() {
+    printf '%b' "$1" >"$work/bad.yaml"
+    expect 2 "$work/bad.yaml:$2: .*$3" "${train[@]}" --data "$data" --out "$work/none" --recipe "$work/bad.yaml"
+}
+bad_recipe 'train:\n  epochs: 3\n  bach_size: 8\n' 3 'batch_size'
+bad_recipe 'train:\n  epochs: many\n' 2 'many'
+bad_recipe 'optimizer:\n  name: adamw\n  lr: -1\n' 3 'lr'
+bad_recipe 'optimizer:\n  name: adam\n' 2 'adamw'
+bad_recipe 'train: [\n' '[12]' ''
+expect 1 "$work/nothing.yaml: " "${train[@]}" --data "$data" --recipe "$work/nothing.yaml"
+expect 2 'optimizer.lrr.*optimizer.lr' "${train[@]}" --data "$data" --set optimizer.lrr=1
+expect 2 'optimizer.lr.*fast' "${train[@]}" --data "$data" --set optimizer.lr=fast
+expect 2 '-*lr: .*100' "${train[@]}" --data "$data" --lr 100
+expect 2 '-*set: ' "${train[@]}" --data "$data" --set optimizer.lr
+expect 2 'myresnet-smal.*myresnet-small' "${train[@]}" --data "$data" --model myresnet-smal
+expect 2 '-*max-time: .*soon' "${train[@]}" --data "$data" --max-time soon
+expect 2 '-*threads: .*none' "${train[@]}" --data "$data" --threads none
+expect 2 '-*save-every: ' "${train[@]}" --data "$data" --save-every 0
+expect 2 '-*data: ' "${train[@]}"
+expect 2 '-*weights: ' "$ocelli" eval --data "$data"
+expect 2 '-*top-k: ' "$ocelli" predict --weights "$weights" --top-k 4 "${images[5]}"
+expect 2 '-*format: .*csv' "$ocelli" predict --weights "$weights" --format csw "${images[5]}"
+expect 2 '(batch|size)' "${train[@]}" --data "$data" --batch-size 1000 --out "$work/none"
+
+echo "-- run folders"
+expect 1 "$run: .*--resume" "${train[@]}" --data "$data" --out "$run"
+resume=("$ocelli" train --data "$data" --out "$run" --resume --max-steps 2)
+expect 1 'optimizer.lr.*0.001.*0.002|optimizer.lr.*0.002.*0.001' "${resume[@]}" --lr 0.002
+expect 1 'train.seed' "${resume[@]}" --seed 9
+copy && rm -r "$broken/train/n90000003" && sed -i /n90000003/d "$broken"/wnids.txt "$broken"/val/val_annotations.txt
+expect 1 '.' "$ocelli" train --data "$broken" --out "$run" --resume --max-steps 2
+cp -r "$run" "$work/damaged"
+printf 'X' | dd of="$work/damaged/state.safetensors" bs=1 seek=1000000 conv=notrunc 2>/dev/null
+expect 1 "$work/damaged/state.safetensors: " "$ocelli" train --data "$data" --out "$work/damaged" --resume
+echo "a file" >"$work/file"
+expect 1 "$work/file" "${train[@]}" --data "$data" --out "$work/file/run"
+
+echo "-- weights"
+expect 1 "$work/nothing: " "$ocelli" eval --data "$data" --weights "$work/nothing"
+expect 1 "$weights: " "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-base
+expect 1 "$weights: .*fc.1.weight" "$ocelli" eval --data "$data" --weights "$weights" --size 64
+expect 1 '-*classes: .*4.*3' "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-small --classes 4
+printf 'n90000001\nn90000002\nn1\n' >"$work/classes.txt"
+expect 1 "$weights: .*n90000003" "$ocelli" eval --data "$data" --weights "$weights" --classes "$work/classes.txt"
+quietly "$ocelli" data demo "$work/four" --classes 4 --per-class 4
+expect 1 'n90000004' "$ocelli" eval --data "$work/four" --weights "$weights"
+size=$(stat -c %s "$weights")
+for cut in 0 1 7 8 100 2000 $((size / 2)) $((size - 1)); do
+    head -c "$cut" "$weights" >"$work/cut.safetensors"
+    expect 1 "$work/cut.safetensors: " "$ocelli" eval --data "$data" --weights "$work/cut.safetensors"
+done
+for place in 0 9 60 500 3000 $((size / 2)) $((size - 1)); do
+    cp "$weights" "$work/changed.safetensors"
+    printf '\x5a' | dd of="$work/changed.safetensors" bs=1 seek="$place" conv=notrunc 2>/dev/null
+    cmp -s "$weights" "$work/changed.safetensors" && continue
+    expect 1 "$work/changed.safetensors: " "$ocelli" predict --weights "$work/changed.safetensors" "${images[5]}"
+done
+
+echo "-- output"
+expect 1 "$work/file/s.csv" "$ocelli" predict --weights "$weights" --data "$data" --submission "$work/file/s.csv"
+expect 1 "$work/file/l" "$ocelli" eval --data "$data" --weights "$weights" --save-logits "$work/file/l"
+if [[ -w /dev/full ]]; then
+    expect 1 'standard output' bash -c '"$@" >/dev/full' full "$ocelli" models
+fi
+
+[[ -e $work/none ]] && fail "a refused training made a run folder"
+[[ $(sums "$run") == "$before" ]] || fail "files of the run were touched"
+finish

@@ -1,0 +1,39 @@
+# Where the libraries are. Sets OC_DEPENDENCIES (what to link), OC_DEPENDENCY_INCLUDES and OC_PROTOC_C.
+# Every package named here is in scripts/bootstrap too.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_search_module(SPNG REQUIRED IMPORTED_TARGET spng libspng)
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+
+# oneDNN 2.6 of Debian ships neither a pkg-config nor a complete CMake file.
+find_library(OC_DNNL_LIBRARY dnnl REQUIRED)
+find_path(OC_DNNL_INCLUDE oneapi/dnnl/dnnl.h REQUIRED)
+find_path(OC_RANDOM123_INCLUDE Random123/philox.h REQUIRED)
+find_program(OC_PROTOC_C protoc-c REQUIRED)
+
+set(OC_DEPENDENCIES
+    ${OC_DNNL_LIBRARY}
+    PkgConfig::TURBOJPEG
+    PkgConfig::SPNG
+    PkgConfig::LIBZIP
+    PkgConfig::YAML
+    PkgConfig::JANSSON
+    PkgConfig::XXHASH
+    PkgConfig::PROTOBUF_C
+    Threads::Threads
+    m)
+set(OC_DEPENDENCY_INCLUDES ${OC_DNNL_INCLUDE} ${OC_RANDOM123_INCLUDE})
+list(REMOVE_DUPLICATES OC_DEPENDENCY_INCLUDES)
+# Naming the compiler's own folder as a system include breaks #include_next.
+list(REMOVE_ITEM OC_DEPENDENCY_INCLUDES /usr/include)
+
+if(NOT OC_PARALLEL_PTHREAD)
+  find_package(OpenMP REQUIRED COMPONENTS C)
+  list(APPEND OC_DEPENDENCIES ${OpenMP_C_LIBRARIES})
+endif()

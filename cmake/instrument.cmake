@@ -1,0 +1,20 @@
+# Sanitizers, coverage and fuzzing change how everything is compiled; the flags are kept here.
+if(OC_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "OC_FUZZ needs clang: configure with the preset `fuzz`")
+  endif()
+  if(OC_SANITIZE)
+    message(FATAL_ERROR "OC_FUZZ brings its own sanitizers; leave OC_SANITIZE empty")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # Executables add `fuzzer`; the shared library must not carry libFuzzer's main.
+  add_link_options(-fsanitize=address,undefined)
+elseif(OC_SANITIZE)
+  add_compile_options(-fsanitize=${OC_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${OC_SANITIZE})
+endif()
+
+if(OC_COVERAGE)
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+endif()

@@ -1,0 +1,75 @@
+# One cmocka executable and one CTest test for each tests/test_*.c, one CTest test for each tests/cli_*.sh (called
+# with the path of the command), and one for the check of the includes. Tests run in the source tree.
+#
+# Two comment lines in a test's source steer its build:
+#   /* links: fault-injection */  the file's own copy of src/base/file.c, built with OC_FAULT_INJECTION, is linked
+#   /* label: slow */ (a script: # label: slow)  the test is left out of `make check`
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+find_program(OC_BASH bash REQUIRED)
+
+# OMP_WAIT_POLICY: threads that wait for each other asleep lose a little on an idle machine, but threads that spin are
+# many times slower as soon as anything else runs.
+set(oc_test_environment
+    "OMP_WAIT_POLICY=passive"
+    "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/scripts/lsan.supp:print_suppressions=0"
+    "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/scripts/tsan.supp:print_suppressions=0"
+    "UBSAN_OPTIONS=print_stacktrace=1")
+
+# Instrumented code is slower by a factor that depends on the instrument.
+set(oc_test_timeout 300)
+if(OC_SANITIZE OR OC_COVERAGE)
+  set(oc_test_timeout 1200)
+endif()
+
+function(oc_register_test name source)
+  file(STRINGS ${source} slow REGEX "^(/\\*|#) label: slow")
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT ${oc_test_timeout}
+    SKIP_RETURN_CODE 77
+    ENVIRONMENT "${oc_test_environment}")
+  if(slow)
+    set_tests_properties(${name} PROPERTIES LABELS slow)
+  else()
+    set_tests_properties(${name} PROPERTIES LABELS quick)
+  endif()
+  # The comment lines are read when CMake runs.
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+endfunction()
+
+file(GLOB oc_test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/test_*.c)
+# What tests share.
+file(GLOB oc_support_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
+add_library(ocelli_test_support STATIC ${oc_support_sources})
+target_include_directories(ocelli_test_support PRIVATE include src tests)
+target_include_directories(ocelli_test_support SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
+target_compile_definitions(ocelli_test_support PRIVATE OC_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+target_link_libraries(ocelli_test_support PUBLIC ocelli_static PkgConfig::CMOCKA)
+
+foreach(source IN LISTS oc_test_sources)
+  cmake_path(GET source STEM name)
+  add_executable(${name} ${source})
+  file(STRINGS ${source} fault REGEX "^/\\* links: fault-injection \\*/")
+  if(fault)
+    # Its symbols are found before those of the archive, whose own file.o is then left out.
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src/base/file.c)
+    target_compile_definitions(${name} PRIVATE OC_FAULT_INJECTION)
+  endif()
+  target_include_directories(${name} PRIVATE include src tests)
+  target_include_directories(${name} SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
+  target_compile_definitions(${name} PRIVATE OC_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+  target_link_libraries(${name} PRIVATE ocelli_test_support)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  oc_register_test(${name} ${source})
+endforeach()
+
+if(TARGET ocelli)
+  file(GLOB oc_cli_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli_*.sh)
+  foreach(script IN LISTS oc_cli_tests)
+    cmake_path(GET script STEM name)
+    add_test(NAME ${name} COMMAND ${OC_BASH} ${script} $<TARGET_FILE:ocelli> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    oc_register_test(${name} ${script})
+  endforeach()
+endif()
+
+add_test(NAME layers COMMAND ${OC_BASH} ${CMAKE_SOURCE_DIR}/tests/layers.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+oc_register_test(layers ${CMAKE_SOURCE_DIR}/tests/layers.sh)

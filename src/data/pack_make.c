@@ -1,6 +1,5 @@
 /* Making a pack: chunks of images are decoded by the whole team, then written in order by the calling thread, so the
  * file is a function of the data alone and the memory it takes is that of one chunk. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -9,17 +8,15 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/decode.h"
+#include "data/kept.h"
 #include "data/pack_format.h"
-#include "data/resize.h"
 
 #define CHUNK 256 /* images decoded between two writes and progress reports */
 #define GRAIN 4
 
 /* What became of one image of the chunk. */
 typedef struct slot {
-    uint8_t *pixels; /* used again for each chunk */
-    size_t capacity;
-    int32_t width, height;
+    oc_kept image; /* its buffer is used again for each chunk */
     oc_status status;
     char reason[200];
     uint64_t content;
@@ -53,44 +50,6 @@ uint64_t oc_pack_content(const oc_dataset *dataset, const oc_sample *sample) {
 
 /* ---- in the team ---- */
 
-/* The size an image is kept in: itself, or with its shorter side cut to 1.25 × size. */
-static void kept_size(int64_t size, int64_t *width, int64_t *height) {
-    const int64_t limit = size * 5 / 4, w = *width, h = *height;
-    const int64_t shorter = w < h ? w : h;
-    if (shorter <= limit) return;
-    *width = w <= h ? limit : llround((double)w * (double)limit / (double)h);
-    *height = h <= w ? limit : llround((double)h * (double)limit / (double)w);
-}
-
-static oc_status slot_store(slot *s, const oc_pixels *image, int64_t size, oc_error *err) {
-    int64_t width = image->width, height = image->height;
-    oc_resizer *resizer = NULL;
-    float *planes = NULL;
-    oc_status status;
-    kept_size(size, &width, &height);
-    const size_t plane = (size_t)(width * height);
-    OC_TRY(oc_grow(&s->pixels, &s->capacity, plane * 3, 1, err));
-    s->width = (int32_t)width;
-    s->height = (int32_t)height;
-    if (width == image->width && height == image->height) {
-        memcpy(s->pixels, image->data, plane * 3);
-        goto cleanup;
-    }
-    OC_TRY(oc_resizer_create(&resizer, image->width, image->height, width, height, err));
-    OC_TRY(oc_alloc(&planes, plane, 3 * sizeof(float), err));
-    oc_resizer_run(resizer, image->data, image->width, &(oc_box){0, 0, image->width, image->height}, width, height,
-                   planes);
-    for (size_t i = 0; i < plane; i++)
-        for (size_t c = 0; c < 3; c++) {
-            const float v = planes[c * plane + i] * 255.0f + 0.5f;
-            s->pixels[3 * i + c] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-        }
-cleanup:
-    oc_resizer_destroy(&resizer);
-    oc_free(planes);
-    return status;
-}
-
 static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
     maker *m = user;
     for (int64_t i = begin; i < end; i++) {
@@ -104,7 +63,7 @@ static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
         s->status = oc_dataset_read(m->dataset, sample, &bytes, &size, &error);
         if (s->status == OC_OK) s->status = oc_decode(m->decoder[worker], bytes, size, NULL, &image, &error);
         if (s->status == OC_OK)
-            s->status = slot_store(s, &image, m->options->size, &error);
+            s->status = oc_kept_fill(&s->image, &image, m->options->size, &error);
         else if (bytes)
             s->content = XXH3_64bits(bytes, size);
         if (s->status != OC_OK) snprintf(s->reason, sizeof s->reason, "%.199s", error.message);
@@ -131,14 +90,15 @@ cleanup:
 }
 
 static oc_status image_add(maker *m, const slot *s, const oc_sample *sample, oc_error *err) {
-    const size_t size = (size_t)s->width * (size_t)s->height * 3;
+    const oc_kept *image = &s->image;
+    const size_t size = (size_t)image->width * (size_t)image->height * 3;
     oc_status status;
     OC_TRY(oc_grow(&m->entry, &m->entry_capacity, (size_t)m->trailer.count + 1, sizeof(*m->entry), err));
     oc_pack_entry *entry = &m->entry[m->trailer.count];
-    *entry = (oc_pack_entry){m->trailer.data_size, 0, s->width, s->height, sample->label, 0};
+    *entry = (oc_pack_entry){m->trailer.data_size, 0, image->width, image->height, sample->label, 0};
     OC_TRY(text_add(m, sample->name, &entry->name, err));
-    OC_TRY(oc_file_writer_write(m->writer, s->pixels, size, err));
-    XXH3_64bits_update(m->data_hash, s->pixels, size);
+    OC_TRY(oc_file_writer_write(m->writer, image->pixels, size, err));
+    XXH3_64bits_update(m->data_hash, image->pixels, size);
     m->trailer.count++;
     m->trailer.data_size += size;
 cleanup:
@@ -220,7 +180,7 @@ cleanup:
 
 static void maker_destroy(maker *m) {
     if (!m) return;
-    for (int i = 0; i < CHUNK; i++) oc_free(m->slots[i].pixels);
+    for (int i = 0; i < CHUNK; i++) oc_kept_free(&m->slots[i].image);
     for (int i = 0; m->decoder && i < m->threads; i++) oc_decoder_destroy(&m->decoder[i]);
     oc_free(m->decoder);
     oc_file_writer_destroy(&m->writer);

@@ -9,12 +9,14 @@
 #include "base/parallel.h"
 #include "data/augment.h"
 #include "data/decode.h"
+#include "data/kept.h"
 #include "graph/plan.h"
 #include "models/model.h"
 
 /* What one thread prepares images with. */
 typedef struct workshop {
     oc_decoder *decoder;
+    oc_kept kept;        /* the image as a pack would keep it */
     oc_resizer *resizer; /* for images of up to width × height */
     int64_t width, height;
 } workshop;
@@ -62,6 +64,7 @@ void oc_classifier_destroy(oc_classifier **classifier) {
     if (!c) return;
     for (int i = 0; c->shops && i < oc_team_threads(c->team); i++) {
         oc_decoder_destroy(&c->shops[i].decoder);
+        oc_kept_free(&c->shops[i].kept);
         oc_resizer_destroy(&c->shops[i].resizer);
     }
     oc_free(c->shops);
@@ -120,8 +123,9 @@ static oc_status item_prepare(const oc_classifier *classifier, const oc_classifi
     oc_pixels pixels;
     const oc_model *model = classifier->model;
     OC_TRY(item_pixels(item, shop, &file, &pixels, err));
-    oc_image image = {.pixels = pixels.data, .width = (int32_t)pixels.width, .height = (int32_t)pixels.height};
-    OC_TRY(shop_reserve(shop, pixels.width, pixels.height, model->size, err));
+    OC_TRY(oc_kept_fill(&shop->kept, &pixels, model->size, err));
+    oc_image image = {.pixels = shop->kept.pixels, .width = shop->kept.width, .height = shop->kept.height};
+    OC_TRY(shop_reserve(shop, image.width, image.height, model->size, err));
     oc_augmentation central = oc_augmentation_central(image.height, image.width, model->size);
     oc_augmentation_apply(&central, &image, model->size, model->mean, model->std, dst, shop->resizer);
 cleanup:

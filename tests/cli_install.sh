@@ -1,0 +1,37 @@
+#!/bin/bash
+# What is installed can be used: the command runs, and a program that knows only the public headers and pkg-config
+# builds with the shared library and says of an image what the command says.
+ocelli=$1
+# shellcheck source=tests/support/shell.sh
+. tests/support/shell.sh
+build=$(dirname "$ocelli")
+prefix=$work/prefix
+if nm -D "$ocelli" 2>/dev/null | grep -qE '__(a|t|ub)san_'; then
+    echo "skipped: a build with sanitizers is not installed"
+    exit 77
+fi
+quietly cmake --install "$build" --prefix "$prefix"
+pc=$(find "$prefix" -name ocelli.pc)
+[[ -n $pc ]] || fail "no pkg-config file was installed"
+library=$(dirname "$(find "$prefix" -name 'libocelli.so' | head -1)")
+export PKG_CONFIG_PATH
+PKG_CONFIG_PATH=$(dirname "$pc")
+read -ra flags <<<"$(pkg-config --define-variable=prefix="$prefix" --cflags --libs ocelli)"
+quietly "${CC:-cc}" -std=c17 -Wall -Wextra -Werror examples/classify.c "${flags[@]}" -o "$work/classify"
+
+quietly "$ocelli" data demo "$work/data" --classes 3 --per-class 8
+quietly "$prefix/bin/ocelli" train --data "$work/data" --size 32 --batch-size 8 --epochs 1 --max-steps 1 --out "$work/run"
+image=$work/data/val/images/val_0.JPEG
+quietly env LD_LIBRARY_PATH="$library" "$work/classify" "$work/run/last.safetensors" "$image"
+said=$(awk '{print $2}' "$work/out")
+quietly "$prefix/bin/ocelli" predict --weights "$work/run/last.safetensors" --top-k 1 --format csv "$image"
+grep -q "$said" "$work/out" || fail "the program says $said, the command: $(tail -1 "$work/out")"
+LD_LIBRARY_PATH=$library "$work/classify" "$work/nothing" "$image" >"$work/out" 2>"$work/err" &&
+    fail "the program goes on without weights"
+grep -q "$work/nothing" "$work/err" || fail "the program does not name the missing file"
+# Only the public functions are there.
+nm -D --defined-only "$library/libocelli.so" | awk '{print $3}' | sort >"$work/symbols"
+grep -qx oc_trainer_run "$work/symbols" || fail "the shared library lacks oc_trainer_run"
+grep -vE '^oc_' "$work/symbols" && fail "the shared library exports what is not its own"
+grep -qx oc_plan_create "$work/symbols" && fail "the shared library exports inner functions"
+finish

@@ -69,7 +69,7 @@ fuzz: build-fuzz/build.ninja ## each fuzz target for FUZZ_SECONDS (10)
 	ninja -C build-fuzz -j$(JOBS)
 	scripts/fuzz build-fuzz $(FUZZ_SECONDS)
 
-mutants: ## build deliberately wrong variants and see that the tests catch each (MUTANT=name for one)
+mutants: bootstrap-test ## build deliberately wrong variants and see that the tests catch each (MUTANT=name for one)
 	scripts/mutants $(MUTANT)
 
 bench: all ## the speed of the models on this machine

@@ -11,7 +11,6 @@ find_program(OC_BASH bash REQUIRED)
 # many times slower as soon as anything else runs.
 set(oc_test_environment
     "OMP_WAIT_POLICY=passive"
-    "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/scripts/lsan.supp:print_suppressions=0"
     "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/scripts/tsan.supp:print_suppressions=0"
     "UBSAN_OPTIONS=print_stacktrace=1")
 

@@ -6,8 +6,8 @@ ocelli=$1
 . tests/support/shell.sh
 build=$(dirname "$ocelli")
 prefix=$work/prefix
-if nm -D "$ocelli" 2>/dev/null | grep -qE '__(a|t|ub)san_'; then
-    echo "skipped: a build with sanitizers is not installed"
+if instrumented; then
+    echo "skipped: an instrumented build is not installed"
     exit 77
 fi
 quietly cmake --install "$build" --prefix "$prefix"

@@ -51,6 +51,11 @@ sums() {
     find "$1" -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
 }
 
+# True where the command is built for sanitizers or coverage.
+instrumented() {
+    grep -qaE '__asan_init|__tsan_init|__ubsan_handle|__gcov_' "$ocelli"
+}
+
 finish() {
     [[ $failures -eq 0 ]] || { echo "$0: $failures failures"; exit 1; }
     echo "$0: all as expected"

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "environment.h"
+#include "ocelli/data.h"
 #include "ocelli/eval.h"
 #include "ocelli/models.h"
 #include "ocelli/recipe.h"

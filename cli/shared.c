@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "ocelli/eval.h"
+#include "ocelli/data.h"
 #include "ocelli/models.h"
 #include "ocelli/recipe.h"
 

@@ -187,6 +187,28 @@ static void test_permutation(void **state) {
     oc_batcher_destroy(&batcher);
 }
 
+static void test_orders_differ(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t seed;
+        int64_t epoch;
+    } runs[] = {{7, 0}, {7, 1}, {7, 2}, {8, 0}, {8, 1}};
+    enum { RUNS = sizeof runs / sizeof runs[0], SEEN = IMAGES / BATCH * BATCH };
+    uint32_t order[RUNS][SEEN];
+    oc_batch_options options = training();
+    for (int i = 0; i < RUNS; i++) {
+        options.seed = runs[i].seed;
+        oc_batcher *batcher = batcher_create(&options, NULL);
+        for (int64_t b = 0; b < oc_batcher_count(batcher); b++) {
+            oc_targets targets;
+            oc_batcher_fill(batcher, runs[i].epoch, b, dst, &targets);
+            memcpy(order[i] + b * BATCH, targets.sample, BATCH * sizeof **order);
+        }
+        oc_batcher_destroy(&batcher);
+        for (int j = 0; j < i; j++) assert_memory_not_equal(order[i], order[j], sizeof order[i]);
+    }
+}
+
 static void test_plain_rows(void **state) {
     (void)state;
     oc_batch_options options = plain();
@@ -384,15 +406,11 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_any_order),
-        cmocka_unit_test(test_permutation),
-        cmocka_unit_test(test_plain_rows),
-        cmocka_unit_test(test_augmentation_of_sample),
-        cmocka_unit_test(test_mixup),
-        cmocka_unit_test(test_lambda),
-        cmocka_unit_test(test_other_size),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_threads),     cmocka_unit_test(test_any_order),
+        cmocka_unit_test(test_permutation), cmocka_unit_test(test_orders_differ),
+        cmocka_unit_test(test_plain_rows),  cmocka_unit_test(test_augmentation_of_sample),
+        cmocka_unit_test(test_mixup),       cmocka_unit_test(test_lambda),
+        cmocka_unit_test(test_other_size),  cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

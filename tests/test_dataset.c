@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "data/annotations.h"
 #include "data/dataset.h"
+#include "ocelli/data.h"
 #include "ocelli/eval.h"
 #include "support/bytes.h"
 #include "support/images.h"
@@ -104,7 +105,7 @@ static void is_tiny(fixture *f) {
     assert_int_equal(classes->count, 3);
     assert_string_equal(classes->item[0], "n0000");
     assert_string_equal(classes->item[2], "n0002");
-    assert_string_equal(oc_dataset_human_name(f->dataset, "n0001"), "thing 1, something");
+    assert_string_equal(oc_dataset_class_name(f->dataset, "n0001"), "thing 1, something");
     assert_string_equal(oc_dataset_class_name(f->dataset, "n0002"), "n0002");
     assert_string_equal(oc_dataset_class_name(f->dataset, "unknown"), "unknown");
 }

@@ -59,7 +59,7 @@ static void test_layout(void **state) {
     assert_int_equal(classes->count, 3);
     assert_string_equal(classes->item[0], "n90000001");
     assert_string_equal(classes->item[2], "n90000003");
-    assert_string_equal(oc_dataset_human_name(dataset, "n90000003"), "triangle, trigon");
+    assert_string_equal(oc_dataset_class_name(dataset, "n90000003"), "triangle, trigon");
     assert_int_equal(train->count, 21);
     assert_int_equal(val->count, 15);
     assert_int_equal(test->count, 3);

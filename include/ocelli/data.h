@@ -8,6 +8,14 @@
 extern "C" {
 #endif
 
+/* The human name of a class code from a data set's words.txt ("goldfish, Carassius auratus"); the code itself where
+ * there is none. Owned by the data set, or `code`. */
+OC_API const char *oc_dataset_class_name(const oc_dataset *dataset, const char *code);
+
+/* The data set's class codes, sorted bytewise; NULL beyond the count. Owned by the data set. */
+OC_API size_t oc_dataset_class_count(const oc_dataset *dataset);
+OC_API const char *oc_dataset_class(const oc_dataset *dataset, size_t index);
+
 typedef struct oc_data_options {
     int64_t size; /* input size the pack is for; 0: 64 */
     const char *cache;

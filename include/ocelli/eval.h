@@ -8,13 +8,6 @@
 extern "C" {
 #endif
 
-/* The human name of a class code from a data set's words.txt; the code itself where there is none. */
-OC_API const char *oc_dataset_class_name(const oc_dataset *dataset, const char *code);
-
-/* The data set's class codes, sorted bytewise; NULL beyond the count. Owned by the data set. */
-OC_API size_t oc_dataset_class_count(const oc_dataset *dataset);
-OC_API const char *oc_dataset_class(const oc_dataset *dataset, size_t index);
-
 /* Classifies image files and folders of them (recursively, names sorted bytewise), calling on_image for each in
  * order with its `top_k` predictions, or, for a file that cannot be read or decoded, with predictions NULL and the
  * reason. *failed = number of such files. OC_E_NOT_FOUND when a path is absent (before anything is classified) or no

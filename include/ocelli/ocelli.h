@@ -119,7 +119,7 @@ OC_API void oc_model_destroy(oc_model **model);
 typedef struct oc_classifier oc_classifier;
 
 /* One guess. `code` is the class's name, owned by the model; a data set's words.txt says what it means in words
- * (oc_dataset_class_name, ocelli/eval.h). */
+ * (oc_dataset_class_name, ocelli/data.h). */
 typedef struct oc_prediction {
     int32_t class_index;
     float probability;

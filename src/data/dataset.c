@@ -11,7 +11,7 @@
 #include "base/random.h"
 #include "data/decode.h"
 #include "data/layout.h"
-#include "ocelli/eval.h"
+#include "ocelli/data.h"
 
 #define BLOCK_SIZE ((size_t)1 << 20)
 
@@ -184,13 +184,17 @@ const oc_names *oc_dataset_classes(const oc_dataset *dataset) {
     return &dataset->classes;
 }
 
-const char *oc_dataset_human_name(const oc_dataset *dataset, const char *class_code) {
-    const int64_t place = oc_names_find(&dataset->classes, class_code);
-    return place >= 0 && dataset->human[place] ? dataset->human[place] : class_code;
+size_t oc_dataset_class_count(const oc_dataset *dataset) {
+    return dataset->classes.count;
+}
+
+const char *oc_dataset_class(const oc_dataset *dataset, size_t index) {
+    return index < dataset->classes.count ? dataset->classes.item[index] : NULL;
 }
 
 const char *oc_dataset_class_name(const oc_dataset *dataset, const char *code) {
-    return oc_dataset_human_name(dataset, code);
+    const int64_t place = oc_names_find(&dataset->classes, code);
+    return place >= 0 && dataset->human[place] ? dataset->human[place] : code;
 }
 
 uint64_t oc_dataset_fingerprint(const oc_dataset *dataset) {

@@ -24,8 +24,6 @@ struct oc_dataset; /* opaque: ocelli.h's oc_dataset */
 const oc_split *oc_dataset_split(const oc_dataset *dataset, const char *name);
 /* Sorted class codes; shared by all splits. */
 const oc_names *oc_dataset_classes(const oc_dataset *dataset);
-/* "goldfish, Carassius auratus" for a class code, or the code itself where words.txt has none. */
-const char *oc_dataset_human_name(const oc_dataset *dataset, const char *class_code);
 /* XXH3 over paths' names, folder times and counts (zip: size, time, central directory). */
 uint64_t oc_dataset_fingerprint(const oc_dataset *dataset);
 /* XXH3 over where the data set lies and how it was opened: two with the same identity and different fingerprints are

@@ -275,7 +275,7 @@ static oc_status classes_json(json_t *root, const oc_dataset *dataset, oc_error 
             status = no_memory(err);
             goto cleanup;
         }
-        OC_TRY(put_name(names, code, oc_dataset_human_name(dataset, classes->item[i]), err));
+        OC_TRY(put_name(names, code, oc_dataset_class_name(dataset, classes->item[i]), err));
     }
     OC_TRY(put(root, "classes", json_incref(codes), err));
     status = put(root, "class_names", json_incref(names), err);

@@ -16,15 +16,6 @@
 /* Folders within folders before a loop of links is suspected. */
 #define FOLDER_DEPTH 32
 
-size_t oc_dataset_class_count(const oc_dataset *dataset) {
-    return oc_dataset_classes(dataset)->count;
-}
-
-const char *oc_dataset_class(const oc_dataset *dataset, size_t index) {
-    const oc_names *classes = oc_dataset_classes(dataset);
-    return index < classes->count ? classes->item[index] : NULL;
-}
-
 /* ---- files and folders ---- */
 
 static bool is_image_name(const char *name) {

@@ -19,7 +19,7 @@ void oc_lines_free(oc_lines *lines);
 /* *out = the default recipe, then --recipe, then flags and --set. */
 oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err);
 
-/* Opens the data set at `path` with the recipe's hold-out share and seed. */
+/* Opens the data set at `path` with the recipe's hold-out share. */
 oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, oc_error *err);
 
 /* Opens --weights, with --model, --classes and --size where the file does not say them. `dataset` (may be NULL) gives

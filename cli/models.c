@@ -25,7 +25,7 @@ static oc_status make(oc_model **out, const char *name, int64_t classes, int64_t
             snprintf(text[i], sizeof text[i], "%d", (int)i);
             names[i] = text[i];
         }
-        status = oc_model_create(out, name, names, (size_t)classes, size, err);
+        status = oc_model_create(out, name, names, (size_t)classes, size, NULL, err);
     } else {
         status = oc_cli_fail(err, OC_E_MEMORY, NULL, "out of memory");
     }

@@ -66,8 +66,7 @@ oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err) {
 }
 
 oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, oc_error *err) {
-    oc_dataset_options options = {.holdout = strtod(oc_recipe_get(recipe, "data.holdout"), NULL),
-                                  .seed = strtoull(oc_recipe_get(recipe, "train.seed"), NULL, 10)};
+    oc_dataset_options options = {.holdout = strtod(oc_recipe_get(recipe, "data.holdout"), NULL)};
     return oc_dataset_open(out, path, &options, err);
 }
 
@@ -106,7 +105,7 @@ oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *
     if (status == OC_OK && list) status = read_classes(&classes, list, dataset, err);
     if (status == OC_OK)
         status = oc_model_open(out, weights, oc_args_text(args, "--model"), (const char *const *)classes.item,
-                               classes.count, size, err);
+                               classes.count, size, NULL, err);
     oc_lines_free(&classes);
     return status;
 }

@@ -88,7 +88,7 @@ static void test_every_operation(void **state) {
         int64_t at = saved_step(trainer);
         assert_true(at == 1 || at == 2);
         oc_model *model = NULL;
-        test_require(oc_model_open(&model, trainer->folder.last, NULL, NULL, 0, 0, &error), OC_OK, &error);
+        test_require(oc_model_open(&model, trainer->folder.last, NULL, NULL, 0, 0, NULL, &error), OC_OK, &error);
         oc_model_destroy(&model);
     }
     assert_true(n > 20);

@@ -85,7 +85,7 @@ static void open_golden(golden *g, const char *name) {
         snprintf(codes[i], sizeof codes[i], "c%lld", (long long)i);
         classes[i] = codes[i];
     }
-    assert_int_equal(oc_model_create(&g->model, name, classes, (size_t)g->classes, g->size, NULL), OC_OK);
+    assert_int_equal(oc_model_create(&g->model, name, classes, (size_t)g->classes, g->size, NULL, NULL), OC_OK);
     free(codes);
     free(classes);
     g->table = oc_graph_table(g->model->graph);

@@ -86,7 +86,7 @@ static oc_model *make_model(const char *name, uint64_t seed) {
         snprintf(codes[i], sizeof codes[i], "c%d", i);
         classes[i] = codes[i];
     }
-    assert_int_equal(oc_model_create(&model, name, classes, CLASSES, SIZE, NULL), OC_OK);
+    assert_int_equal(oc_model_create(&model, name, classes, CLASSES, SIZE, NULL, NULL), OC_OK);
     const uint64_t version = model->weights.version;
     oc_model_init(model, seed);
     assert_int_equal(model->weights.version, version + 1);

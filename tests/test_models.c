@@ -34,15 +34,15 @@ static void test_unknown_name(void **state) {
     (void)state;
     oc_model *model = (oc_model *)(uintptr_t)1;
     oc_error err = {0};
-    assert_int_equal(oc_model_create(&model, "myresnet-smal", three, 3, 64, &err), OC_E_USAGE);
+    assert_int_equal(oc_model_create(&model, "myresnet-smal", three, 3, 64, NULL, &err), OC_E_USAGE);
     assert_null(model);
     assert_non_null(strstr(err.message, "'myresnet-smal'"));
     assert_non_null(strstr(err.message, "did you mean 'myresnet-small'?"));
     assert_non_null(strstr(err.message, "there are myresnet-small, myresnet-base"));
-    assert_int_equal(oc_model_create(&model, "zebra", three, 3, 64, &err), OC_E_USAGE);
+    assert_int_equal(oc_model_create(&model, "zebra", three, 3, 64, NULL, &err), OC_E_USAGE);
     assert_null(strstr(err.message, "did you mean"));
     assert_non_null(strstr(err.message, "myresnet-small, myresnet-base"));
-    assert_int_equal(oc_model_create(&model, "", three, 3, 64, NULL), OC_E_USAGE);
+    assert_int_equal(oc_model_create(&model, "", three, 3, 64, NULL, NULL), OC_E_USAGE);
 }
 
 /* Scores and the last layer follow the image's size and the number of classes. */
@@ -51,7 +51,7 @@ static void test_sizes(void **state) {
     static const int64_t good[] = {32, 64, 96, 128}, bad[] = {-64, 0, 1, 16, 31, 33, 63, 65, 100, 1 << 20, INT64_MAX};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         oc_model *model = NULL;
-        assert_int_equal(oc_model_create(&model, "myresnet-small", three, 3, good[i], NULL), OC_OK);
+        assert_int_equal(oc_model_create(&model, "myresnet-small", three, 3, good[i], NULL, NULL), OC_OK);
         const oc_tensor *fc = oc_table_find(oc_graph_table(model->graph), "fc.1.weight");
         assert_int_equal(fc->shape.dim[0], 3);
         assert_int_equal(fc->shape.dim[1], 16 * 32 * (good[i] / 32) * (good[i] / 32));
@@ -63,7 +63,7 @@ static void test_sizes(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         oc_model *model = NULL;
         oc_error err = {0};
-        assert_int_equal(oc_model_create(&model, "myresnet-small", three, 3, bad[i], &err), OC_E_USAGE);
+        assert_int_equal(oc_model_create(&model, "myresnet-small", three, 3, bad[i], NULL, &err), OC_E_USAGE);
         assert_null(model);
         assert_string_equal(err.where, "data.size");
         assert_true(strlen(err.message) > 0);
@@ -75,19 +75,19 @@ static void test_classes(void **state) {
     oc_model *model = NULL;
     oc_error err = {0};
     const char *const twice[] = {"a", "b", "a"}, *const empty[] = {"a", ""}, *const broken[] = {"a", "\xFF"};
-    assert_int_equal(oc_model_create(&model, "myresnet-small", NULL, 0, 64, &err), OC_E_USAGE);
-    assert_int_equal(oc_model_create(&model, "myresnet-small", twice, 3, 64, &err), OC_E_USAGE);
+    assert_int_equal(oc_model_create(&model, "myresnet-small", NULL, 0, 64, NULL, &err), OC_E_USAGE);
+    assert_int_equal(oc_model_create(&model, "myresnet-small", twice, 3, 64, NULL, &err), OC_E_USAGE);
     assert_non_null(strstr(err.message, "'a'"));
-    assert_int_equal(oc_model_create(&model, "myresnet-small", empty, 2, 64, &err), OC_E_USAGE);
+    assert_int_equal(oc_model_create(&model, "myresnet-small", empty, 2, 64, NULL, &err), OC_E_USAGE);
     assert_non_null(strstr(err.message, "empty"));
-    assert_int_equal(oc_model_create(&model, "myresnet-small", broken, 2, 64, &err), OC_E_USAGE);
+    assert_int_equal(oc_model_create(&model, "myresnet-small", broken, 2, 64, NULL, &err), OC_E_USAGE);
     assert_non_null(strstr(err.message, "UTF-8"));
     assert_null(model);
 
     /* The list is copied, and keeps its order. */
     char code[] = "zebra";
     const char *list[] = {code, "ant"};
-    assert_int_equal(oc_model_create(&model, "myresnet-small", list, 2, 64, NULL), OC_OK);
+    assert_int_equal(oc_model_create(&model, "myresnet-small", list, 2, 64, NULL, NULL), OC_OK);
     code[0] = 'x';
     list[1] = NULL;
     assert_int_equal(oc_model_class_count(model), 2);
@@ -108,7 +108,7 @@ static void test_layers(void **state) {
     for (size_t i = 0; i < oc_models_count(); i++) {
         oc_model *model = NULL;
         const int64_t p = i == 0 ? 32 : 64;
-        assert_int_equal(oc_model_create(&model, oc_models_name(i), three, 3, 64, NULL), OC_OK);
+        assert_int_equal(oc_model_create(&model, oc_models_name(i), three, 3, 64, NULL, NULL), OC_OK);
         assert_string_equal(oc_model_name(model), oc_models_name(i));
         int64_t parameters = 0, macs = 0;
         for (size_t k = 0; k < oc_model_layers(model); k++) {

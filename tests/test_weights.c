@@ -37,7 +37,7 @@ static const char *in_folder(const char *name) {
 
 static oc_model *make_model(const char *name, size_t classes, int64_t size) {
     oc_model *model = NULL;
-    assert_int_equal(oc_model_create(&model, name, codes, classes, size, NULL), OC_OK);
+    assert_int_equal(oc_model_create(&model, name, codes, classes, size, NULL, NULL), OC_OK);
     oc_model_init(model, SEED);
     return model;
 }
@@ -51,7 +51,7 @@ static void refuse(oc_status want, oc_error *err, const char *path, const char *
                    size_t count, int64_t size) {
     oc_model *model = (oc_model *)(uintptr_t)1;
     memset(err, 0, sizeof *err);
-    const oc_status status = oc_model_open(&model, path, name, classes, count, size, err);
+    const oc_status status = oc_model_open(&model, path, name, classes, count, size, NULL, err);
     if (status != want) fail_msg("%s instead of %s: %s", oc_status_text(status), oc_status_text(want), err->message);
     assert_null(model);
     assert_true(strlen(err->message) > 0);
@@ -68,7 +68,7 @@ static void test_round_trip(void **state) {
     memcpy(model->mean, mean, sizeof mean);
     memcpy(model->std, std, sizeof std);
     assert_int_equal(oc_model_save(model, in_folder("a"), NULL), OC_OK);
-    assert_int_equal(oc_model_open(&back, in_folder("a"), NULL, NULL, 0, 0, NULL), OC_OK);
+    assert_int_equal(oc_model_open(&back, in_folder("a"), NULL, NULL, 0, 0, NULL, NULL), OC_OK);
     assert_memory_equal(back->weights.arena, model->weights.arena, arena_bytes(model));
     assert_string_equal(oc_model_name(back), NAME);
     assert_int_equal(oc_model_size(back), 32);
@@ -90,7 +90,7 @@ static void test_round_trip(void **state) {
     oc_model_destroy(&back);
 
     /* Arguments that say the same as the file are fine. */
-    assert_int_equal(oc_model_open(&back, in_folder("a"), NAME, codes, CODES, 32, NULL), OC_OK);
+    assert_int_equal(oc_model_open(&back, in_folder("a"), NAME, codes, CODES, 32, NULL, NULL), OC_OK);
     oc_model_destroy(&back);
 
     /* What is written may lie in another arena, and what is read replaces what was there. */
@@ -217,7 +217,7 @@ static void test_foreign(void **state) {
     for (size_t i = 0; i < 4; i++) {
         write_foreign(model, in_folder("foreign"),
                       &(foreign){.dtype = dtypes[i], .extra = i == 1 ? NULL : "conv1.1.num_batches_tracked"});
-        assert_int_equal(oc_model_open(&back, in_folder("foreign"), NAME, codes, 3, 32, &err), OC_OK);
+        assert_int_equal(oc_model_open(&back, in_folder("foreign"), NAME, codes, 3, 32, NULL, &err), OC_OK);
         for (size_t k = 0; k < count; k++)
             if (back->weights.arena[k] != model->weights.arena[k])
                 fail_msg("%s: element %zu is %g, not %g", oc_dtype_name(dtypes[i]), k, (double)back->weights.arena[k],
@@ -308,7 +308,7 @@ static void test_other_classes(void **state) {
     assert_int_equal(oc_model_save(model, in_folder("a"), NULL), OC_OK);
 
     const char *const renamed[] = {codes[0], "zebra", codes[2]}, *const turned[] = {codes[0], codes[2], codes[1]};
-    assert_int_equal(oc_model_create(&other, NAME, renamed, 3, 32, NULL), OC_OK);
+    assert_int_equal(oc_model_create(&other, NAME, renamed, 3, 32, NULL, NULL), OC_OK);
     refuse_read(other, &err, in_folder("a"));
     says(&err, "only in the file: class a \"quoted\" name");
     says(&err, "only in the model: class zebra");
@@ -360,7 +360,7 @@ static void test_damage(void **state) {
     change_byte(in_folder("a"), size - 1, 0x80);
     refuse(OC_E_FORMAT, &err, in_folder("a"), NULL, NULL, 0, 0);
     change_byte(in_folder("a"), size - 1, 0x80);
-    assert_int_equal(oc_model_open(&back, in_folder("a"), NULL, NULL, 0, 0, NULL), OC_OK);
+    assert_int_equal(oc_model_open(&back, in_folder("a"), NULL, NULL, 0, 0, NULL, NULL), OC_OK);
     oc_model_destroy(&back);
     for (size_t left = size - 1; left > 0; left = left > 8192 ? left / 3 * 2 : left > 64 ? left - 61 : left - 1) {
         assert_int_equal(truncate(in_folder("a"), (off_t)left), 0);
@@ -384,7 +384,7 @@ static void test_foreign_damage(void **state) {
             oc_model *back = NULL;
             oc_error err = {0};
             change_byte(path, place, (unsigned char)(1 << bit));
-            if (oc_model_open(&back, path, NAME, codes, 3, 32, &err) == OC_OK) {
+            if (oc_model_open(&back, path, NAME, codes, 3, 32, NULL, &err) == OC_OK) {
                 assert_non_null(back);
                 loaded++;
             } else {

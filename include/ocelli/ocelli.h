@@ -24,8 +24,10 @@ extern "C" {
 typedef struct oc_dataset oc_dataset;
 
 typedef struct oc_dataset_options {
-    double holdout; /* [0, 1): share of each training class that becomes `val` when the data set has none; 0: none */
-    uint64_t seed;  /* which ones */
+    /* [0, 1): share of each training class that is left out of `train`; 0: none. The images become `val` when the data
+     * set has none, else the split `holdout`, on which an ensemble can be fitted. Which ones is a function of their
+     * names alone, and those of a smaller share are among those of a larger one. */
+    double holdout;
 } oc_dataset_options;
 
 /* Opens a Tiny ImageNet folder as distributed, the same as a .zip, the same with val/<class>/ or
@@ -101,15 +103,25 @@ OC_API void oc_trainer_destroy(oc_trainer **trainer);
 
 typedef struct oc_model oc_model;
 
-/* A model by name for `count` class codes (copied, in order), input 3 × size × size, all weights zero. OC_E_USAGE
- * for an unknown name (lists the valid ones) or a size it cannot take. */
+/* Variants of a model, as timm names them. All zero: as the model's row in the registry says. */
+typedef struct oc_model_options {
+    const char *stem;    /* "3x3" (stride 1), "7x7" (stride 2), "deep" (three 3×3, stride 2); NULL or "own": the row's */
+    bool no_stem_pool;   /* no max-pool behind the stem: for small images */
+    double drop_path;    /* [0, 1): stochastic depth of the last block, rising linearly from 0 at the first */
+    double dropout;      /* [0, 1): before the last linear layer */
+} oc_model_options;
+
+/* A model by name for `count` class codes (copied, in order), input 3 × size × size, all weights zero. `options` NULL:
+ * zeros. OC_E_USAGE for an unknown name or stem (lists the valid ones), an option that the model does not have, or a
+ * size it cannot take. */
 OC_API oc_status oc_model_create(oc_model **out, const char *name, const char *const *classes, size_t count,
-                                 int64_t size, oc_error *err);
-/* A model from a weights file. A file without metadata needs `name` and `classes` (else NULL, 0), or OC_E_USAGE says
- * which flags to pass; its size is taken to be 64 when `size` is 0. Arguments that contradict the metadata, and tensors
- * that do not fit: OC_E_MISMATCH. Damaged files are refused. */
+                                 int64_t size, const oc_model_options *options, oc_error *err);
+/* A model, or an ensemble, from a weights file. A file without metadata needs `name` and `classes` (else NULL, 0), or
+ * OC_E_USAGE says which flags to pass; its size is taken to be 64 when `size` is 0, its variant what `options` (may be
+ * NULL) say. Arguments that contradict the metadata, and tensors that do not fit: OC_E_MISMATCH. Damaged files are
+ * refused. */
 OC_API oc_status oc_model_open(oc_model **out, const char *path, const char *name, const char *const *classes,
-                               size_t count, int64_t size, oc_error *err);
+                               size_t count, int64_t size, const oc_model_options *options, oc_error *err);
 /* Writes a weights file, atomically. */
 OC_API oc_status oc_model_save(const oc_model *model, const char *path, oc_error *err);
 OC_API void oc_model_destroy(oc_model **model);
@@ -138,10 +150,13 @@ OC_API oc_status oc_classifier_encoded(oc_classifier *classifier, const void *da
 
 /* ---- Evaluating ------------------------------------------------------------------------------------------------- */
 
+/* Figures over the labelled images; NaN for a split without labels. */
 typedef struct oc_evaluation {
     int64_t images, skipped;
     double loss; /* mean cross-entropy with `smoothing` */
     double top1, top5;
+    double top1_low, top1_high; /* 95 % confidence interval of top1 (Wilson's score interval) */
+    double calibration_error;   /* expected calibration error over 15 equal bins of confidence (Guo et al., ICML 2017) */
     double images_per_second;
 } oc_evaluation;
 
@@ -152,7 +167,9 @@ typedef struct oc_eval_options {
     double smoothing;   /* label smoothing in the loss, [0, 1) */
     const char *cache;  /* NULL: the user's */
     bool skip_bad;
+    bool tta;                /* average of each image's scores and its mirror image's */
     const char *save_logits; /* safetensors file to write: logits [N, classes], labels [N]; may be NULL */
+    int64_t *confusion;      /* [classes, classes] to fill: images by class and guess, in the model's order; may be NULL */
     oc_progress progress;
     oc_log log;
 } oc_eval_options;

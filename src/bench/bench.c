@@ -58,7 +58,7 @@ static oc_status make_model(bench *b, const char *name, oc_error *err) {
         snprintf(text, sizeof text, "%lld", (long long)i);
         OC_TRY(oc_names_add(&names, text, err));
     }
-    OC_TRY(oc_model_create(&b->model, name, (const char *const *)names.item, names.count, b->size, err));
+    OC_TRY(oc_model_create(&b->model, name, (const char *const *)names.item, names.count, b->size, NULL, err));
     oc_model_init(b->model, 0);
 cleanup:
     oc_names_free(&names);

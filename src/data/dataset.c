@@ -76,7 +76,7 @@ static oc_status holdout_apply(oc_dataset *dataset, const oc_dataset_options *op
     for (int64_t begin = 0, end; begin < train->count; begin = end) {
         oc_random random;
         for (end = begin; end < train->count && train->sample[end].label == train->sample[begin].label;) end++;
-        oc_random_init(&random, options->seed, OC_RANDOM_HOLDOUT, (uint32_t)train->sample[begin].label, 0);
+        oc_random_init(&random, 0, OC_RANDOM_HOLDOUT, (uint32_t)train->sample[begin].label, 0);
         oc_random_permutation(&random, order, (uint32_t)(end - begin));
         const int64_t share = holdout_share(end - begin, options->holdout);
         for (int64_t i = 0; i < share; i++) held[begin + order[i]] = true;
@@ -119,7 +119,6 @@ static uint64_t identity_hash(const char *path, const oc_dataset_options *option
     const char *text = real ? real : path;
     uint64_t hash = XXH3_64bits(text, strlen(text));
     hash = XXH3_64bits_withSeed(&options->holdout, sizeof options->holdout, hash);
-    hash = XXH3_64bits_withSeed(&options->seed, sizeof options->seed, hash);
     free(real);
     return hash;
 }

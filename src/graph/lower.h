@@ -80,6 +80,14 @@ oc_buffer oc_lower_tensor(oc_lower *lower, const oc_node *node, int index, const
 /* A working copy of the plan's own that the node's OC_STEP_REFRESH steps fill. */
 oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout);
 
+/* The plan's own buffer of one oc_draw: what random operators key their numbers by (OC_RANDOM_DROP, step, place of the
+ * node in the graph as built). */
+typedef struct oc_draw {
+    uint64_t seed;
+    int64_t step;
+} oc_draw;
+oc_buffer oc_lower_draw(oc_lower *lower);
+
 /* Where the gradient of the node's tensor `index` is to be written in `layout`: the arena if that is plain, else a
  * buffer that oc_lower_gradient_store, called after the step that fills it, reorders into the arena. */
 oc_buffer oc_lower_gradient(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,

@@ -45,10 +45,12 @@ cleanup:
 }
 
 oc_status oc_model_build(oc_model **out, const char *name, const char *const *classes, size_t count, int64_t size,
-                         oc_error *err) {
+                         const oc_model_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_model *model = NULL;
+    oc_model_spec spec = {.classes = (int64_t)count, .size = size};
     *out = NULL;
+    if (options) spec.options = *options;
     OC_TRY(oc_alloc(&model, 1, sizeof *model, err));
     OC_TRY(oc_model_entry_find(&model->entry, name, err));
     if (count < 1 || count > CLASS_LIMIT) {
@@ -66,7 +68,8 @@ oc_status oc_model_build(oc_model **out, const char *name, const char *const *cl
     memcpy(model->mean, default_mean, sizeof model->mean);
     memcpy(model->std, default_std, sizeof model->std);
     OC_TRY(oc_graph_create(&model->graph, err));
-    model->entry->build(model->graph, model->entry, (int64_t)count, size);
+    model->options = spec.options;
+    model->entry->build(model->graph, model->entry, &spec);
     OC_TRY(oc_graph_finish(model->graph, err));
     *out = model;
     model = NULL;
@@ -80,9 +83,9 @@ oc_status oc_model_allocate(oc_model *model, oc_error *err) {
 }
 
 oc_status oc_model_create(oc_model **out, const char *name, const char *const *classes, size_t count, int64_t size,
-                          oc_error *err) {
+                          const oc_model_options *options, oc_error *err) {
     oc_status status = OC_OK;
-    OC_TRY(oc_model_build(out, name, classes, count, size, err));
+    OC_TRY(oc_model_build(out, name, classes, count, size, options, err));
     OC_TRY(oc_model_allocate(*out, err));
 cleanup:
     if (status != OC_OK) oc_model_destroy(out);

@@ -8,14 +8,21 @@
 #include "graph/plan.h"
 #include "ocelli/ocelli.h"
 
-/* A row of the registry: adding a model is a row. `build` appends the layers for `classes` scores at input
- * [3, size, size] to the graph, its output marked; errors are latched in the graph. */
+/* What a model is built to. */
+typedef struct oc_model_spec {
+    int64_t classes, size;
+    oc_model_options options; /* checked for their ranges */
+} oc_model_spec;
+
+/* A row of the registry: adding a model is a row. `build` appends the layers for spec->classes scores at input
+ * [3, size, size] to the graph, its output marked; errors, an option that the family does not have among them, are
+ * latched in the graph. */
 typedef struct oc_model_entry oc_model_entry;
 struct oc_model_entry {
     const char *name;
     const char *summary; /* one line for `ocelli models` */
-    void (*build)(oc_graph *graph, const oc_model_entry *entry, int64_t classes, int64_t size);
-    int64_t width;   /* family's own parameter (planes) */
+    void (*build)(oc_graph *graph, const oc_model_entry *entry, const oc_model_spec *spec);
+    const void *row; /* the family's own words for this model */
     bool fixed_size; /* made for one input size: weights of another do not fit */
 };
 /* NULL-terminated, in the order in which they are listed. */
@@ -23,13 +30,17 @@ extern const oc_model_entry *const oc_model_entries[];
 /* OC_E_USAGE listing the valid names and the nearest. */
 oc_status oc_model_entry_find(const oc_model_entry **out, const char *name, oc_error *err);
 
+/* A network (entry, graph, weights), or an ensemble (models/ensemble.h) of networks, never both. */
 struct oc_model {
-    const oc_model_entry *entry;
+    const oc_model_entry *entry; /* NULL for an ensemble, as graph and arena are */
     oc_graph *graph;
-    oc_weights weights;    /* owned arena */
-    oc_names classes;      /* class codes in the order of the scores */
-    int64_t size;          /* input height and width */
-    float mean[3], std[3]; /* normalisation at evaluation, on [0, 1] */
+    oc_weights weights;       /* owned arena */
+    oc_model_options options; /* as built; drop_path and dropout say nothing of the weights. stem: static text */
+    struct oc_ensemble *ensemble; /* owned; NULL for a network */
+    oc_names classes;         /* class codes in the order of the scores */
+    int64_t size;             /* input height and width; of an ensemble, its first member's */
+    float mean[3], std[3];    /* normalisation at evaluation, on [0, 1] */
+    double holdout;           /* share of each training class that training left out (oc_dataset_options); 0: none */
 };
 
 /* Fills every tensor by its oc_init from the stream (seed, OC_RANDOM_INIT, place in the table); adds one to version. */

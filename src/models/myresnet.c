@@ -18,6 +18,10 @@ static oc_init xavier_uniform(int64_t in, int64_t out, int64_t receptive) {
     return (oc_init){OC_INIT_UNIFORM, sqrt(6.0 / ((double)(in + out) * (double)receptive))};
 }
 
+typedef struct myresnet_row {
+    int64_t planes; /* channels of the first convolution */
+} myresnet_row;
+
 /* Convolution 3×3 and batch norm, numbered `place` and `place` + 1 in the sequence `name`. */
 static oc_value conv_norm(oc_graph *g, const char *name, int place, oc_value x, int64_t in, int64_t out, double gamma) {
     char conv[64], norm[64];
@@ -49,8 +53,9 @@ static oc_value halve(oc_graph *g, oc_value x) {
     return oc_op_max_pool(g, x, 2, 2, 0);
 }
 
-static void build(oc_graph *g, const oc_model_entry *entry, int64_t classes, int64_t size) {
-    const int64_t p = entry->width, side = size / REDUCTION, features = 16 * p * side * side;
+static void build(oc_graph *g, const oc_model_entry *entry, const oc_model_spec *spec) {
+    const int64_t classes = spec->classes, size = spec->size;
+    const int64_t p = ((const myresnet_row *)entry->row)->planes, side = size / REDUCTION, features = 16 * p * side * side;
     if (size < REDUCTION || size % REDUCTION != 0) {
         oc_graph_fail(g, OC_E_USAGE, "data.size",
                       "%s takes images of a side that is a multiple of %d, from %d up, not %lld", entry->name,
@@ -75,7 +80,7 @@ const oc_model_entry oc_myresnet_small = {
     .name = "myresnet-small",
     .summary = "own ResNet, 32 planes: 8 million parameters at 64x64",
     .build = build,
-    .width = 32,
+    .row = &(const myresnet_row){.planes = 32},
     .fixed_size = true,
 };
 
@@ -83,6 +88,6 @@ const oc_model_entry oc_myresnet_base = {
     .name = "myresnet-base",
     .summary = "own ResNet, 64 planes: 31 million parameters at 64x64",
     .build = build,
-    .width = 64,
+    .row = &(const myresnet_row){.planes = 64},
     .fixed_size = true,
 };

@@ -76,7 +76,8 @@ cleanup:
 
 /* The model that the arguments, or else the file's metadata, describe; without an arena. */
 static oc_status build_described(oc_model **out, const oc_origin *origin, const char *path, const char *name,
-                                 const char *const *classes, size_t count, int64_t size, oc_error *err) {
+                                 const char *const *classes, size_t count, int64_t size,
+                                 const oc_model_options *options, oc_error *err) {
     if (!origin->model && (!name || !classes || count == 0))
         return oc_fail(err, OC_E_USAGE, path, "this weights file does not say what it is of: pass %s%s%s",
                        name ? "" : "--model NAME", !name && count == 0 ? " and " : "",
@@ -89,7 +90,7 @@ static oc_status build_described(oc_model **out, const oc_origin *origin, const 
     if (!name) name = origin->model;
     if (size == 0) size = origin->model ? origin->size : DEFAULT_SIZE;
     oc_error why = {0};
-    oc_status status = oc_model_build(out, name, classes, count, size, &why);
+    oc_status status = oc_model_build(out, name, classes, count, size, options, &why);
     /* What the file alone says is no usage error of the caller. */
     if (status == OC_E_USAGE && !asked) return oc_fail(err, OC_E_FORMAT, path, "%s", why.message);
     if (status != OC_OK) return oc_fail(err, status, why.where, "%s", why.message);
@@ -97,7 +98,7 @@ static oc_status build_described(oc_model **out, const oc_origin *origin, const 
 }
 
 oc_status oc_model_open(oc_model **out, const char *path, const char *name, const char *const *classes, size_t count,
-                        int64_t size, oc_error *err) {
+                        int64_t size, const oc_model_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_safetensors *file = NULL;
     oc_origin origin = {0};
@@ -105,7 +106,7 @@ oc_status oc_model_open(oc_model **out, const char *path, const char *name, cons
     *out = NULL;
     OC_TRY(oc_safetensors_open(&file, path, err));
     OC_TRY(oc_origin_read(&origin, file, path, err));
-    OC_TRY(build_described(&model, &origin, path, name, classes, count, size, err));
+    OC_TRY(build_described(&model, &origin, path, name, classes, count, size, options, err));
     OC_TRY(oc_fit_check(model, file, &origin, path, err));
     OC_TRY(oc_model_allocate(model, err));
     OC_TRY(read_tensors(model->weights.arena, oc_graph_table(model->graph), file, err));

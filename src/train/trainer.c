@@ -160,7 +160,7 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
     const oc_recipe_values *values = &trainer->values;
     const oc_names *classes = oc_dataset_classes(trainer->dataset);
     OC_TRY(oc_model_create(&trainer->model, values->model_name, (const char *const *)classes->item, classes->count,
-                           values->size, err));
+                           values->size, NULL, err));
     oc_model *model = trainer->model;
     oc_model_init(model, values->seed);
     size_t count = oc_table_arena_size(oc_graph_table(model->graph));

@@ -1,0 +1,67 @@
+/* Fitting an ensemble of trained models: computing their scores once, joining them, and saying what each is worth. */
+#ifndef OCELLI_ENSEMBLE_H
+#define OCELLI_ENSEMBLE_H
+
+#include "ocelli/ocelli.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct oc_ensemble_options {
+    const char *out;    /* run folder: best.safetensors (the ensemble), ensemble.json (the report), scores/ (the cache) */
+    const char *method; /* "stack" (linear layer over the concatenated scores), "mean" (average of softmax), "weighted"
+                         * (average with one weight a member); NULL: stack */
+    /* Which images stack and weighted are fitted on: "train" (minus what `data` left out), or "holdout" (the images
+     * that `data` was opened to leave out); NULL: holdout where there is one, else train. */
+    const char *fit_on;
+    const char *init; /* stack: "random" (uniform, ±1/√fan_in) or "mean" (the average of the members); NULL: mean */
+    int64_t prune;    /* keep the best this many members, dropping the least useful one at a time; 0: all */
+    /* stack and weighted: the reference's hyper-parameters where 0 */
+    int64_t epochs;     /* 20 */
+    int64_t batch_size; /* 64 */
+    double lr;          /* 1e-3 */
+    double smoothing;   /* [0, 1) */
+    uint64_t seed;
+    int threads;       /* 0: all */
+    const char *cache; /* packed cache's folder; NULL: the user's */
+    bool skip_bad;
+    oc_progress progress;
+    oc_log log;
+} oc_ensemble_options;
+
+/* One member, or the whole, on the validation images. */
+typedef struct oc_ensemble_member {
+    const char *path, *model; /* weights file as given, model's name */
+    int64_t parameters, macs; /* of one image */
+    double top1, loss;
+    double gain;   /* top-1 of the ensemble minus that of the ensemble refitted without this member */
+    double weight; /* weighted: its weight; else 1 / members */
+    bool kept;     /* false: pruned */
+    bool seen;     /* trained on images that the ensemble was fitted on */
+} oc_ensemble_member;
+
+typedef struct oc_ensemble_report oc_ensemble_report; /* owned texts and numbers */
+OC_API size_t oc_ensemble_report_count(const oc_ensemble_report *report);
+OC_API oc_ensemble_member oc_ensemble_report_member(const oc_ensemble_report *report, size_t index);
+/* Correlation (Pearson's, of being wrong, image by image) between two members' errors on the validation images. */
+OC_API double oc_ensemble_report_correlation(const oc_ensemble_report *report, size_t a, size_t b);
+/* The ensemble's figures on the validation images; best: the best member's place; p: of McNemar's test between them. */
+OC_API oc_evaluation oc_ensemble_report_whole(const oc_ensemble_report *report, size_t *best, double *p);
+/* The same as JSON text, as in ensemble.json; owned by the report. */
+OC_API const char *oc_ensemble_report_json(const oc_ensemble_report *report);
+OC_API void oc_ensemble_report_destroy(oc_ensemble_report **report);
+
+/* Fits an ensemble of `count` weights files (2 … 64) on `dataset` and writes it to options->out. Members are matched by
+ * class name; each member's scores are computed once and kept in out/scores, keyed by weights and data, so that a
+ * second fit takes seconds. An existing ensemble in `out` is replaced only by a finished one. *report may be NULL: not
+ * wanted. OC_E_USAGE (fewer than two members, unknown method), OC_E_MISMATCH (different classes), OC_E_NOT_FOUND,
+ * OC_E_IO (a full disk), OC_E_STOPPED. */
+OC_API oc_status oc_ensemble_fit(oc_ensemble_report **report, const oc_dataset *dataset, const char *const *weights,
+                                 size_t count, const oc_ensemble_options *options, oc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

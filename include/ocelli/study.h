@@ -1,0 +1,61 @@
+/* Studies: a list of named runs, trained one after the other, and the table that compares them. */
+#ifndef OCELLI_STUDY_H
+#define OCELLI_STUDY_H
+
+#include "ocelli/ocelli.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct oc_study oc_study;
+
+/* Reads a study file (docs/study.md). OC_E_USAGE with "file:line": an unknown key (with the nearest), a value that the
+ * recipe refuses, a name twice, a run that builds on itself or on one that is not there. Trains nothing. */
+OC_API oc_status oc_study_open(oc_study **out, const char *path, oc_error *err);
+OC_API void oc_study_destroy(oc_study **study);
+
+typedef struct oc_study_options {
+    const char *out; /* folder of the runs: out/<run> or out/<run>-seed<n>, out/<ensemble>, out/study.csv */
+    int threads;
+    const char *cache;
+    bool skip_bad;
+    const volatile int *stop;
+    oc_progress progress;
+    oc_log log;
+    /* Before and after each run (a row of the table so far), and after each step of one; any may be NULL. */
+    void (*on_run)(void *user, const oc_study *study, size_t run, bool finished);
+    void (*on_step)(void *user, const oc_train_status *status);
+    void *user;
+} oc_study_options;
+
+typedef enum oc_study_state { OC_STUDY_WAITING, OC_STUDY_RUNNING, OC_STUDY_DONE, OC_STUDY_FAILED } oc_study_state;
+
+/* A row of the table; NaN and −1 where not known (yet). Texts are owned by the study. */
+typedef struct oc_study_row {
+    const char *name, *model; /* "mixup-seed1", "seresnet18"; of an ensemble its method */
+    oc_study_state state;
+    const char *reason; /* why it failed; NULL otherwise */
+    int64_t parameters;
+    double top1, top1_low, top1_high; /* best on validation, with its 95 % interval */
+    int64_t best_epoch;
+    double roughness; /* mean absolute second difference of validation top-1 over the epochs: 0 for a straight curve */
+    double seconds, images_per_second;
+    double estimate; /* seconds still needed, by oc_study_estimate */
+} oc_study_row;
+OC_API size_t oc_study_count(const oc_study *study);
+OC_API oc_study_row oc_study_row_at(const oc_study *study, size_t index);
+
+/* Measures a few steps of each run, without leaving anything in `out`, and fills `estimate` of every row. */
+OC_API oc_status oc_study_estimate(oc_study *study, const char *data, const oc_study_options *options, oc_error *err);
+
+/* Runs what is not finished and resumes what was begun; a run that fails is noted and the others go on (those that
+ * build on it fail with it). OC_OK when all are done, else the status of the first failure, after all;
+ * OC_E_STOPPED when asked to stop. `data`: path of the data set. */
+OC_API oc_status oc_study_run(oc_study *study, const char *data, const oc_study_options *options, oc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

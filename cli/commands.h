@@ -5,6 +5,7 @@
 #include "options.h"
 
 extern const oc_command oc_command_train, oc_command_eval, oc_command_predict, oc_command_models, oc_command_bench;
+extern const oc_command oc_command_ensemble, oc_command_study;
 extern const oc_command oc_command_data_info, oc_command_data_pack, oc_command_data_demo;
 
 /* A list of owned strings; start from {0}. */
@@ -22,8 +23,11 @@ oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err);
 /* Opens the data set at `path` with the recipe's hold-out share. */
 oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, oc_error *err);
 
-/* Opens --weights, with --model, --classes and --size where the file does not say them. `dataset` (may be NULL) gives
- * the names where --classes is a count. */
+/* What --stem and --no-stem-pool say. The text is the arguments'. */
+oc_model_options oc_cli_model_options(const oc_args *args);
+
+/* Opens --weights, with --model, --classes, --size, --stem and --no-stem-pool where the file does not say them.
+ * `dataset` (may be NULL) gives the names where --classes is a count. */
 oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *dataset, oc_error *err);
 
 /* "1,234,567" into text of at least 32 bytes, which is returned. */

@@ -10,13 +10,16 @@ static const oc_flag flags[] = {
     {"--tensors", NULL, "list the named tensors of a weights file instead of the layers"},
     {"--classes", "N", "classes of the model; 200 unless given"},
     {"--size", "N", "input height and width; 64 unless given"},
+    OC_FLAG_STEM,
+    OC_FLAG_NO_STEM_POOL,
     OC_FLAG_END,
 };
 
 #define CLASSES_MOST 100000
 
 /* A model for counting: its classes are numbers. */
-static oc_status make(oc_model **out, const char *name, int64_t classes, int64_t size, oc_error *err) {
+static oc_status make(oc_model **out, const char *name, int64_t classes, int64_t size, const oc_model_options *options,
+                      oc_error *err) {
     char(*text)[8] = calloc((size_t)classes, sizeof *text);
     const char **names = calloc((size_t)classes, sizeof *names);
     oc_status status;
@@ -25,7 +28,7 @@ static oc_status make(oc_model **out, const char *name, int64_t classes, int64_t
             snprintf(text[i], sizeof text[i], "%d", (int)i);
             names[i] = text[i];
         }
-        status = oc_model_create(out, name, names, (size_t)classes, size, NULL, err);
+        status = oc_model_create(out, name, names, (size_t)classes, size, options, err);
     } else {
         status = oc_cli_fail(err, OC_E_MEMORY, NULL, "out of memory");
     }
@@ -57,7 +60,7 @@ static oc_status print_list(int64_t classes, int64_t size, oc_error *err) {
         oc_model *model = NULL;
         char count[32];
         int64_t parameters, macs;
-        oc_status status = make(&model, name, classes, size, err);
+        oc_status status = make(&model, name, classes, size, NULL, err);
         if (status != OC_OK) return status;
         totals(model, &parameters, &macs);
         printf("%-20s %12s %9.3fG  %s\n", name, oc_count_text(parameters, count), (double)macs * 1e-9,
@@ -99,9 +102,13 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_args_int(args, "--size", 1, 65536, &size, err);
     if (status == OC_OK && !name && oc_args_has(args, "--tensors"))
         status = oc_cli_fail(err, OC_E_USAGE, "--tensors", "needs the model's name");
+    if (status == OC_OK && !name && (oc_args_has(args, "--stem") || oc_args_has(args, "--no-stem-pool")))
+        status = oc_cli_fail(err, OC_E_USAGE, oc_args_has(args, "--stem") ? "--stem" : "--no-stem-pool",
+                             "needs the model's name");
     if (status != OC_OK) return status;
     if (!name) return print_list(classes, size, err);
-    status = make(&model, name, classes, size, err);
+    const oc_model_options options = oc_cli_model_options(args);
+    status = make(&model, name, classes, size, &options, err);
     if (status == OC_OK && oc_args_has(args, "--tensors"))
         print_tensors(model);
     else if (status == OC_OK)
@@ -113,7 +120,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_models = {
     .name = "models",
     .summary = "lists the models, or one model's layers with output shape, parameters and MACs",
-    .usage = "[NAME] [--tensors] [--classes N] [--size N]",
+    .usage = "[NAME] [--tensors] [--classes N] [--size N] [--stem KIND] [--no-stem-pool]",
     .example = "ocelli models myresnet-small",
     .flags = flags,
     .most = 1,

@@ -52,6 +52,11 @@ static const oc_recipe_key *recipe_key(const char *flag) {
     return NULL;
 }
 
+/* A flag that stands for "false" by itself. */
+static bool is_switch(const oc_recipe_key *key) {
+    return strncmp(key->flag, "--no-", 5) == 0;
+}
+
 /* Whether the subcommand knows the flag (a name, not a word of the user's), and whether it takes a value. */
 static bool find_flag(const oc_command *command, const char *name, const char **known, bool *takes_value) {
     for (const oc_flag *flag = command->flags; flag->name; flag++)
@@ -63,7 +68,7 @@ static bool find_flag(const oc_command *command, const char *name, const char **
     const oc_recipe_key *key = command->recipe ? recipe_key(name) : NULL;
     if (!key) return false;
     *known = key->flag;
-    *takes_value = true;
+    *takes_value = !is_switch(key);
     return true;
 }
 
@@ -247,7 +252,7 @@ oc_status oc_args_recipe(const oc_args *args, oc_recipe *recipe, oc_error *err) 
         const oc_recipe_key *key = args->command->recipe ? recipe_key(g->flag) : NULL;
         oc_status status = OC_OK;
         if (key) {
-            status = oc_recipe_set(recipe, key->key, g->value, g->flag, err);
+            status = oc_recipe_set(recipe, key->key, g->value ? g->value : "false", g->flag, err);
         } else if (strcmp(g->flag, "--set") == 0) {
             char name[128], where[160];
             const char *equals = strchr(g->value, '=');
@@ -297,7 +302,10 @@ void oc_command_help(const oc_command *command, FILE *out) {
         for (size_t i = 0; (key = oc_recipe_key_at(i)); i++) {
             char more[128];
             snprintf(more, sizeof more, " (%s)", key->default_value);
-            if (key->flag) print_flag(out, key->flag, key_value(key), key->help, more);
+            if (key->flag && is_switch(key))
+                print_flag(out, key->flag, NULL, "no ", key->help);
+            else if (key->flag)
+                print_flag(out, key->flag, key_value(key), key->help, more);
         }
     }
     print_flag(out, "--help", NULL, "this text", "");

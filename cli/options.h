@@ -88,6 +88,10 @@ extern const oc_command *const oc_commands[];
     { "--classes", "N|FILE", "classes of a weights file that does not say them: a count, or a file of names" }
 #define OC_FLAG_SIZE                                                                                                   \
     { "--size", "N", "input size of a weights file that does not say it" }
+#define OC_FLAG_STEM                                                                                                   \
+    { "--stem", "KIND", "stem of a model that is not its own: 3x3, 7x7 or deep" }
+#define OC_FLAG_NO_STEM_POOL                                                                                           \
+    { "--no-stem-pool", NULL, "of a model without the max-pool behind its stem" }
 #define OC_FLAG_END                                                                                                    \
     { NULL, NULL, NULL }
 

@@ -19,10 +19,13 @@ static const oc_flag flags[] = {
     {"--words", "FILE", "human names of classes: lines of code, tab, name (words.txt); those of --data unless given"},
     {"--data", "PATH", "a data set, for human names, or to predict for a submission"},
     {"--submission", "FILE", "write \"id,pred\" rows for the splits of --data"},
+    {"--tta", NULL, "for the submission: average the scores of each image and its mirror image"},
     {"--split", "NAMES", "splits of the submission, separated by commas; val,test unless given"},
     OC_FLAG_MODEL,
     OC_FLAG_CLASSES,
     OC_FLAG_SIZE,
+    OC_FLAG_STEM,
+    OC_FLAG_NO_STEM_POOL,
     {"--batch-size", "N", "images at once; 32 unless given"},
     OC_FLAG_RECIPE,
     OC_FLAG_SET,
@@ -213,6 +216,7 @@ static oc_status predict_submission(const oc_args *args, oc_model *model, const 
     oc_eval_options options = {.batch_size = batch,
                                .cache = oc_args_text(args, "--cache"),
                                .skip_bad = oc_args_has(args, "--skip-bad"),
+                               .tta = oc_args_has(args, "--tta"),
                                .progress = oc_bar_progress(&bar),
                                .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);
@@ -235,6 +239,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
         status = oc_cli_fail(err, OC_E_USAGE, "--data", "is needed for a submission");
     if (status == OC_OK && submission && oc_args_words(args) > 0)
         status = oc_cli_fail(err, OC_E_USAGE, oc_args_word(args)[0], "a submission is of splits of the data set alone");
+    if (status == OC_OK && !submission && oc_args_has(args, "--tta"))
+        status = oc_cli_fail(err, OC_E_USAGE, "--tta", "is for a --submission only");
     if (status == OC_OK && !submission && oc_args_words(args) == 0)
         status = oc_cli_fail(err, OC_E_USAGE, "predict", "name images or folders, or ask for a --submission");
     if (status == OC_OK) status = oc_args_int(args, "--batch-size", 1, 65536, &batch, err);

@@ -96,16 +96,22 @@ static oc_status read_classes(oc_lines *classes, const char *text, const oc_data
     return OC_OK;
 }
 
+oc_model_options oc_cli_model_options(const oc_args *args) {
+    return (oc_model_options){.stem = oc_args_text(args, "--stem"),
+                              .no_stem_pool = oc_args_has(args, "--no-stem-pool")};
+}
+
 oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *dataset, oc_error *err) {
     oc_lines classes = {0};
     const char *weights = NULL, *list = oc_args_text(args, "--classes");
     int64_t size = 0;
+    const oc_model_options options = oc_cli_model_options(args);
     oc_status status = oc_args_need(args, "--weights", &weights, err);
     if (status == OC_OK) status = oc_args_int(args, "--size", 1, 65536, &size, err);
     if (status == OC_OK && list) status = read_classes(&classes, list, dataset, err);
     if (status == OC_OK)
         status = oc_model_open(out, weights, oc_args_text(args, "--model"), (const char *const *)classes.item,
-                               classes.count, size, NULL, err);
+                               classes.count, size, &options, err);
     oc_lines_free(&classes);
     return status;
 }

@@ -4,7 +4,7 @@ ocelli=$1
 # shellcheck source=tests/support/shell.sh
 . tests/support/shell.sh
 
-commands=("train" "eval" "predict" "models" "bench" "data info" "data pack" "data demo")
+commands=("train" "eval" "predict" "ensemble" "study" "models" "bench" "data info" "data pack" "data demo")
 quietly "$ocelli" --help
 for command in "${commands[@]}"; do
     grep -q "^  $command " "$work/out" || fail "--help does not list $command"
@@ -19,11 +19,12 @@ for command in "${commands[@]}"; do
     # shellcheck disable=SC2086
     quietly "$ocelli" $command --nonsense --help
 done
+quietly "$ocelli" train --help
 for key in optimizer.lr mixup.alpha schedule.name data.holdout; do
-    "$ocelli" train --help | grep -q "^  $key " || fail "train --help does not list the setting $key"
+    grep -q "^  $key " "$work/out" || fail "train --help does not list the setting $key"
 done
 for flag in --lr --epochs --batch-size --seed --size --model --precision --max-time --resume; do
-    "$ocelli" train --help | grep -q -- "^  $flag " || fail "train --help does not list $flag"
+    grep -q -- "^  $flag " "$work/out" || fail "train --help does not list $flag"
 done
 quietly "$ocelli" data --help
 quietly "$ocelli" --version
@@ -32,7 +33,7 @@ grep -qE '^ocelli [0-9]+\.[0-9]+\.[0-9]+$' "$work/out" || fail "--version prints
 expect 2 'trian: .*"train"' "$ocelli" trian
 expect 2 'inof: .*"info"' "$ocelli" data inof
 expect 2 'dta: .*"data"' "$ocelli" dta info
-expect 2 'ensemble: unknown subcommand' "$ocelli" ensemble
+expect 2 'ensembel: .*"ensemble"' "$ocelli" ensembel
 expect 2 '' "$ocelli"
 expect 2 '' "$ocelli" data
 expect 2 '--epohcs: .*--epochs' "$ocelli" train --epohcs 3

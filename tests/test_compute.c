@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "compute/internal.h"
 #include "compute/kernels.h"
 #include "compute/primitives.h"
 
@@ -187,6 +188,175 @@ static void test_pool(void **state) {
     pool_case(*state, 2, 2, 0, 2, 2); /* down to one pixel */
 }
 
+/* Channels last, which nothing here asks for by itself. */
+static oc_layout channels_last(const oc_shape *shape) {
+    oc_layout layout = oc_layout_plain(OC_F32, shape);
+    const dnnl_dims_t dims = {shape->dim[0], shape->dim[1], shape->dim[2], shape->dim[3]};
+    assert_int_equal(dnnl_memory_desc_init_by_tag(oc_layout_desc(&layout), 4, dims, dnnl_f32, dnnl_nhwc), dnnl_success);
+    return layout;
+}
+
+static oc_layout layout_of(int form, const oc_shape *shape) {
+    return form == 0   ? oc_layout_plain(OC_F32, shape)
+           : form == 1 ? oc_layout_blocked(OC_F32, shape)
+                       : channels_last(shape);
+}
+
+/* What a part of an image is: channels from `begin` on, every stride-th pixel, the mean of all, or means of windows. */
+typedef enum part_kind { PART_SLICE, PART_SUBSAMPLE, PART_MEAN, PART_AVERAGE } part_kind;
+static const oc_average_spec windows = {3, 2, 1, true};
+
+static void part_create(const fixture *f, part_kind kind, int64_t number, const oc_layout *src, const oc_shape *dst,
+                        oc_work **forward, oc_work **backward) {
+    const oc_layout *out;
+    oc_error err = {0};
+    switch (kind) {
+    case PART_SLICE:
+        assert_int_equal(oc_slice_forward_create(forward, f->engine, "test", number, dst->dim[1], src, &err), OC_OK);
+        out = oc_work_layout(*forward, OC_SLOT_DST);
+        assert_int_equal(oc_slice_backward_create(backward, f->engine, "test", number, src, out, &err), OC_OK);
+        break;
+    case PART_SUBSAMPLE:
+        assert_int_equal(oc_subsample_forward_create(forward, f->engine, "test", number, src, &err), OC_OK);
+        out = oc_work_layout(*forward, OC_SLOT_DST);
+        assert_int_equal(oc_subsample_backward_create(backward, f->engine, "test", number, src, out, &err), OC_OK);
+        break;
+    case PART_MEAN:
+        assert_int_equal(oc_mean_forward_create(forward, f->engine, "test", src, &err), OC_OK);
+        out = oc_work_layout(*forward, OC_SLOT_DST);
+        assert_int_equal(oc_mean_backward_create(backward, f->engine, "test", src, out, &err), OC_OK);
+        break;
+    default:
+        assert_int_equal(oc_average_forward_create(forward, f->engine, "test", &windows, src, dst, &err), OC_OK);
+        out = oc_work_layout(*forward, OC_SLOT_DST);
+        assert_int_equal(oc_average_backward_create(backward, f->engine, "test", &windows, src, out, *forward, &err),
+                         OC_OK);
+        break;
+    }
+    oc_shape made = oc_layout_shape(out);
+    assert_true(oc_shape_equal(&made, dst));
+}
+
+/* The share of src's element (n, c, y, x) in dst's (n, dc, dy, dx), n being equal. */
+static double part_share(part_kind kind, int64_t number, const oc_shape *src, int64_t c, int64_t y, int64_t x,
+                         int64_t dc, int64_t dy, int64_t dx) {
+    const int64_t h = src->dim[2], w = src->dim[3];
+    const int64_t top = dy * windows.stride - windows.pad, left = dx * windows.stride - windows.pad;
+    const int64_t bottom = top + windows.kernel, right = left + windows.kernel;
+    if (c != (kind == PART_SLICE ? dc + number : dc)) return 0;
+    switch (kind) {
+    case PART_SLICE:
+        return y == dy && x == dx;
+    case PART_SUBSAMPLE:
+        return y == dy * number && x == dx * number;
+    case PART_MEAN:
+        return 1.0 / (double)(h * w);
+    default:
+        if (y < top || y >= bottom || x < left || x >= right) return 0;
+        return 1.0 / (double)(((bottom < h ? bottom : h) - (top > 0 ? top : 0)) *
+                              ((right < w ? right : w) - (left > 0 ? left : 0)));
+    }
+}
+
+/* The bytes of a blocked layout's padding must be zero after the work, whatever was there. */
+static void check_padding(const fixture *f, const oc_layout *layout, const float *data) {
+    oc_shape shape = oc_layout_shape(layout);
+    oc_layout plain = oc_layout_plain(OC_F32, &shape);
+    float *there = bytes(oc_layout_bytes(&plain)), *back = bytes(oc_layout_bytes(layout));
+    reorder(f, layout, data, &plain, there);
+    reorder(f, &plain, there, layout, back);
+    assert_memory_equal(data, back, oc_layout_bytes(layout));
+    oc_free(there);
+    oc_free(back);
+}
+
+static void part_case(const fixture *f, part_kind kind, int64_t number, oc_shape shape, oc_shape part) {
+    oc_layout src_plain = oc_layout_plain(OC_F32, &shape), dst_plain = oc_layout_plain(OC_F32, &part);
+    const size_t count = (size_t)oc_shape_count(&shape), out = (size_t)oc_shape_count(&part);
+    const int64_t per_c = shape.dim[2] * shape.dim[3], per_n = shape.dim[1] * per_c;
+    const int64_t out_c = part.dim[2] * part.dim[3], out_n = part.dim[1] * out_c;
+    float *src = random_floats(count, SEED + 3, 10), *diff = random_floats(out, SEED + 4, 0);
+    double *want = bytes(out * sizeof *want), *want_diff = bytes(count * sizeof *want_diff);
+    float *got = bytes(out * sizeof *got), *got_diff = bytes(count * sizeof *got_diff);
+    for (int64_t i = 0; i < (int64_t)count; i++)
+        for (int64_t j = i / per_n * out_n; j < (i / per_n + 1) * out_n; j++) {
+            double share = part_share(kind, number, &shape, i % per_n / per_c, i % per_c / shape.dim[3],
+                                      i % shape.dim[3], j % out_n / out_c, j % out_c / part.dim[3], j % part.dim[3]);
+            want[j] += share * src[i];
+            want_diff[i] += share * diff[j];
+        }
+    for (int form = 0; form < 3; form++) {
+        oc_layout layout = layout_of(form, &shape);
+        oc_work *forward = NULL, *backward = NULL;
+        part_create(f, kind, number, &layout, &part, &forward, &backward);
+        const oc_layout dst = *oc_work_layout(forward, OC_SLOT_DST);
+        float *a = bytes(oc_layout_bytes(&layout)), *b = bytes(oc_layout_bytes(&dst));
+        reorder(f, &src_plain, src, &layout, a);
+        /* Work binds its own memory first, which would clear padding. */
+        assert_int_equal(oc_work_bind(forward, OC_SLOT_SRC, a, NULL), OC_OK);
+        assert_int_equal(oc_work_bind(forward, OC_SLOT_DST, b, NULL), OC_OK);
+        memset(b, 0xff, oc_layout_bytes(&dst));
+        assert_int_equal(oc_work_run(forward, NULL), OC_OK);
+        check_padding(f, &dst, b);
+        reorder(f, &dst, b, &dst_plain, got);
+        for (size_t i = 0; i < out; i++) assert_true(fabs(got[i] - want[i]) < 2e-7 * 20);
+        reorder(f, &dst_plain, diff, &dst, b);
+        assert_int_equal(oc_work_bind(backward, OC_SLOT_DIFF_SRC, a, NULL), OC_OK);
+        assert_int_equal(oc_work_bind(backward, OC_SLOT_DIFF_DST, b, NULL), OC_OK);
+        memset(a, 0xff, oc_layout_bytes(&layout));
+        assert_int_equal(oc_work_run(backward, NULL), OC_OK);
+        check_padding(f, &layout, a);
+        reorder(f, &layout, a, &src_plain, got_diff);
+        for (size_t i = 0; i < count; i++) assert_true(fabs(got_diff[i] - want_diff[i]) < 1e-6);
+        oc_work_destroy(&forward);
+        oc_work_destroy(&backward);
+        oc_free(a);
+        oc_free(b);
+    }
+    oc_free(src);
+    oc_free(diff);
+    oc_free(want);
+    oc_free(want_diff);
+    oc_free(got);
+    oc_free(got_diff);
+}
+
+static void test_parts(void **state) {
+    static const int64_t slices[][2] = {{0, 8}, {8, 8}, {16, 11}, {3, 17}, {26, 1}, {0, 27}};
+    for (size_t i = 0; i < sizeof slices / sizeof slices[0]; i++) {
+        const int64_t begin = slices[i][0], count = slices[i][1];
+        part_case(*state, PART_SLICE, begin, oc_shape_make(4, 3, 27, 2, 3), oc_shape_make(4, 3, count, 2, 3));
+        part_case(*state, PART_SLICE, begin, oc_shape_make(4, 1, 27, 1, 1), oc_shape_make(4, 1, count, 1, 1));
+    }
+    part_case(*state, PART_SUBSAMPLE, 2, oc_shape_make(4, 3, 11, 5, 6), oc_shape_make(4, 3, 11, 3, 3));
+    part_case(*state, PART_SUBSAMPLE, 3, oc_shape_make(4, 1, 16, 7, 2), oc_shape_make(4, 1, 16, 3, 1));
+    part_case(*state, PART_SUBSAMPLE, 7, oc_shape_make(4, 2, 19, 3, 4), oc_shape_make(4, 2, 19, 1, 1));
+    part_case(*state, PART_MEAN, 0, oc_shape_make(4, 3, 11, 5, 6), oc_shape_make(4, 3, 11, 1, 1));
+    part_case(*state, PART_MEAN, 0, oc_shape_make(4, 1, 19, 13, 17), oc_shape_make(4, 1, 19, 1, 1));
+    part_case(*state, PART_MEAN, 0, oc_shape_make(4, 2, 8, 1, 1), oc_shape_make(4, 2, 8, 1, 1));
+    part_case(*state, PART_AVERAGE, 0, oc_shape_make(4, 3, 11, 5, 6), oc_shape_make(4, 3, 11, 3, 3));
+    part_case(*state, PART_AVERAGE, 0, oc_shape_make(4, 1, 16, 4, 7), oc_shape_make(4, 1, 16, 3, 4));
+    part_case(*state, PART_AVERAGE, 0, oc_shape_make(4, 2, 8, 2, 1), oc_shape_make(4, 2, 8, 1, 1));
+}
+
+/* The mean of a large image, which a running sum in single precision would miss in the fourth digit. */
+static void test_exact_mean(void **state) {
+    const fixture *f = *state;
+    oc_shape shape = oc_shape_make(4, 1, 8, 200, 200);
+    const size_t count = (size_t)oc_shape_count(&shape);
+    float *src = bytes(count * sizeof *src), mean[8];
+    for (size_t i = 0; i < count; i++) src[i] = 0.1F;
+    for (int form = 0; form < 3; form++) {
+        oc_layout layout = layout_of(form, &shape);
+        oc_work *work = NULL;
+        assert_int_equal(oc_mean_forward_create(&work, f->engine, "test", &layout, NULL), OC_OK);
+        run(work, (void *[OC_SLOTS]){[OC_SLOT_SRC] = src, [OC_SLOT_DST] = mean});
+        for (int c = 0; c < 8; c++) assert_true(fabs(mean[c] - (double)0.1F) < 1e-7);
+        oc_work_destroy(&work);
+    }
+    oc_free(src);
+}
+
 /* NaN is never lost on the way, or nobody could say where it came from. */
 static void test_nan(void **state) {
     const fixture *f = *state;
@@ -244,8 +414,9 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts), cmocka_unit_test(test_moments), cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_nan),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_layouts), cmocka_unit_test(test_moments),    cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_parts),   cmocka_unit_test(test_exact_mean), cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_refused),
     };
     print_message("seed %u\n", SEED);
     return cmocka_run_group_tests(tests, setup, teardown);

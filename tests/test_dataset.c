@@ -289,6 +289,86 @@ static void test_holdout(void **state) {
     assert_int_equal(oc_dataset_open(&f->dataset, f->root, &(oc_dataset_options){.holdout = -0.1}, NULL), OC_E_USAGE);
 }
 
+/* Whether `path` is a sample of the split. */
+static bool is_in(const oc_split *split, const char *path) {
+    for (int64_t i = 0; split && i < split->count; i++)
+        if (strcmp(split->sample[i].path, path) == 0) return true;
+    return false;
+}
+
+/* Where there is a val, what is left out of train is the split holdout, and val stays as it is. */
+static void test_holdout_beside_val(void **state) {
+    fixture *f = *state;
+    char name[64];
+    for (int i = 0; i < 20; i++)
+        for (int c = 0; c < 2; c++) {
+            snprintf(name, sizeof name, "train/%c/%02d.jpg", 'a' + c, i);
+            image(f, name);
+        }
+    image(f, "val/a/v.jpg");
+    image(f, "val/b/v.jpg");
+    must_open(f, f->root, NULL);
+    const uint64_t whole = oc_dataset_fingerprint(f->dataset);
+    assert_null(oc_dataset_split(f->dataset, "holdout"));
+    assert_true(oc_dataset_holdout(f->dataset) == 0);
+    must_open(f, f->root, &(oc_dataset_options){.holdout = 0.25});
+    assert_true(oc_dataset_fingerprint(f->dataset) != whole);
+    assert_true(oc_dataset_holdout(f->dataset) == 0.25);
+    has_split(f, "val", "val/a/v.jpg 0, val/b/v.jpg 1");
+    const oc_split *train = oc_dataset_split(f->dataset, "train"), *held = oc_dataset_split(f->dataset, "holdout");
+    assert_non_null(held);
+    assert_string_equal(held->name, "holdout");
+    assert_int_equal(train->count, 30);
+    assert_int_equal(held->count, 10);
+    for (int64_t i = 0; i < held->count; i++) {
+        assert_int_equal(held->sample[i].label, i / 5);
+        assert_false(is_in(train, held->sample[i].path));
+    }
+}
+
+/* What a smaller share leaves out is among what a larger one does, whether it becomes val or holdout. */
+static void test_holdout_nested(void **state) {
+    fixture *f = *state;
+    static const double share[] = {0.1, 0.25, 0.5, 0.9};
+    char name[64], kept[4][40][32];
+    int64_t count[4];
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "%c/%02d.jpg", 'a' + i % 2, i);
+        image(f, name);
+    }
+    for (int s = 0; s < 4; s++) {
+        must_open(f, f->root, &(oc_dataset_options){.holdout = share[s]});
+        const oc_split *val = oc_dataset_split(f->dataset, "val");
+        assert_null(oc_dataset_split(f->dataset, "holdout"));
+        count[s] = val->count;
+        for (int64_t i = 0; i < val->count; i++) snprintf(kept[s][i], sizeof kept[s][i], "%s", val->sample[i].path);
+        if (s == 0) continue;
+        assert_true(count[s] > count[s - 1]);
+        for (int64_t i = 0; i < count[s - 1]; i++) assert_true(is_in(val, kept[s - 1][i]));
+    }
+    /* The same images where they become holdout: paths differ by "train/" alone. */
+    char other[320], from[400], to[400];
+    snprintf(other, sizeof other, "%s/other", f->folder);
+    snprintf(from, sizeof from, "%s/train", other);
+    assert_int_equal(mkdir(other, 0777), 0);
+    assert_int_equal(rename(f->root, from), 0);
+    snprintf(to, sizeof to, "%s/val", other);
+    assert_int_equal(mkdir(to, 0777), 0);
+    for (int c = 0; c < 2; c++) {
+        snprintf(to, sizeof to, "%s/val/%c", other, 'a' + c);
+        assert_int_equal(mkdir(to, 0777), 0);
+        snprintf(to, sizeof to, "%s/val/%c/v.jpg", other, 'a' + c);
+        test_jpeg_write(to, 8, 8, 1, TEST_JPEG_RGB);
+    }
+    must_open(f, other, &(oc_dataset_options){.holdout = share[1]});
+    const oc_split *held = oc_dataset_split(f->dataset, "holdout");
+    assert_int_equal(held->count, count[1]);
+    for (int64_t i = 0; i < count[1]; i++) {
+        snprintf(name, sizeof name, "train/%.30s", kept[1][i]);
+        assert_string_equal(held->sample[i].path, name);
+    }
+}
+
 /* ---- fingerprint ---- */
 
 static uint64_t fingerprint_of(fixture *f, const char *path) {
@@ -459,6 +539,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_one_level, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_holdout, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_holdout_beside_val, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_holdout_nested, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fingerprint, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_unpacked, setup, teardown),

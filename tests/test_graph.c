@@ -328,7 +328,7 @@ static void test_list(void **state) {
         assert_non_null(oc_ops[count]->forward);
         for (int i = 0; i < count; i++) assert_string_not_equal(oc_ops[i]->name, oc_ops[count]->name);
     }
-    assert_int_equal(count, 8);
+    assert_int_equal(count, 17);
 }
 
 int main(void) {

@@ -78,6 +78,72 @@ static void check_myresnet(const oc_tensor *tensor, const float *data, int *zero
     }
 }
 
+/* Normal around 0. The kurtosis of a normal distribution is 3; seven deviations do not occur among these counts. */
+static void check_normal(const oc_tensor *tensor, const float *data, double deviation) {
+    const moments m = measure(data, tensor->count);
+    const double n = (double)tensor->count;
+    if (fmax(m.high, -m.low) > 7 * deviation || (n > 1000 && fmin(m.high, -m.low) < 2 * deviation))
+        fail_msg("%s lies in [%g, %g], with a deviation of %g", tensor->name, m.low, m.high, deviation);
+    if (fabs(m.mean) > SIGMAS * deviation / sqrt(n)) fail_msg("%s has the mean %g", tensor->name, m.mean);
+    if (fabs(m.deviation - deviation) > SIGMAS * deviation / sqrt(2 * n))
+        fail_msg("%s has the deviation %g, not %g", tensor->name, m.deviation, deviation);
+}
+
+/* Of the layer whose bias this is: 1/√fan_in. */
+static double bias_bound(const oc_table *table, const char *bias) {
+    char name[128];
+    snprintf(name, sizeof name, "%.*s.weight", (int)(strlen(bias) - strlen(".bias")), bias);
+    const oc_tensor *weight = oc_table_find(table, name);
+    assert_non_null(weight);
+    return 1 / sqrt((double)weight->count / (double)weight->shape.dim[0]);
+}
+
+/* timm's: convolutions Kaiming-normal by fan_out = OC·KH·KW; the replaced 3×3 stem, the last layer and the biases as
+ * PyTorch begins its layers, uniform ±1/√fan_in; γ 0 in the last batch norm of each block but of the SK nets. */
+static void check_resnet(const oc_table *table, const oc_tensor *tensor, const float *data, const char *last_norm,
+                         int *zero_gammas) {
+    const oc_shape *shape = &tensor->shape;
+    const bool replaced = strcmp(tensor->name, "conv1.weight") == 0;
+    if (shape->ndim == 2 || replaced) {
+        check_uniform(tensor, data, 1 / sqrt((double)tensor->count / (double)shape->dim[0]));
+    } else if (shape->ndim == 4) {
+        check_normal(tensor, data, sqrt(2.0 / (double)(shape->dim[0] * shape->dim[2] * shape->dim[3])));
+    } else if (has_suffix(tensor->name, ".weight")) {
+        const bool last = last_norm && strncmp(tensor->name, "layer", 5) == 0 && has_suffix(tensor->name, last_norm);
+        *zero_gammas += last;
+        check_constant(tensor, data, last ? 0 : 1);
+    } else if (strcmp(tensor->name, "fc.bias") == 0 || strstr(tensor->name, ".se.")) {
+        check_uniform(tensor, data, bias_bound(table, tensor->name));
+    } else {
+        check_constant(tensor, data, has_suffix(tensor->name, ".running_var") ? 1 : 0);
+    }
+}
+
+/* How a model's tensors begin: by family, the last batch norm of its blocks, and how many blocks there are. */
+static const struct known {
+    const char *name, *last_norm; /* NULL: no γ is 0 */
+    int zero_gammas;
+} known[] = {
+    {"resnet18", ".bn2.weight", 8},
+    {"resnet34", ".bn2.weight", 16},
+    {"seresnet18", ".bn2.weight", 8},
+    {"seresnet34", ".bn2.weight", 16},
+    {"skresnet18", NULL, 0},
+    {"skresnet34", NULL, 0},
+    {"resnet26d", ".bn3.weight", 8},
+    {"seresnext26d_32x4d", ".bn3.weight", 8},
+    {"resnet50", ".bn3.weight", 16},
+    {"seresnet50", ".bn3.weight", 16},
+    {"resnext50_32x4d", ".bn3.weight", 16},
+};
+
+static const struct known *find_known(const char *name) {
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].name, name) == 0) return &known[i];
+    fail_msg("this test does not know how %s begins", name);
+    return NULL;
+}
+
 static oc_model *make_model(const char *name, uint64_t seed) {
     char codes[CLASSES][16];
     const char *classes[CLASSES];
@@ -99,13 +165,17 @@ static void test_every_tensor(void **state) {
         const char *name = oc_models_name(i);
         oc_model *model = make_model(name, SEED);
         const oc_table *table = oc_graph_table(model->graph);
+        const bool own = strncmp(name, "myresnet-", 9) == 0;
         int zero_gammas = 0;
         for (size_t k = 0; k < oc_table_count(table); k++) {
             const oc_tensor *tensor = oc_table_at(table, k);
-            if (strncmp(name, "myresnet-", 9) != 0) fail_msg("this test does not know how %s begins", name);
-            check_myresnet(tensor, model->weights.arena + tensor->offset, &zero_gammas);
+            const float *data = model->weights.arena + tensor->offset;
+            if (own)
+                check_myresnet(tensor, data, &zero_gammas);
+            else
+                check_resnet(table, tensor, data, find_known(name)->last_norm, &zero_gammas);
         }
-        assert_int_equal(zero_gammas, 3);
+        assert_int_equal(zero_gammas, own ? 3 : find_known(name)->zero_gammas);
         print_message("  %s: %zu tensors, seed %u\n", name, oc_table_count(table), SEED);
         oc_model_destroy(&model);
     }

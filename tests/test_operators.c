@@ -12,23 +12,6 @@
 
 #define SEED 20240611U
 
-static void report(const char *op, int cases, const net_errors *e) {
-    print_message("  %-10s %3d cases, seed %u: errors infer %.2g, train %.2g, running %.2g, gradients %.2g; "
-                  "finite differences %.2g\n",
-                  op, cases, SEED, e->infer, e->train, e->running, e->gradients, e->differences);
-}
-
-/* An integer in [low, high]. */
-static int64_t pick(oc_random *random, int64_t low, int64_t high) {
-    return low + (int64_t)oc_random_below(random, (uint32_t)(high - low + 1));
-}
-
-static int64_t pick_of(oc_random *random, const int64_t *list, size_t count) {
-    return list[oc_random_below(random, (uint32_t)count)];
-}
-#define PICK(random, ...)                                                                                              \
-    pick_of(random, (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
-
 static oc_random shapes_of(int test) {
     oc_random random;
     oc_random_init(&random, SEED, OC_RANDOM_TEST, 1, (uint64_t)test);
@@ -69,6 +52,7 @@ static void test_conv(void **state) {
         {1, 1, 1, 3, 3, 3, 1, 0, 1, 1, true},   {2, 12, 8, 6, 6, 3, 1, 1, 1, 4, false},
         {2, 16, 16, 6, 5, 3, 1, 2, 2, 2, true}, {3, 3, 64, 6, 6, 3, 1, 1, 1, 1, true},
         {2, 6, 6, 5, 5, 3, 1, 1, 1, 6, true},   {1, 17, 5, 4, 4, 2, 2, 0, 1, 1, true},
+        {2, 19, 21, 9, 8, 3, 1, 1, 1, 1, true}, {3, 24, 16, 6, 10, 3, 1, 1, 1, 1, false},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         for (int probed = 0; probed < 2; probed++, cases++)
@@ -76,13 +60,15 @@ static void test_conv(void **state) {
                       fixed[i].stride, fixed[i].pad, fixed[i].dilation, fixed[i].groups, fixed[i].bias, probed,
                       &errors);
     for (int i = 0; i < 16; i++, cases++) {
-        const int64_t kernel = PICK(&random, 1, 3), batch = pick(&random, 1, 5), ic = PICK(&random, 1, 3, 5, 8, 16, 17);
-        const int64_t oc = PICK(&random, 1, 3, 5, 8, 17, 32), h = pick(&random, 4, 7), w = pick(&random, 4, 7);
-        const int64_t stride = pick(&random, 1, 2), pad = pick(&random, 0, kernel / 2);
-        conv_case(SEED + 100 + (uint64_t)i, batch, ic, oc, h, w, kernel, stride, pad, 1, 1, pick(&random, 0, 1) != 0,
-                  pick(&random, 0, 3) != 0, &errors);
+        const int64_t kernel = NET_PICK(&random, 1, 3), batch = net_pick(&random, 1, 5),
+                      ic = NET_PICK(&random, 1, 3, 5, 8, 16, 17);
+        const int64_t oc = NET_PICK(&random, 1, 3, 5, 8, 17, 32), h = net_pick(&random, 4, 7),
+                      w = net_pick(&random, 4, 7);
+        const int64_t stride = net_pick(&random, 1, 2), pad = net_pick(&random, 0, kernel / 2);
+        conv_case(SEED + 100 + (uint64_t)i, batch, ic, oc, h, w, kernel, stride, pad, 1, 1,
+                  net_pick(&random, 0, 1) != 0, net_pick(&random, 0, 3) != 0, &errors);
     }
-    report("conv", cases, &errors);
+    net_report("conv", cases, SEED, &errors);
 }
 
 static void test_batch_norm(void **state) {
@@ -91,8 +77,8 @@ static void test_batch_norm(void **state) {
     oc_random random = shapes_of(2);
     int cases = 0;
     for (; cases < 14; cases++) {
-        const int64_t batch = cases % 5 + 1, c = PICK(&random, 1, 3, 5, 8, 16, 17, 32);
-        const int64_t h = pick(&random, 2, 6), w = pick(&random, 2, 6);
+        const int64_t batch = cases % 5 + 1, c = NET_PICK(&random, 1, 3, 5, 8, 16, 17, 32);
+        const int64_t h = net_pick(&random, 2, 6), w = net_pick(&random, 2, 6);
         char what[96];
         net n;
         int x;
@@ -103,7 +89,7 @@ static void test_batch_norm(void **state) {
         net_flatten(&n, x);
         net_check(&n, what, &errors);
     }
-    report("batch_norm", cases, &errors);
+    net_report("batch_norm", cases, SEED, &errors);
 }
 
 static void test_relu(void **state) {
@@ -112,8 +98,8 @@ static void test_relu(void **state) {
     oc_random random = shapes_of(3);
     int cases = 0;
     for (; cases < 8; cases++) {
-        const int64_t batch = cases % 5 + 1, c = PICK(&random, 1, 3, 5, 16, 17);
-        const int64_t h = pick(&random, 1, 7), w = pick(&random, 1, 7);
+        const int64_t batch = cases % 5 + 1, c = NET_PICK(&random, 1, 3, 5, 16, 17);
+        const int64_t h = net_pick(&random, 1, 7), w = net_pick(&random, 1, 7);
         char what[96];
         net n;
         int x;
@@ -125,7 +111,7 @@ static void test_relu(void **state) {
         net_flatten(&n, net_relu(&n, x));
         net_check(&n, what, &errors);
     }
-    report("relu", cases, &errors);
+    net_report("relu", cases, SEED, &errors);
 }
 
 /* Values that several consumers use, and the same value twice in one. */
@@ -135,8 +121,8 @@ static void test_add(void **state) {
     oc_random random = shapes_of(4);
     int cases = 0;
     for (; cases < 20; cases++) {
-        const int64_t batch = cases % 5 + 1, c = PICK(&random, 1, 3, 5, 16, 17);
-        const int64_t h = pick(&random, 2, 6), w = pick(&random, 2, 6);
+        const int64_t batch = cases % 5 + 1, c = NET_PICK(&random, 1, 3, 5, 16, 17);
+        const int64_t h = net_pick(&random, 2, 6), w = net_pick(&random, 2, 6);
         const int form = cases / 5;
         static const char *const forms[] = {"a + a", "a + f(a)", "a into three", "residual, and once more"};
         char what[96];
@@ -164,7 +150,7 @@ static void test_add(void **state) {
         net_flatten(&n, x);
         net_check(&n, what, &errors);
     }
-    report("add", cases, &errors);
+    net_report("add", cases, SEED, &errors);
 }
 
 static void test_max_pool(void **state) {
@@ -173,9 +159,10 @@ static void test_max_pool(void **state) {
     oc_random random = shapes_of(5);
     int cases = 0;
     for (; cases < 24; cases++) {
-        const int64_t batch = cases % 5 + 1, c = PICK(&random, 1, 3, 5, 16, 17);
-        const int64_t kernel = PICK(&random, 2, 3), stride = pick(&random, 1, 2), pad = pick(&random, 0, kernel / 2);
-        const int64_t h = pick(&random, 3, 7), w = pick(&random, 3, 7);
+        const int64_t batch = cases % 5 + 1, c = NET_PICK(&random, 1, 3, 5, 16, 17);
+        const int64_t kernel = NET_PICK(&random, 2, 3), stride = net_pick(&random, 1, 2),
+                      pad = net_pick(&random, 0, kernel / 2);
+        const int64_t h = net_pick(&random, 3, 7), w = net_pick(&random, 3, 7);
         char what[96];
         net n;
         int x;
@@ -189,7 +176,7 @@ static void test_max_pool(void **state) {
         net_flatten(&n, net_max_pool(&n, x, kernel, stride, pad));
         net_check(&n, what, &errors);
     }
-    report("max_pool", cases, &errors);
+    net_report("max_pool", cases, SEED, &errors);
 }
 
 static void test_flatten_linear(void **state) {
@@ -198,9 +185,9 @@ static void test_flatten_linear(void **state) {
     oc_random random = shapes_of(6);
     int cases = 0;
     for (; cases < 12; cases++) {
-        const int64_t batch = cases % 5 + 1, c = PICK(&random, 1, 3, 5, 16, 17, 32),
-                      out = PICK(&random, 1, 3, 10, 17, 64);
-        const int64_t h = pick(&random, 1, 5), w = pick(&random, 1, 5);
+        const int64_t batch = cases % 5 + 1, c = NET_PICK(&random, 1, 3, 5, 16, 17, 32),
+                      out = NET_PICK(&random, 1, 3, 10, 17, 64);
+        const int64_t h = net_pick(&random, 1, 5), w = net_pick(&random, 1, 5);
         char what[96];
         net n;
         int x;
@@ -211,7 +198,7 @@ static void test_flatten_linear(void **state) {
         if (cases % 3 == 2) net_linear(&n, "second", net_relu(&n, x), 7);
         net_check(&n, what, &errors);
     }
-    report("linear", cases, &errors);
+    net_report("linear", cases, SEED, &errors);
 }
 
 /* All operators in one net of the models' own kind, where layouts change between them. */
@@ -236,7 +223,7 @@ static void test_together(void **state) {
         net_linear(&n, "fc", net_flatten(&n, x), 10);
         net_check(&n, what, &errors);
     }
-    report("together", cases, &errors);
+    net_report("together", cases, SEED, &errors);
 }
 
 int main(void) {

@@ -112,7 +112,7 @@ static void test_set(void **state) {
     static const struct {
         const char *key, *value, *says;
     } bad[] = {{"optimizer.lrr", "1", "did you mean optimizer.lr?"},
-               {"zzzzzzzzzzzzzzzz", "1", "the keys are model.name, data.size"},
+               {"zzzzzzzzzzzzzzzz", "1", "the keys are model.name, model.stem"},
                {"optimizer.lr", "fast", "takes a number"},
                {"optimizer.lr", "", "no value"},
                {"optimizer.lr", "nan", "takes a number"},

@@ -9,19 +9,21 @@ extern "C" {
 #endif
 
 typedef struct oc_ensemble_options {
-    const char *out;    /* run folder: best.safetensors (the ensemble), ensemble.json (the report), scores/ (the cache) */
+    const char *out; /* run folder: best.safetensors (the ensemble), ensemble.json (the report), scores/ (the cache) */
     const char *method; /* "stack" (linear layer over the concatenated scores), "mean" (average of softmax), "weighted"
                          * (average with one weight a member); NULL: stack */
     /* Which images stack and weighted are fitted on: "train" (minus what `data` left out), or "holdout" (the images
      * that `data` was opened to leave out); NULL: holdout where there is one, else train. */
     const char *fit_on;
     const char *init; /* stack: "random" (uniform, ±1/√fan_in) or "mean" (the average of the members); NULL: mean */
-    int64_t prune;    /* keep the best this many members, dropping the least useful one at a time; 0: all */
+    /* Keep this many members (2 or more), dropping one at a time: the one without which the rest have the lowest
+     * cross-entropy on the images of fit_on, in two halves, each judged by what was fitted on the other. 0: all. */
+    int64_t prune;
     /* stack and weighted: the reference's hyper-parameters where 0 */
     int64_t epochs;     /* 20 */
     int64_t batch_size; /* 64 */
     double lr;          /* 1e-3 */
-    double smoothing;   /* [0, 1) */
+    double smoothing;   /* [0, 1): 0.01. Losses in the report are with it too */
     uint64_t seed;
     int threads;       /* 0: all */
     const char *cache; /* packed cache's folder; NULL: the user's */
@@ -35,8 +37,9 @@ typedef struct oc_ensemble_member {
     const char *path, *model; /* weights file as given, model's name */
     int64_t parameters, macs; /* of one image */
     double top1, loss;
-    double gain;   /* top-1 of the ensemble minus that of the ensemble refitted without this member */
-    double weight; /* weighted: its weight; else 1 / members */
+    double top1_low, top1_high; /* 95 % confidence interval of top1 */
+    double gain;   /* top-1 of the ensemble minus that of the ensemble refitted without this member; pruned: 0 */
+    double weight; /* weighted: its weight; else 1 / members; pruned: 0 */
     bool kept;     /* false: pruned */
     bool seen;     /* trained on images that the ensemble was fitted on */
 } oc_ensemble_member;

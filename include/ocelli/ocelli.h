@@ -105,10 +105,10 @@ typedef struct oc_model oc_model;
 
 /* Variants of a model, as timm names them. All zero: as the model's row in the registry says. */
 typedef struct oc_model_options {
-    const char *stem;    /* "3x3" (stride 1), "7x7" (stride 2), "deep" (three 3×3, stride 2); NULL or "own": the row's */
-    bool no_stem_pool;   /* no max-pool behind the stem: for small images */
-    double drop_path;    /* [0, 1): stochastic depth of the last block, rising linearly from 0 at the first */
-    double dropout;      /* [0, 1): before the last linear layer */
+    const char *stem;  /* "3x3" (stride 1), "7x7" (stride 2), "deep" (three 3×3, stride 2); NULL or "own": the row's */
+    bool no_stem_pool; /* no max-pool behind the stem: for small images */
+    double drop_path;  /* [0, 1): stochastic depth of the last block, rising linearly from 0 at the first */
+    double dropout;    /* [0, 1): before the last linear layer */
 } oc_model_options;
 
 /* A model by name for `count` class codes (copied, in order), input 3 × size × size, all weights zero. `options` NULL:
@@ -156,7 +156,7 @@ typedef struct oc_evaluation {
     double loss; /* mean cross-entropy with `smoothing` */
     double top1, top5;
     double top1_low, top1_high; /* 95 % confidence interval of top1 (Wilson's score interval) */
-    double calibration_error;   /* expected calibration error over 15 equal bins of confidence (Guo et al., ICML 2017) */
+    double calibration_error; /* expected calibration error over 15 equal bins of confidence (Guo et al., ICML 2017) */
     double images_per_second;
 } oc_evaluation;
 
@@ -167,9 +167,10 @@ typedef struct oc_eval_options {
     double smoothing;   /* label smoothing in the loss, [0, 1) */
     const char *cache;  /* NULL: the user's */
     bool skip_bad;
-    bool tta;                /* average of each image's scores and its mirror image's */
+    /* Average the scores (before softmax) of each image and its mirror image; of an ensemble, those of each member. */
+    bool tta;
     const char *save_logits; /* safetensors file to write: logits [N, classes], labels [N]; may be NULL */
-    int64_t *confusion;      /* [classes, classes] to fill: images by class and guess, in the model's order; may be NULL */
+    int64_t *confusion; /* [classes, classes] to fill: images by class and guess, in the model's order; may be NULL */
     oc_progress progress;
     oc_log log;
 } oc_eval_options;

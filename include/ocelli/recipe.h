@@ -17,8 +17,8 @@ typedef struct oc_recipe_key {
     double min, max;           /* of numbers, inclusive */
     const char *default_value; /* as text */
     const char *choices;       /* of CHOICE: "adamw|sgd" */
-    const char *flag;          /* the command's short form, "--lr", or NULL */
-    const char *help;          /* one line */
+    const char *flag; /* the command's short form, "--lr", or NULL; "--no-…" takes no value and means false */
+    const char *help; /* one line */
 } oc_recipe_key;
 
 OC_API size_t oc_recipe_key_count(void);

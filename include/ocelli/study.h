@@ -10,13 +10,14 @@ extern "C" {
 
 typedef struct oc_study oc_study;
 
-/* Reads a study file (docs/study.md). OC_E_USAGE with "file:line": an unknown key (with the nearest), a value that the
- * recipe refuses, a name twice, a run that builds on itself or on one that is not there. Trains nothing. */
+/* Reads a study file (docs/study.md) and checks it. OC_E_USAGE with "file:line": an unknown key (with the nearest), a
+ * value that the recipe refuses, a model or size that is not there, a name twice, a run that builds on itself or on one
+ * that is not there. Trains nothing. */
 OC_API oc_status oc_study_open(oc_study **out, const char *path, oc_error *err);
 OC_API void oc_study_destroy(oc_study **study);
 
 typedef struct oc_study_options {
-    const char *out; /* folder of the runs: out/<run> or out/<run>-seed<n>, out/<ensemble>, out/study.csv */
+    const char *out; /* folder of the runs: out/<run> or out/<run>-seed<n>, out/<ensemble>, out/study.{csv,json} */
     int threads;
     const char *cache;
     bool skip_bad;
@@ -34,24 +35,41 @@ typedef enum oc_study_state { OC_STUDY_WAITING, OC_STUDY_RUNNING, OC_STUDY_DONE,
 /* A row of the table; NaN and −1 where not known (yet). Texts are owned by the study. */
 typedef struct oc_study_row {
     const char *name, *model; /* "mixup-seed1", "seresnet18"; of an ensemble its method */
+    const char *run;          /* the name in the file, "mixup", which the rows of several seeds share */
+    int64_t seed;             /* of `seeds`; −1: the file lists none */
+    const char *changes;      /* what it changes in the base recipe, "data.augment=false mixup.alpha=0"; of an ensemble
+                               * its members */
+    const char *start;        /* row whose best weights it starts from; NULL: none */
+    bool ensemble;
+    int64_t steps; /* of the whole run, by oc_study_estimate and oc_study_run */
     oc_study_state state;
     const char *reason; /* why it failed; NULL otherwise */
     int64_t parameters;
     double top1, top1_low, top1_high; /* best on validation, with its 95 % interval */
     int64_t best_epoch;
-    double roughness; /* mean absolute second difference of validation top-1 over the epochs: 0 for a straight curve */
+    double roughness; /* mean absolute second difference of validation top-1 over the epochs (that before the first step
+                       * left out): 0 for a straight curve */
     double seconds, images_per_second;
     double estimate; /* seconds still needed, by oc_study_estimate */
 } oc_study_row;
 OC_API size_t oc_study_count(const oc_study *study);
+/* `index` < oc_study_count. */
 OC_API oc_study_row oc_study_row_at(const oc_study *study, size_t index);
 
-/* Measures a few steps of each run, without leaving anything in `out`, and fills `estimate` of every row. */
+/* The table as JSON text, as in study.json: {"rows": [{a row's fields}], "summary": [{"run", "seeds", "top1_mean",
+ * "top1_min", "top1_max"} of each run with seeds]}. Owned by the study until its next call; NULL: out of memory. */
+OC_API const char *oc_study_json(oc_study *study);
+
+/* Measures a few training steps of each (model, size, batch size) and a part of its validation on the data set, without
+ * leaving anything in `out`, and fills `steps` and `estimate` of every row: for what is begun, of what is left. Writing
+ * the states is not in it. Of the data set it makes the packed cache. OC_E_STOPPED; OC_E_USAGE as oc_study_run. */
 OC_API oc_status oc_study_estimate(oc_study *study, const char *data, const oc_study_options *options, oc_error *err);
 
 /* Runs what is not finished and resumes what was begun; a run that fails is noted and the others go on (those that
- * build on it fail with it). OC_OK when all are done, else the status of the first failure, after all;
- * OC_E_STOPPED when asked to stop. `data`: path of the data set. */
+ * start from it, and the ensemble of it, fail with it). study.csv and study.json are written after each run. OC_OK when
+ * all are done, else, after all, OC_E_MISMATCH that names the first failure; OC_E_STOPPED when asked to stop. What the
+ * data set cannot do (no validation images, a batch larger than its training images) is OC_E_USAGE with the run's
+ * "file:line", before anything is trained. `data`: path of the data set. */
 OC_API oc_status oc_study_run(oc_study *study, const char *data, const oc_study_options *options, oc_error *err);
 
 #ifdef __cplusplus

@@ -4,7 +4,7 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-#include "compute/work.h"
+#include "compute/primitives.h"
 
 struct oc_engine {
     dnnl_engine_t engine;
@@ -33,13 +33,17 @@ struct oc_work {
     dnnl_exec_arg_t arg[OC_WORK_ARGS];
     /* … or a kernel of our own, with the numbers it needs. */
     void (*kernel)(const oc_work *work);
+    const char *impl; /* its name, NULL: "own" */
+    int posts;        /* of a convolution */
+    oc_post_kind post[OC_POSTS_MAX];
     void *data[OC_SLOTS];
     int64_t count, rows;
     int sources;
     bool flag;
     double number[2];
+    uint64_t stream; /* of random numbers */
     oc_pixels pixels, dst_pixels;
-    int64_t kernel_size, stride, pad;
+    int64_t kernel_size, stride, pad, shift;
 };
 
 /* The descriptor inside a layout. */
@@ -48,6 +52,11 @@ const dnnl_memory_desc_t *oc_layout_desc_const(const oc_layout *layout);
 
 /* Sees a layout as pixels; false for one that is not made so. */
 bool oc_layout_pixels(const oc_layout *layout, oc_pixels *out);
+/* The layout of `src`, which can be seen as pixels, with the sizes C, H and W of `dst` [N, C, H, W]. */
+oc_layout oc_layout_resized(const oc_layout *src, const oc_shape *dst);
+/* `dst`, resized from a layout seen as `src` in H and W alone, seen in the same blocks: a single pixel would not show
+ * them. */
+oc_pixels oc_pixels_resized(const oc_pixels *src, const oc_layout *dst);
 /* OC_E_COMPUTE: no kernel of our own can do `what` in this layout. */
 oc_status oc_layout_refuse(oc_error *err, const char *layer, const char *what, const oc_layout *layout);
 

@@ -153,6 +153,32 @@ bool oc_layout_pixels(const oc_layout *layout, oc_pixels *out) {
     return (out->w == 1 || b->strides[3] == out->block) && (out->h == 1 || b->strides[2] == out->w * out->block);
 }
 
+oc_layout oc_layout_resized(const oc_layout *src, const oc_shape *dst) {
+    oc_layout layout = *src;
+    dnnl_memory_desc_t *desc = oc_layout_desc(&layout);
+    dnnl_blocking_desc_t *b = &desc->format_desc.blocking;
+    int64_t block = b->inner_nblks ? b->inner_blks[0] : 1;
+    bool last = !b->inner_nblks && b->strides[1] == 1 && desc->dims[2] * desc->dims[3] > 1;
+    for (int i = 1; i < 4; i++) desc->dims[i] = desc->padded_dims[i] = dst->dim[i];
+    desc->padded_dims[1] = (dst->dim[1] + block - 1) / block * block;
+    int64_t pixel = last ? desc->dims[1] : block, pixels = dst->dim[2] * dst->dim[3];
+    b->strides[3] = pixel;
+    b->strides[2] = pixel * dst->dim[3];
+    b->strides[1] = last ? 1 : pixel * pixels;
+    b->strides[0] = desc->padded_dims[1] * pixels;
+    return layout;
+}
+
+oc_pixels oc_pixels_resized(const oc_pixels *src, const oc_layout *dst) {
+    const dnnl_memory_desc_t *desc = oc_layout_desc_const(dst);
+    oc_pixels p = *src;
+    p.h = desc->dims[2];
+    p.w = desc->dims[3];
+    p.image_stride = desc->format_desc.blocking.strides[0];
+    p.block_stride = desc->format_desc.blocking.strides[1];
+    return p;
+}
+
 oc_status oc_layout_refuse(oc_error *err, const char *layer, const char *what, const oc_layout *layout) {
     char text[96];
     return oc_fail(err, OC_E_COMPUTE, layer, "there is no kernel for %s in the layout %s; please report it", what,

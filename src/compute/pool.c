@@ -172,22 +172,6 @@ static void backward_kernel(const oc_work *work) {
                     (void *)(uintptr_t)work);
 }
 
-/* The layout of dst: that of src with other sizes. */
-static oc_layout pooled_layout(const oc_layout *src, const oc_shape *dst) {
-    oc_layout layout = *src;
-    dnnl_memory_desc_t *desc = oc_layout_desc(&layout);
-    dnnl_blocking_desc_t *b = &desc->format_desc.blocking;
-    int64_t block = b->inner_nblks ? b->inner_blks[0] : 1;
-    bool last = !b->inner_nblks && b->strides[1] == 1 && desc->dims[2] * desc->dims[3] > 1;
-    int64_t pixel = last ? desc->dims[1] : block, pixels = dst->dim[2] * dst->dim[3];
-    for (int i = 2; i < 4; i++) desc->dims[i] = desc->padded_dims[i] = dst->dim[i];
-    b->strides[3] = pixel;
-    b->strides[2] = pixel * dst->dim[3];
-    b->strides[1] = last ? 1 : pixel * pixels;
-    b->strides[0] = desc->padded_dims[1] * pixels;
-    return layout;
-}
-
 /* Fills in what both directions have in common. */
 static oc_status create(oc_work **out, oc_engine *engine, const char *layer, const char *what,
                         void (*kernel)(const oc_work *work), const oc_pool_spec *spec, oc_slot src_slot,
@@ -197,13 +181,7 @@ static oc_status create(oc_work **out, oc_engine *engine, const char *layer, con
     *out = NULL;
     if (spec->kernel > 16) return oc_fail(err, OC_E_COMPUTE, layer, "max-pool: windows go up to 16×16");
     if (!oc_layout_pixels(src, &s)) return oc_layout_refuse(err, layer, what, src);
-    /* dst has the blocks of src by construction, which a single pixel would not show. */
-    const dnnl_memory_desc_t *desc = oc_layout_desc_const(dst);
-    d = s;
-    d.h = desc->dims[2];
-    d.w = desc->dims[3];
-    d.image_stride = desc->format_desc.blocking.strides[0];
-    d.block_stride = desc->format_desc.blocking.strides[1];
+    d = oc_pixels_resized(&s, dst);
     OC_TRY(oc_work_own(out, engine, layer, what, kernel, err));
     oc_work *work = *out;
     oc_shape index = oc_shape_make(1, (int64_t)(oc_layout_bytes(dst) / sizeof(float)));
@@ -223,7 +201,7 @@ cleanup:
 
 oc_status oc_pool_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                  const oc_layout *src, const oc_shape *dst, oc_error *err) {
-    oc_layout layout = pooled_layout(src, dst);
+    oc_layout layout = oc_layout_resized(src, dst);
     return create(out, engine, layer, "max-pool forward", forward_kernel, spec, OC_SLOT_SRC, src, OC_SLOT_DST, &layout,
                   err);
 }

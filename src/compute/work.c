@@ -157,7 +157,7 @@ cleanup:
 
 const char *oc_work_impl(const oc_work *work) {
     const_dnnl_primitive_desc_t pd = NULL;
-    const char *impl = "own";
+    const char *impl = work->impl ? work->impl : "own";
     if (work->primitive && dnnl_primitive_get_primitive_desc(work->primitive, &pd) == dnnl_success)
         (void)dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &impl);
     return impl;

@@ -25,13 +25,22 @@ typedef enum oc_slot {
     OC_SLOT_DST_1,
     OC_SLOT_DIFF_DST,
     OC_SLOT_DIFF_SRC,
+    OC_SLOT_DIFF_SRC_1, /* gradients of the sources SRC_1 and SRC_2 */
+    OC_SLOT_DIFF_SRC_2,
     OC_SLOT_DIFF_WEIGHTS,
     OC_SLOT_DIFF_BIAS,
     OC_SLOT_DIFF_SCALE,
     OC_SLOT_DIFF_SHIFT,
     OC_SLOT_SCRATCHPAD,
+    OC_SLOT_DRAW, /* one oc_draw */
     OC_SLOTS
 } oc_slot;
+
+/* What random work keys its numbers by, beside its own place: read whenever it runs. */
+typedef struct oc_draw {
+    uint64_t seed;
+    int64_t step;
+} oc_draw;
 
 typedef struct oc_work oc_work;
 void oc_work_destroy(oc_work **work);
@@ -46,7 +55,7 @@ oc_status oc_work_bind(oc_work *work, oc_slot slot, void *data, oc_error *err);
 /* Runs it; every used slot is bound. The team has been entered. OC_E_COMPUTE naming the layer. */
 oc_status oc_work_run(oc_work *work, oc_error *err);
 
-/* oneDNN's name of the implementation, or "own". */
+/* oneDNN's name of the implementation; of our own kernels "winograd" or "own". */
 const char *oc_work_impl(const oc_work *work);
 /* What it does, "convolution forward". */
 const char *oc_work_what(const oc_work *work);

@@ -130,6 +130,7 @@ static void rows_render(void *user, int64_t begin, int64_t end, int worker) {
             augmentation = oc_augmentation_draw(&random, image.height, image.width);
         } else {
             augmentation = oc_augmentation_central(image.height, image.width, options->size);
+            augmentation.flip = options->mirror;
         }
         oc_augmentation_apply(&augmentation, &image, options->size, options->mean, options->std,
                               fill->dst + i * 3 * options->size * options->size, batcher->resizer[worker]);

@@ -10,6 +10,7 @@ typedef struct oc_batch_options {
     int64_t batch_size;
     int64_t size;   /* S: rows are [3, S, S] */
     bool augment;   /* resized crop, flip, colour jitter; false: central crop to S (resized when the image is not S) */
+    bool mirror;    /* without augment: every image is flipped left to right */
     bool shuffle;   /* a new permutation each epoch from (seed, epoch) */
     bool drop_last; /* training: the partial last batch is dropped */
     double mixup_alpha; /* 0: none */

@@ -22,7 +22,7 @@ struct oc_text_block {
     char data[];
 };
 
-static const char *const split_names[OC_SPLIT_COUNT] = {"train", "val", "test"};
+const char *const oc_split_names[OC_SPLIT_COUNT + 1] = {"train", "val", "holdout", "test", NULL};
 
 static oc_status text_reserve(oc_dataset *dataset, size_t size, char **out, oc_error *err) {
     oc_text_block *block = dataset->block;
@@ -57,16 +57,19 @@ cleanup:
 
 /* ---- holdout ---- */
 
-/* Of a class with `count` images, how many become validation images. */
+/* Of a class with `count` images, how many are left out of train. */
 static int64_t holdout_share(int64_t count, double share) {
     if (count < 2) return 0;
     const int64_t held = llround(share * (double)count);
     return held < 1 ? 1 : held >= count ? count - 1 : held;
 }
 
-/* Moves a random share of each class from train to val; both keep their order. */
-static oc_status holdout_apply(oc_dataset *dataset, const oc_dataset_options *options, oc_error *err) {
-    oc_split *train = &dataset->split[OC_SPLIT_TRAIN], *val = &dataset->split[OC_SPLIT_VAL];
+/* Moves a random share of each class from train to val, or, where there is one already, to holdout; all keep their
+ * order. The permutation of a class is the same for every share, which takes its first images: a smaller share is part
+ * of a larger one, so that two models that left out different shares have both not seen those of the smaller. */
+static oc_status holdout_apply(oc_dataset *dataset, oc_error *err) {
+    const int into = dataset->present[OC_SPLIT_VAL] ? OC_SPLIT_HOLDOUT : OC_SPLIT_VAL;
+    oc_split *train = &dataset->split[OC_SPLIT_TRAIN], *held_out = &dataset->split[into];
     uint32_t *order = NULL;
     bool *held = NULL;
     int64_t kept = 0;
@@ -78,7 +81,7 @@ static oc_status holdout_apply(oc_dataset *dataset, const oc_dataset_options *op
         for (end = begin; end < train->count && train->sample[end].label == train->sample[begin].label;) end++;
         oc_random_init(&random, 0, OC_RANDOM_HOLDOUT, (uint32_t)train->sample[begin].label, 0);
         oc_random_permutation(&random, order, (uint32_t)(end - begin));
-        const int64_t share = holdout_share(end - begin, options->holdout);
+        const int64_t share = holdout_share(end - begin, dataset->holdout);
         for (int64_t i = 0; i < share; i++) held[begin + order[i]] = true;
     }
     for (int64_t i = 0; i < train->count; i++) {
@@ -86,12 +89,12 @@ static oc_status holdout_apply(oc_dataset *dataset, const oc_dataset_options *op
             train->sample[kept++] = train->sample[i];
             continue;
         }
-        OC_TRY(
-            oc_grow(&val->sample, &dataset->capacity[OC_SPLIT_VAL], (size_t)val->count + 1, sizeof(*val->sample), err));
-        val->sample[val->count++] = train->sample[i];
+        OC_TRY(oc_grow(&held_out->sample, &dataset->capacity[into], (size_t)held_out->count + 1,
+                       sizeof(*held_out->sample), err));
+        held_out->sample[held_out->count++] = train->sample[i];
     }
     train->count = kept;
-    dataset->present[OC_SPLIT_VAL] = val->count > 0;
+    dataset->present[into] = held_out->count > 0;
 cleanup:
     oc_free(order);
     oc_free(held);
@@ -106,6 +109,7 @@ static void samples_hash(const oc_dataset *dataset, XXH3_state_t *hash) {
         XXH3_64bits_update(hash, dataset->classes.item[i], strlen(dataset->classes.item[i]) + 1);
     for (int s = 0; s < OC_SPLIT_COUNT; s++) {
         const oc_split *split = &dataset->split[s];
+        if (s == OC_SPLIT_HOLDOUT && !dataset->present[s]) continue;
         XXH3_64bits_update(hash, &split->count, sizeof split->count);
         for (int64_t i = 0; i < split->count; i++) {
             XXH3_64bits_update(hash, split->sample[i].path, strlen(split->sample[i].path) + 1);
@@ -133,7 +137,7 @@ oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_o
         return oc_fail(err, OC_E_USAGE, "data.holdout", "%g is not a share of at least 0 and below 1",
                        options->holdout);
     OC_TRY(oc_alloc(&dataset, 1, sizeof(*dataset), err));
-    for (int s = 0; s < OC_SPLIT_COUNT; s++) dataset->split[s].name = split_names[s];
+    for (int s = 0; s < OC_SPLIT_COUNT; s++) dataset->split[s].name = oc_split_names[s];
     hash = XXH3_createState();
     if (!hash) {
         status = oc_fail(err, OC_E_MEMORY, path, "no memory for a checksum");
@@ -142,8 +146,8 @@ oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_o
     XXH3_64bits_reset(hash);
     OC_TRY(oc_source_open(&dataset->source, path, err));
     OC_TRY(oc_layout_read(dataset, hash, err));
-    if (!dataset->present[OC_SPLIT_VAL] && dataset->present[OC_SPLIT_TRAIN] && options->holdout > 0)
-        OC_TRY(holdout_apply(dataset, options, err));
+    dataset->holdout = options->holdout;
+    if (dataset->present[OC_SPLIT_TRAIN] && dataset->holdout > 0) OC_TRY(holdout_apply(dataset, err));
     samples_hash(dataset, hash);
     OC_TRY(dataset->source->ops->hash(dataset->source, hash, err));
     dataset->fingerprint = XXH3_64bits_digest(hash);
@@ -175,7 +179,7 @@ void oc_dataset_destroy(oc_dataset **dataset) {
 
 const oc_split *oc_dataset_split(const oc_dataset *dataset, const char *name) {
     for (int s = 0; s < OC_SPLIT_COUNT; s++)
-        if (dataset->present[s] && strcmp(split_names[s], name) == 0) return &dataset->split[s];
+        if (dataset->present[s] && strcmp(oc_split_names[s], name) == 0) return &dataset->split[s];
     return NULL;
 }
 
@@ -202,6 +206,10 @@ uint64_t oc_dataset_fingerprint(const oc_dataset *dataset) {
 
 uint64_t oc_dataset_identity(const oc_dataset *dataset) {
     return dataset->identity;
+}
+
+double oc_dataset_holdout(const oc_dataset *dataset) {
+    return dataset->holdout;
 }
 
 const char *oc_dataset_path(const oc_dataset *dataset) {

@@ -13,13 +13,15 @@ typedef struct oc_sample {
 } oc_sample;
 
 typedef struct oc_split {
-    const char *name; /* "train", "val", "test" */
+    const char *name; /* "train", "val", "holdout", "test" */
     oc_sample *sample;
     int64_t count;
 } oc_split;
 
 struct oc_dataset; /* opaque: ocelli.h's oc_dataset */
 
+/* Every split's name, NULL-terminated, in the order in which they are listed. */
+extern const char *const oc_split_names[];
 /* NULL when the data set has no such split. */
 const oc_split *oc_dataset_split(const oc_dataset *dataset, const char *name);
 /* Sorted class codes; shared by all splits. */
@@ -29,6 +31,9 @@ uint64_t oc_dataset_fingerprint(const oc_dataset *dataset);
 /* XXH3 over where the data set lies and how it was opened: two with the same identity and different fingerprints are
  * an older and a newer state of the same. */
 uint64_t oc_dataset_identity(const oc_dataset *dataset);
+/* Share of each training class that was left out of train on opening: val where the data set has no other, else the
+ * split "holdout". */
+double oc_dataset_holdout(const oc_dataset *dataset);
 /* Path as given by the user. */
 const char *oc_dataset_path(const oc_dataset *dataset);
 /* Bytes of one sample's file into *data (freed with oc_free). Thread-safe. */

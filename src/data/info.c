@@ -16,9 +16,6 @@
 #define GRAIN 8
 #define LISTED_BAD 20
 
-static const char *const split_names[] = {"train", "val", "test"};
-#define SPLITS (sizeof(split_names) / sizeof(*split_names))
-
 /* What one file is. */
 typedef struct finding {
     int32_t width, height;
@@ -295,8 +292,8 @@ oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_opt
     OC_TRY(oc_team_create(&team, options->threads, err));
     OC_TRY(put_name(root, "path", oc_dataset_path(dataset), err));
     OC_TRY(classes_json(root, dataset, err));
-    for (size_t i = 0; i < SPLITS; i++) {
-        const oc_split *split = oc_dataset_split(dataset, split_names[i]);
+    for (size_t i = 0; oc_split_names[i]; i++) {
+        const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
         if (split) OC_TRY(split_survey(splits, dataset, split, team, &options->progress, err));
     }
     OC_TRY(put(root, "splits", json_incref(splits), err));
@@ -326,11 +323,11 @@ oc_status oc_data_pack(const oc_dataset *dataset, const oc_data_options *options
                                           .team = team,
                                           .progress = options->progress,
                                           .log = options->log};
-    for (size_t i = 0; i < SPLITS; i++) {
-        if (!oc_dataset_split(dataset, split_names[i])) continue;
-        OC_TRY(oc_pack_open(&pack, dataset, split_names[i], &pack_options, err));
+    for (size_t i = 0; oc_split_names[i]; i++) {
+        if (!oc_dataset_split(dataset, oc_split_names[i])) continue;
+        OC_TRY(oc_pack_open(&pack, dataset, oc_split_names[i], &pack_options, err));
         if (options->verify) OC_TRY(oc_pack_verify(pack, err));
-        oc_log_line(&options->log, OC_LOG_INFO, "%s: %lld images%s", split_names[i], (long long)oc_pack_count(pack),
+        oc_log_line(&options->log, OC_LOG_INFO, "%s: %lld images%s", oc_split_names[i], (long long)oc_pack_count(pack),
                     options->verify ? ", every byte as it was written" : "");
         oc_pack_destroy(&pack);
     }

@@ -5,7 +5,7 @@
 #include "data/dataset.h"
 #include "data/source.h"
 
-enum { OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_TEST, OC_SPLIT_COUNT };
+enum { OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_HOLDOUT, OC_SPLIT_TEST, OC_SPLIT_COUNT };
 
 /* Texts that live as long as the data set, many in one piece of memory. */
 typedef struct oc_text_block oc_text_block;
@@ -18,6 +18,7 @@ struct oc_dataset {
     size_t capacity[OC_SPLIT_COUNT];
     bool present[OC_SPLIT_COUNT];
     oc_text_block *block;
+    double holdout; /* as opened */
     uint64_t fingerprint, identity;
 };
 

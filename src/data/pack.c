@@ -256,7 +256,10 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
     assert(options->size >= 1);
     if (!s)
         return oc_fail(err, OC_E_NOT_FOUND, oc_dataset_path(dataset), "the data set has no split %s%s", split,
-                       strcmp(split, "val") == 0 ? "; a share of train can serve (data.holdout)" : "");
+                       strcmp(split, "val") == 0       ? "; a share of train can serve (data.holdout)"
+                       : strcmp(split, "holdout") == 0 ? ": it is what data.holdout leaves out of train where there is "
+                                                         "a val"
+                                                       : "");
     OC_TRY(cache_folder(&folder, options->cache, err));
     OC_TRY(oc_folder_create(folder, err));
     OC_TRY(pack_stem(&stem, dataset, split, options->size, err));

@@ -26,7 +26,7 @@ typedef struct oc_image {
     const char *name; /* file name as in the data set ("n01443537_0.JPEG") */
 } oc_image;
 
-/* Opens the split's pack (split: "train", "val", "test"), making it if it is absent or stale. The data set is
+/* Opens the pack of a split of the data set, making it if it is absent or stale. The data set is
  * borrowed and outlives the pack. OC_E_FORMAT when images cannot be decoded and !skip_bad; OC_E_NOT_FOUND for an absent
  * split. */
 oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *split, const oc_pack_options *options,

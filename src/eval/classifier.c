@@ -1,7 +1,10 @@
-/* Classifying decoded pixels and encoded images; each is prepared as a batch of evaluation is. */
+/* Classifying decoded pixels and encoded images by a network or an ensemble: each image is decoded once, prepared as a
+ * batch of evaluation is for every network that takes part, and their scores are joined. A network is its own only
+ * participant. */
 #include "eval/classifier.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -11,65 +14,150 @@
 #include "data/decode.h"
 #include "data/kept.h"
 #include "graph/plan.h"
-#include "models/model.h"
+#include "models/ensemble.h"
+
+/* A way in which images are prepared: networks that want the same are given the same. */
+typedef struct preparation {
+    const oc_model *network; /* the first that wants it: its size, mean and std */
+    float *staging;          /* [capacity, 3, size, size]; NULL: only the first network wants it, and has it at once */
+} preparation;
+
+/* A network that takes part. */
+typedef struct participant {
+    oc_model *network;
+    oc_plan *plan;
+    size_t preparation; /* its place */
+    float *scores;      /* [capacity, classes] in the model's order of classes */
+} participant;
+
+/* A resizer for images of up to width × height. */
+typedef struct frame {
+    oc_resizer *resizer;
+    int64_t width, height;
+} frame;
 
 /* What one thread prepares images with. */
 typedef struct workshop {
     oc_decoder *decoder;
-    oc_kept kept;        /* the image as a pack would keep it */
-    oc_resizer *resizer; /* for images of up to width × height */
-    int64_t width, height;
+    oc_kept kept;  /* the image as a pack would keep it */
+    frame *frames; /* [preparations] */
 } workshop;
 
 struct oc_classifier {
     oc_model *model;
     int64_t capacity;
     oc_team *team;
-    oc_slab *slab;
-    oc_plan *plan;
-    workshop *shops;     /* [threads] */
-    double *probability; /* [classes] */
+    oc_slab *slab; /* the plans', which run one after the other */
+    participant *participants;
+    size_t count;
+    preparation *preparations;
+    size_t preparation_count;
+    const float **gathered; /* [participants] the scores of each */
+    float *scores;          /* [capacity, classes] joined */
+    workshop *shops;        /* [threads] */
+    double *probability;    /* [classes] */
 };
+
+/* ---- Setting up ------------------------------------------------------------------------------------------------- */
+
+static bool prepares_alike(const oc_model *a, const oc_model *b) {
+    return a->size == b->size && memcmp(a->mean, b->mean, sizeof a->mean) == 0 &&
+           memcmp(a->std, b->std, sizeof a->std) == 0;
+}
+
+/* Elements of one prepared image. */
+static size_t image_elements(const oc_model *network) {
+    return (size_t)(3 * network->size * network->size);
+}
+
+/* Finds or adds the preparation of a participant. All but the first find their images in a staging buffer, since what
+ * they compute on is shared. */
+static oc_status join_preparation(oc_classifier *c, size_t place, oc_error *err) {
+    oc_status status = OC_OK;
+    participant *p = &c->participants[place];
+    while (p->preparation < c->preparation_count &&
+           !prepares_alike(c->preparations[p->preparation].network, p->network))
+        p->preparation++;
+    preparation *wanted = &c->preparations[p->preparation];
+    if (p->preparation == c->preparation_count) {
+        wanted->network = p->network;
+        c->preparation_count++;
+    }
+    if (place > 0 && !wanted->staging)
+        OC_TRY(
+            oc_alloc(&wanted->staging, (size_t)c->capacity, image_elements(p->network) * sizeof *wanted->staging, err));
+cleanup:
+    return status;
+}
+
+static oc_status add_participant(oc_classifier *c, size_t place, oc_error *err) {
+    oc_status status = OC_OK;
+    participant *p = &c->participants[place];
+    p->network = oc_model_network(c->model, place);
+    OC_TRY(join_preparation(c, place, err));
+    OC_TRY(oc_alloc(&p->scores, (size_t)c->capacity, c->model->classes.count * sizeof *p->scores, err));
+    c->gathered[place] = p->scores;
+    oc_plan_options plan = {
+        .batch = c->capacity, .mode = OC_PLAN_INFER, .precision = OC_PRECISION_FP32, .team = c->team, .slab = c->slab};
+    OC_TRY(oc_plan_create(&p->plan, p->network->graph, &plan, err));
+cleanup:
+    return status;
+}
 
 oc_status oc_classifier_create(oc_classifier **out, oc_model *model, int64_t batch, int threads, oc_error *err) {
     oc_status status = OC_OK;
-    oc_classifier *classifier = NULL;
+    oc_classifier *c = NULL;
     *out = NULL;
     if (batch < 1) return oc_fail(err, OC_E_USAGE, "batch", "%lld is no batch size", (long long)batch);
-    OC_TRY(oc_alloc(&classifier, 1, sizeof *classifier, err));
-    classifier->model = model;
-    classifier->capacity = batch;
-    OC_TRY(oc_team_create(&classifier->team, threads, err));
-    int team = oc_team_threads(classifier->team);
-    OC_TRY(oc_alloc(&classifier->shops, (size_t)team, sizeof *classifier->shops, err));
-    for (int i = 0; i < team; i++) OC_TRY(oc_decoder_create(&classifier->shops[i].decoder, err));
-    OC_TRY(oc_alloc(&classifier->probability, model->classes.count, sizeof *classifier->probability, err));
-    OC_TRY(oc_slab_create(&classifier->slab, err));
-    oc_team_enter(classifier->team);
-    oc_plan_options plan = {.batch = batch,
-                            .mode = OC_PLAN_INFER,
-                            .precision = OC_PRECISION_FP32,
-                            .team = classifier->team,
-                            .slab = classifier->slab};
-    OC_TRY(oc_plan_create(&classifier->plan, model->graph, &plan, err));
-    *out = classifier;
-    classifier = NULL;
+    OC_TRY(oc_alloc(&c, 1, sizeof *c, err));
+    c->model = model;
+    c->capacity = batch;
+    OC_TRY(oc_team_create(&c->team, threads, err));
+    OC_TRY(oc_slab_create(&c->slab, err));
+    OC_TRY(oc_alloc(&c->probability, model->classes.count, sizeof *c->probability, err));
+    OC_TRY(oc_alloc(&c->scores, (size_t)batch, model->classes.count * sizeof *c->scores, err));
+    const size_t networks = oc_model_networks(model);
+    OC_TRY(oc_alloc(&c->participants, networks, sizeof *c->participants, err));
+    c->count = networks;
+    OC_TRY(oc_alloc(&c->preparations, networks, sizeof *c->preparations, err));
+    OC_TRY(oc_alloc(&c->gathered, networks, sizeof *c->gathered, err));
+    oc_team_enter(c->team);
+    for (size_t i = 0; i < networks; i++) OC_TRY(add_participant(c, i, err));
+    const int team = oc_team_threads(c->team);
+    OC_TRY(oc_alloc(&c->shops, (size_t)team, sizeof *c->shops, err));
+    for (int i = 0; i < team; i++) {
+        OC_TRY(oc_decoder_create(&c->shops[i].decoder, err));
+        OC_TRY(oc_alloc(&c->shops[i].frames, c->preparation_count, sizeof *c->shops[i].frames, err));
+    }
+    *out = c;
+    c = NULL;
 cleanup:
-    oc_classifier_destroy(&classifier);
+    oc_classifier_destroy(&c);
     return status;
+}
+
+static void shop_close(workshop *shop, size_t frames) {
+    oc_decoder_destroy(&shop->decoder);
+    oc_kept_free(&shop->kept);
+    for (size_t i = 0; shop->frames && i < frames; i++) oc_resizer_destroy(&shop->frames[i].resizer);
+    oc_free(shop->frames);
 }
 
 void oc_classifier_destroy(oc_classifier **classifier) {
     oc_classifier *c = *classifier;
     if (!c) return;
-    for (int i = 0; c->shops && i < oc_team_threads(c->team); i++) {
-        oc_decoder_destroy(&c->shops[i].decoder);
-        oc_kept_free(&c->shops[i].kept);
-        oc_resizer_destroy(&c->shops[i].resizer);
+    for (int i = 0; c->shops && i < oc_team_threads(c->team); i++) shop_close(&c->shops[i], c->preparation_count);
+    for (size_t i = 0; i < c->count; i++) {
+        oc_plan_destroy(&c->participants[i].plan);
+        oc_free(c->participants[i].scores);
     }
+    for (size_t i = 0; i < c->preparation_count; i++) oc_free(c->preparations[i].staging);
     oc_free(c->shops);
+    oc_free(c->participants);
+    oc_free(c->preparations);
+    oc_free(c->gathered);
+    oc_free(c->scores);
     oc_free(c->probability);
-    oc_plan_destroy(&c->plan);
     oc_slab_destroy(&c->slab);
     oc_team_destroy(&c->team);
     oc_free(c);
@@ -79,6 +167,8 @@ void oc_classifier_destroy(oc_classifier **classifier) {
 int64_t oc_classifier_capacity(const oc_classifier *classifier) {
     return classifier->capacity;
 }
+
+/* ---- Preparing images ------------------------------------------------------------------------------------------- */
 
 /* Decodes where needed. `file` keeps the bytes of a path's file and is freed by the caller. */
 static oc_status item_pixels(const oc_classifier_item *item, workshop *shop, char **file, oc_pixels *pixels,
@@ -104,49 +194,73 @@ cleanup:
 }
 
 /* Makes the resizer large enough. */
-static oc_status shop_reserve(workshop *shop, int64_t width, int64_t height, int64_t size, oc_error *err) {
+static oc_status frame_reserve(frame *f, int64_t width, int64_t height, int64_t size, oc_error *err) {
     oc_status status = OC_OK;
-    if (shop->resizer && width <= shop->width && height <= shop->height) return OC_OK;
-    oc_resizer_destroy(&shop->resizer);
-    shop->width = width > shop->width ? width : shop->width;
-    shop->height = height > shop->height ? height : shop->height;
-    OC_TRY(oc_resizer_create(&shop->resizer, shop->width, shop->height, size, size, err));
+    if (f->resizer && width <= f->width && height <= f->height) return OC_OK;
+    oc_resizer_destroy(&f->resizer);
+    f->width = width > f->width ? width : f->width;
+    f->height = height > f->height ? height : f->height;
+    OC_TRY(oc_resizer_create(&f->resizer, f->width, f->height, size, size, err));
 cleanup:
     return status;
 }
 
-/* Writes one image as the plan wants it. */
-static oc_status item_prepare(const oc_classifier *classifier, const oc_classifier_item *item, workshop *shop,
-                              float *dst, oc_error *err) {
+/* Writes one decoded image as a network wants it. */
+static oc_status prepare_image(const oc_pixels *pixels, const oc_model *network, workshop *shop, frame *f, float *dst,
+                               oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_kept_fill(&shop->kept, pixels, network->size, err));
+    oc_image image = {.pixels = shop->kept.pixels, .width = shop->kept.width, .height = shop->kept.height};
+    OC_TRY(frame_reserve(f, image.width, image.height, network->size, err));
+    oc_augmentation central = oc_augmentation_central(image.height, image.width, network->size);
+    oc_augmentation_apply(&central, &image, network->size, network->mean, network->std, dst, f->resizer);
+cleanup:
+    return status;
+}
+
+/* Decodes an image once, and prepares it in each way that is wanted, as row `row` of the batch. */
+static oc_status prepare_item(const oc_classifier *c, const oc_classifier_item *item, workshop *shop, int64_t row,
+                              oc_error *err) {
     oc_status status = OC_OK;
     char *file = NULL;
     oc_pixels pixels;
-    const oc_model *model = classifier->model;
     OC_TRY(item_pixels(item, shop, &file, &pixels, err));
-    OC_TRY(oc_kept_fill(&shop->kept, &pixels, model->size, err));
-    oc_image image = {.pixels = shop->kept.pixels, .width = shop->kept.width, .height = shop->kept.height};
-    OC_TRY(shop_reserve(shop, image.width, image.height, model->size, err));
-    oc_augmentation central = oc_augmentation_central(image.height, image.width, model->size);
-    oc_augmentation_apply(&central, &image, model->size, model->mean, model->std, dst, shop->resizer);
+    for (size_t i = 0; i < c->preparation_count; i++) {
+        const preparation *p = &c->preparations[i];
+        float *dst = p->staging ? p->staging : oc_plan_src(c->participants[0].plan);
+        OC_TRY(prepare_image(&pixels, p->network, shop, &shop->frames[i],
+                             dst + (size_t)row * image_elements(p->network), err));
+    }
 cleanup:
     oc_free(file);
     return status;
 }
 
-typedef struct preparation {
+typedef struct prepare_job {
     oc_classifier *classifier;
     oc_classifier_item *items;
-    float *src;
-} preparation;
+} prepare_job;
 
 static void prepare_range(void *user, int64_t begin, int64_t end, int worker) {
-    preparation *p = user;
-    const int64_t size = p->classifier->model->size;
+    const prepare_job *job = user;
     for (int64_t i = begin; i < end; i++) {
-        oc_classifier_item *item = &p->items[i];
-        item->status = item_prepare(p->classifier, item, &p->classifier->shops[worker], p->src + i * 3 * size * size,
-                                    &item->error);
+        oc_classifier_item *item = &job->items[i];
+        item->status = prepare_item(job->classifier, item, &job->classifier->shops[worker], i, &item->error);
     }
+}
+
+/* ---- Classifying ------------------------------------------------------------------------------------------------ */
+
+/* The prepared images' scores by one network, in the model's order of classes. */
+static oc_status score(oc_classifier *c, size_t place, int64_t rows, oc_error *err) {
+    oc_status status = OC_OK;
+    participant *p = &c->participants[place];
+    const float *staging = c->preparations[p->preparation].staging;
+    if (staging) memcpy(oc_plan_src(p->plan), staging, (size_t)rows * image_elements(p->network) * sizeof *staging);
+    OC_TRY(oc_plan_forward(p->plan, &p->network->weights, err));
+    oc_ensemble_gather(c->model, place, oc_plan_dst(p->plan), rows, p->scores);
+cleanup:
+    return status;
 }
 
 /* The likeliest classes of one row; the lower class of equally likely ones first. */
@@ -175,16 +289,16 @@ oc_status oc_classifier_batch(oc_classifier *classifier, oc_classifier_item *ite
     if (top_k < 1 || top_k > classes)
         return oc_fail(err, OC_E_USAGE, "top_k", "%zu is not in 1 … %zu, the model's classes", top_k, classes);
     oc_team_enter(classifier->team);
-    preparation prepare = {.classifier = classifier, .items = items, .src = oc_plan_src(classifier->plan)};
-    oc_parallel_for_dynamic(classifier->team, count, 1, prepare_range, &prepare);
+    prepare_job job = {.classifier = classifier, .items = items};
+    oc_parallel_for_dynamic(classifier->team, count, 1, prepare_range, &job);
     bool any = false;
     for (int64_t i = 0; i < count; i++) any = any || items[i].status == OC_OK;
     if (!any) goto cleanup;
-    OC_TRY(oc_plan_forward(classifier->plan, &classifier->model->weights, err));
-    const float *logits = oc_plan_dst(classifier->plan);
+    for (size_t i = 0; i < classifier->count; i++) OC_TRY(score(classifier, i, count, err));
+    oc_ensemble_combine(classifier->model, classifier->gathered, count, classifier->scores);
     for (int64_t i = 0; i < count; i++)
         if (items[i].status == OC_OK)
-            pick(classifier, logits + (size_t)i * classes, predictions + (size_t)i * top_k, top_k);
+            pick(classifier, classifier->scores + (size_t)i * classes, predictions + (size_t)i * top_k, top_k);
 cleanup:
     return status;
 }

@@ -1,126 +1,119 @@
-/* oc_evaluate: loss and accuracies of a model over a split, and its logits as a file. */
+/* oc_evaluate and oc_evaluate_paired: what scores are worth. */
 #include <math.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "base/memory.h"
-#include "eval/session.h"
-#include "tensor/safetensors.h"
+#include "data/dataset.h"
+#include "eval/evaluator.h"
+#include "eval/scores.h"
+#include "eval/statistics.h"
 
-/* What the batches pass through. */
-typedef struct collector {
-    const oc_progress *progress;
-    int64_t classes;
-    float *logits; /* [images, classes], or NULL: not asked for */
-} collector;
-
-static bool on_batch(void *user, const float *logits, const uint32_t *sample, int64_t rows, int64_t done,
-                     int64_t total) {
-    collector *c = user;
-    for (int64_t i = 0; c->logits && i < rows; i++)
-        memcpy(c->logits + (int64_t)sample[i] * c->classes, logits + i * c->classes,
-               (size_t)c->classes * sizeof *logits);
-    return oc_progress_report(c->progress, "evaluate", done, total);
+oc_evaluation oc_scores_evaluation(const oc_scores *scores, double smoothing) {
+    const int64_t classes = scores->classes;
+    oc_evaluation e = {.images = scores->images, .skipped = scores->skipped};
+    oc_score sum = {0};
+    oc_score_labelled(scores->logits, scores->label, scores->images, classes, smoothing, &sum, NULL);
+    const double rows = sum.rows > 0 ? (double)sum.rows : NAN;
+    e.loss = sum.loss / rows;
+    e.top1 = sum.top1 / rows;
+    e.top5 = sum.top5 / rows;
+    oc_wilson((int64_t)sum.top1, sum.rows, &e.top1_low, &e.top1_high);
+    e.calibration_error = oc_calibration_error(scores->logits, scores->label, scores->images, classes);
+    e.images_per_second = scores->seconds > 0 ? (double)scores->images / scores->seconds : 0;
+    return e;
 }
 
-/* *out = the strings as a JSON list, freed with oc_free. */
-static oc_status json_list(char **out, const char *const *item, size_t count, oc_error *err) {
-    oc_status status = OC_OK;
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        /* File names need not be UTF-8, JSON must. */
-        json_t *text = json_string(item[i]);
-        if (!text) text = json_string_nocheck("?");
-        if (!list || json_array_append_new(list, text) != 0) {
-            status = oc_fail(err, OC_E_MEMORY, NULL, "out of memory for a list of names");
-            goto cleanup;
-        }
-    }
-    OC_TRY(oc_json_text(out, list, err));
-cleanup:
-    json_decref(list);
-    return status;
+void oc_scores_confusion(const oc_scores *scores, int64_t *confusion) {
+    const int64_t classes = scores->classes;
+    memset(confusion, 0, (size_t)(classes * classes) * sizeof *confusion);
+    for (int64_t i = 0; i < scores->images; i++)
+        if (scores->label[i] >= 0)
+            confusion[scores->label[i] * classes + oc_top1(scores->logits + i * classes, classes)]++;
 }
 
-/* Writes logits [images, classes] in the model's order of classes, labels as places in it (−1: unknown), and the
- * names of both. */
-static oc_status save_logits(const char *path, const oc_eval_session *session, const oc_model *model,
-                             const float *logits, oc_error *err) {
-    oc_status status = OC_OK;
-    int64_t images = oc_pack_count(session->pack), classes = (int64_t)model->classes.count;
-    int32_t *labels = NULL;
-    const char **name = NULL;
-    char *names = NULL, *class_list = NULL;
-    OC_TRY(oc_alloc(&labels, (size_t)images, sizeof *labels, err));
-    OC_TRY(oc_alloc(&name, (size_t)images, sizeof *name, err));
-    for (int64_t i = 0; i < images; i++) {
-        oc_image image = oc_pack_image(session->pack, i);
-        labels[i] = image.label < 0 ? -1 : session->class_map[image.label];
-        name[i] = image.name;
+/* Whether row `i` is guessed right, as the loss counts it: scores that are no numbers are right nowhere. */
+static bool is_right(const oc_scores *scores, int64_t i) {
+    const float *row = scores->logits + i * scores->classes;
+    return oc_top1(row, scores->classes) == scores->label[i] && !isnan(row[scores->label[i]]);
+}
+
+oc_status oc_scores_pair(oc_paired *out, const oc_scores *a, const oc_scores *b, double smoothing, oc_error *err) {
+    oc_paired pair = {0};
+    bool same = a->images == b->images;
+    for (int64_t i = 0; same && i < a->images; i++)
+        same = strcmp(a->names.item[i], b->names.item[i]) == 0 && (a->label[i] < 0) == (b->label[i] < 0);
+    if (!same) return oc_fail(err, OC_E_MISMATCH, NULL, "the two models' scores are not of the same images");
+    for (int64_t i = 0; i < a->images; i++) {
+        if (a->label[i] < 0) continue;
+        const bool right_a = is_right(a, i), right_b = is_right(b, i);
+        pair.images++;
+        pair.both += right_a && right_b;
+        pair.only_a += right_a && !right_b;
+        pair.only_b += right_b && !right_a;
+        pair.neither += !right_a && !right_b;
     }
-    OC_TRY(json_list(&names, name, (size_t)images, err));
-    OC_TRY(json_list(&class_list, (const char *const *)model->classes.item, model->classes.count, err));
-    const oc_safetensors_view tensors[] = {
-        {.name = "logits",
-         .dtype = OC_F32,
-         .shape = oc_shape_make(2, images, classes),
-         .data = (const uint8_t *)logits,
-         .size = (size_t)images * (size_t)classes * sizeof *logits},
-        {.name = "labels",
-         .dtype = OC_I32,
-         .shape = oc_shape_make(1, images),
-         .data = (const uint8_t *)labels,
-         .size = (size_t)images * sizeof *labels},
-    };
-    const oc_metadata metadata[] = {{"model", model->entry->name}, {"classes", class_list}, {"names", names}};
-    OC_TRY(oc_safetensors_write(path, tensors, 2, metadata, 3, err));
+    pair.a = oc_scores_evaluation(a, smoothing);
+    pair.b = oc_scores_evaluation(b, smoothing);
+    pair.p = oc_mcnemar(pair.only_a, pair.only_b);
+    *out = pair;
+    return OC_OK;
+}
+
+/* An absence of labels is told before minutes are spent. A split that is absent is told by who opens it. */
+static oc_status check_labels(const oc_dataset *dataset, const oc_eval_options *options, oc_error *err) {
+    const char *name = options->split ? options->split : "val";
+    const oc_split *split = oc_dataset_split(dataset, name);
+    for (int64_t i = 0; split && i < split->count; i++)
+        if (split->sample[i].label >= 0) return OC_OK;
+    if (!split || split->count == 0) return OC_OK;
+    return oc_fail(err, OC_E_USAGE, oc_dataset_path(dataset),
+                   "the split \"%s\" has no labels to compare with: only predictions can be made", name);
+}
+
+/* The scores of a model, and what of them the caller wants to keep. */
+static oc_status compute(oc_scores *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
+                         oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_scores_compute(out, model, dataset, options, err));
+    if (options->save_logits) OC_TRY(oc_scores_write(out, model, options->save_logits, NULL, 0, err));
+    if (options->confusion) oc_scores_confusion(out, options->confusion);
 cleanup:
-    oc_free(labels);
-    oc_free(name);
-    oc_free(names);
-    oc_free(class_list);
     return status;
 }
 
 oc_status oc_evaluate(oc_evaluation *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
                       oc_error *err) {
     oc_status status = OC_OK;
-    oc_eval_session session = {0};
+    oc_scores scores = {0};
     const oc_eval_options defaults = {0};
     if (!options) options = &defaults;
-    const char *split = options->split ? options->split : "val";
-    collector collect = {.progress = &options->progress, .classes = (int64_t)model->classes.count};
-    OC_TRY(oc_eval_session_open(&session, model, dataset, split, options, err));
-    int64_t images = oc_pack_count(session.pack);
-    if (options->save_logits) {
-        size_t count = 0;
-        if (!oc_size_mul((size_t)images, model->classes.count, &count)) {
-            status = oc_fail(err, OC_E_MEMORY, options->save_logits, "the logits' size overflows");
-            goto cleanup;
-        }
-        OC_TRY(oc_alloc(&collect.logits, count, sizeof *collect.logits, err));
-    }
-    oc_score score;
-    double start = oc_clock_seconds();
-    OC_TRY(oc_evaluator_run(session.evaluator, &model->weights, &score, on_batch, &collect, err));
-    double seconds = oc_clock_seconds() - start;
-    if (score.rows == 0 && !options->save_logits) {
-        status = oc_fail(err, OC_E_USAGE, oc_dataset_path(dataset),
-                         "the split \"%s\" has no labels to compare with: only predictions can be made", split);
-        goto cleanup;
-    }
-    if (options->save_logits) OC_TRY(save_logits(options->save_logits, &session, model, collect.logits, err));
-    double rows = score.rows > 0 ? (double)score.rows : NAN;
-    *out = (oc_evaluation){.images = images,
-                           .skipped = oc_pack_skipped(session.pack),
-                           .loss = score.loss / rows,
-                           .top1 = score.top1 / rows,
-                           .top5 = score.top5 / rows,
-                           .images_per_second = seconds > 0 ? (double)images / seconds : 0};
+    if (!options->save_logits) OC_TRY(check_labels(dataset, options, err));
+    OC_TRY(compute(&scores, model, dataset, options, err));
+    *out = oc_scores_evaluation(&scores, options->smoothing);
 cleanup:
-    oc_free(collect.logits);
-    oc_eval_session_close(&session);
+    oc_scores_free(&scores);
+    return status;
+}
+
+oc_status oc_evaluate_paired(oc_paired *out, oc_model *a, oc_model *b, const oc_dataset *dataset,
+                             const oc_eval_options *options, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_scores first = {0}, second = {0};
+    int32_t *class_map = NULL;
+    const oc_names *classes = oc_dataset_classes(dataset);
+    const oc_eval_options defaults = {0};
+    if (!options) options = &defaults;
+    OC_TRY(check_labels(dataset, options, err));
+    /* That the second does not fit is told before the first is scored, too. */
+    OC_TRY(oc_alloc(&class_map, classes->count, sizeof *class_map, err));
+    OC_TRY(oc_class_map(class_map, classes, &b->classes, err));
+    OC_TRY(compute(&first, a, dataset, options, err));
+    OC_TRY(oc_scores_compute(&second, b, dataset, options, err));
+    OC_TRY(oc_scores_pair(out, &first, &second, options->smoothing, err));
+cleanup:
+    oc_free(class_map);
+    oc_scores_free(&first);
+    oc_scores_free(&second);
     return status;
 }

@@ -1,4 +1,4 @@
-/* Scoring weights over a packed split. */
+/* Scoring a network's weights over a packed split. */
 #include "eval/evaluator.h"
 
 #include <string.h>
@@ -12,8 +12,9 @@
 
 struct oc_evaluator {
     oc_plan *plan;
-    oc_batcher *batcher;
-    int32_t *label; /* [batch]: the model's classes of the rows */
+    oc_batcher *batcher, *mirror; /* mirror: NULL without tta */
+    int32_t *label;               /* [batch]: the model's classes of the rows */
+    float *average;               /* [batch, classes] of image and mirror image; NULL without tta */
     const int32_t *class_map;
     int64_t images, classes;
     double smoothing;
@@ -46,6 +47,12 @@ oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const o
                                 .slab = options->slab};
         OC_TRY(oc_alloc(&evaluator->label, (size_t)batch, sizeof *evaluator->label, err));
         OC_TRY(oc_batcher_create(&evaluator->batcher, pack, &batches, options->team, err));
+        if (options->tta) {
+            const size_t row = (size_t)evaluator->classes * sizeof *evaluator->average;
+            batches.mirror = true;
+            OC_TRY(oc_batcher_create(&evaluator->mirror, pack, &batches, options->team, err));
+            OC_TRY(oc_alloc(&evaluator->average, (size_t)batch, row, err));
+        }
         OC_TRY(oc_plan_create(&evaluator->plan, graph, &plan, err));
     }
     *out = evaluator;
@@ -59,39 +66,65 @@ void oc_evaluator_destroy(oc_evaluator **evaluator) {
     if (!*evaluator) return;
     oc_plan_destroy(&(*evaluator)->plan);
     oc_batcher_destroy(&(*evaluator)->batcher);
+    oc_batcher_destroy(&(*evaluator)->mirror);
     oc_free((*evaluator)->label);
+    oc_free((*evaluator)->average);
     oc_free(*evaluator);
     *evaluator = NULL;
 }
 
-/* Adds the score of the rows that have a label; they may be any of the batch. */
+void oc_score_labelled(const float *logits, const int32_t *label, int64_t rows, int64_t classes, double smoothing,
+                       oc_score *score, oc_team *team) {
+    /* Rows without a label may be any: those between them are scored at once. */
+    for (int64_t begin = 0, end; begin < rows; begin = end) {
+        bool labelled = label[begin] >= 0;
+        for (end = begin + 1; end < rows && (label[end] >= 0) == labelled;) end++;
+        if (!labelled) continue;
+        oc_soft_labels labels = {.rows = end - begin, .lambda = 1, .label = label + begin};
+        oc_loss_cross_entropy(logits + begin * classes, &labels, classes, smoothing, NULL, score, team);
+    }
+}
+
 static void add_score(oc_evaluator *evaluator, const float *logits, const oc_targets *targets, oc_score *score) {
     for (int64_t i = 0; i < targets->rows; i++) {
         int32_t label = targets->label[i];
         evaluator->label[i] = label < 0 || !evaluator->class_map ? label : evaluator->class_map[label];
     }
-    for (int64_t begin = 0, end; begin < targets->rows; begin = end) {
-        bool labelled = evaluator->label[begin] >= 0;
-        for (end = begin + 1; end < targets->rows && (evaluator->label[end] >= 0) == labelled;) end++;
-        if (!labelled) continue;
-        oc_soft_labels labels = {.rows = end - begin, .lambda = 1, .label = evaluator->label + begin};
-        oc_loss_cross_entropy(logits + begin * evaluator->classes, &labels, evaluator->classes, evaluator->smoothing,
-                              NULL, score, evaluator->team);
-    }
+    oc_score_labelled(logits, evaluator->label, targets->rows, evaluator->classes, evaluator->smoothing, score,
+                      evaluator->team);
+}
+
+/* *logits = the scores of one batch's rows, until the next. */
+static oc_status score_batch(oc_evaluator *evaluator, oc_weights *weights, int64_t index, const float **logits,
+                             oc_targets *targets, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_batcher_fill(evaluator->batcher, 0, index, oc_plan_src(evaluator->plan), targets);
+    OC_TRY(oc_plan_forward(evaluator->plan, weights, err));
+    *logits = oc_plan_dst(evaluator->plan);
+    if (!evaluator->mirror) goto cleanup;
+    oc_targets same;
+    const int64_t count = targets->rows * evaluator->classes;
+    memcpy(evaluator->average, *logits, (size_t)count * sizeof **logits);
+    oc_batcher_fill(evaluator->mirror, 0, index, oc_plan_src(evaluator->plan), &same);
+    OC_TRY(oc_plan_forward(evaluator->plan, weights, err));
+    const float *mirrored = oc_plan_dst(evaluator->plan);
+    for (int64_t i = 0; i < count; i++) evaluator->average[i] = 0.5F * (evaluator->average[i] + mirrored[i]);
+    *logits = evaluator->average;
+cleanup:
+    return status;
 }
 
 oc_status oc_evaluator_run(oc_evaluator *evaluator, oc_weights *weights, oc_score *score, oc_on_logits on_batch,
                            void *user, oc_error *err) {
     oc_status status = OC_OK;
     int64_t batches = evaluator->batcher ? oc_batcher_count(evaluator->batcher) : 0, done = 0;
-    *score = (oc_score){0};
+    if (score) *score = (oc_score){0};
     oc_team_enter(evaluator->team);
     for (int64_t index = 0; index < batches; index++) {
         oc_targets targets;
-        oc_batcher_fill(evaluator->batcher, 0, index, oc_plan_src(evaluator->plan), &targets);
-        OC_TRY(oc_plan_forward(evaluator->plan, weights, err));
-        const float *logits = oc_plan_dst(evaluator->plan);
-        add_score(evaluator, logits, &targets, score);
+        const float *logits;
+        OC_TRY(score_batch(evaluator, weights, index, &logits, &targets, err));
+        if (score) add_score(evaluator, logits, &targets, score);
         done += targets.rows;
         if (on_batch && !on_batch(user, logits, targets.sample, targets.rows, done, evaluator->images)) {
             status = oc_fail(err, OC_E_STOPPED, NULL, "stopped after %lld of %lld images", (long long)done,

@@ -1,4 +1,4 @@
-/* Scoring weights over a packed split: what the trainer's validation, `eval` and `predict --submission` share. */
+/* Scoring a network's weights over a packed split: what the trainer's validation and oc_scores_compute share. */
 #ifndef OC_EVAL_EVALUATOR_H
 #define OC_EVAL_EVALUATOR_H
 
@@ -12,6 +12,7 @@ typedef struct oc_evaluator_options {
     int64_t batch_size;
     double smoothing;
     float mean[3], std[3];
+    bool tta;                 /* the average of each image's scores and its mirror image's */
     const int32_t *class_map; /* [data set's classes] → place in the model's scores; NULL: the same order. Borrowed */
     oc_team *team;            /* borrowed, like slab */
     oc_slab *slab;
@@ -23,12 +24,16 @@ oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const o
 void oc_evaluator_destroy(oc_evaluator **evaluator);
 
 /* Scores every image, the partial last batch included, once, in the pack's order. Images labelled −1 count in rows of
- * on_batch only. `on_batch` (may be NULL) sees each batch's logits [rows, classes] and samples (places in the pack);
- * false stops with OC_E_STOPPED. */
+ * on_batch only. `score` may be NULL: not wanted. `on_batch` (may be NULL) sees each batch's logits [rows, classes] and
+ * samples (places in the pack); false stops with OC_E_STOPPED. */
 typedef bool (*oc_on_logits)(void *user, const float *logits, const uint32_t *sample, int64_t rows, int64_t done,
                              int64_t total);
 oc_status oc_evaluator_run(oc_evaluator *evaluator, oc_weights *weights, oc_score *score, oc_on_logits on_batch,
                            void *user, oc_error *err);
+
+/* Adds to *score what logits [rows, classes] are worth, by oc_loss_cross_entropy; rows labelled −1 are left out. */
+void oc_score_labelled(const float *logits, const int32_t *label, int64_t rows, int64_t classes, double smoothing,
+                       oc_score *score, oc_team *team);
 
 /* The model's class for each class of the data set, by name, into map[data set's classes] (the trainer's and eval's one
  * way of joining). OC_E_MISMATCH names the classes of the data that the model lacks. Classes that only the model knows

@@ -9,8 +9,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/dataset.h"
 #include "eval/classifier.h"
-#include "eval/session.h"
+#include "eval/scores.h"
+#include "eval/statistics.h"
 #include "ocelli/eval.h"
 
 /* Folders within folders before a loop of links is suspected. */
@@ -115,25 +117,6 @@ cleanup:
 
 /* ---- the submission ---- */
 
-/* The class of every image, filled batch by batch. */
-typedef struct choices {
-    const oc_progress *progress;
-    int64_t classes;
-    int32_t *best; /* [images] */
-} choices;
-
-static bool choose(void *user, const float *logits, const uint32_t *sample, int64_t rows, int64_t done, int64_t total) {
-    choices *c = user;
-    for (int64_t i = 0; i < rows; i++) {
-        const float *row = logits + i * c->classes;
-        int32_t best = 0;
-        for (int64_t k = 1; k < c->classes; k++)
-            if (row[k] > row[best]) best = (int32_t)k;
-        c->best[sample[i]] = best;
-    }
-    return oc_progress_report(c->progress, "predict", done, total);
-}
-
 /* A field as pandas writes it: quoted only where it holds a comma, a quote or a line break. */
 static oc_status add_field(oc_text *csv, const char *field, const char *end, oc_error *err) {
     oc_status status = OC_OK;
@@ -153,20 +136,17 @@ cleanup:
 static oc_status add_split(oc_text *csv, oc_model *model, const oc_dataset *dataset, const char *split,
                            const oc_eval_options *options, oc_error *err) {
     oc_status status = OC_OK;
-    oc_eval_session session = {0};
-    choices chosen = {.progress = &options->progress, .classes = (int64_t)model->classes.count};
-    oc_score score;
-    OC_TRY(oc_eval_session_open(&session, model, dataset, split, options, err));
-    int64_t images = oc_pack_count(session.pack);
-    OC_TRY(oc_alloc(&chosen.best, (size_t)images, sizeof *chosen.best, err));
-    OC_TRY(oc_evaluator_run(session.evaluator, &model->weights, &score, choose, &chosen, err));
-    for (int64_t i = 0; i < images; i++) {
-        OC_TRY(add_field(csv, oc_pack_image(session.pack, i).name, ",", err));
-        OC_TRY(add_field(csv, model->classes.item[chosen.best[i]], "\n", err));
+    oc_scores scores = {0};
+    oc_eval_options of_split = *options;
+    of_split.split = split;
+    OC_TRY(oc_scores_compute(&scores, model, dataset, &of_split, err));
+    for (int64_t i = 0; i < scores.images; i++) {
+        OC_TRY(add_field(csv, scores.names.item[i], ",", err));
+        OC_TRY(add_field(csv, model->classes.item[oc_top1(scores.logits + i * scores.classes, scores.classes)], "\n",
+                         err));
     }
 cleanup:
-    oc_free(chosen.best);
-    oc_eval_session_close(&session);
+    oc_scores_free(&scores);
     return status;
 }
 

@@ -2,10 +2,9 @@
 #ifndef OC_EVAL_STATISTICS_H
 #define OC_EVAL_STATISTICS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* The likeliest class of a row of scores; the lower one of equals. */
+/* The likeliest class of a row of scores; the lower one of equals. A score that is not a number is below all others. */
 int32_t oc_top1(const float *logits, int64_t classes);
 
 /* Wilson's 95 % interval of a share of `right` out of `all` (Wilson, JASA 1927); NaN for all = 0. */
@@ -15,8 +14,9 @@ void oc_wilson(int64_t right, int64_t all, double *low, double *high);
  * (binomial, ½); 1 when both are 0. */
 double oc_mcnemar(int64_t only_a, int64_t only_b);
 
-/* Expected calibration error over 15 equal bins of confidence (Guo et al., ICML 2017); rows labelled −1 are left out;
- * NaN when none remains. logits [rows, classes], label [rows]. */
+/* Expected calibration error over 15 equal bins of confidence, each with its upper bound (Guo et al., ICML 2017); rows
+ * labelled −1 are left out; NaN when none remains or a score among them is not a number. logits [rows, classes], label
+ * [rows]. */
 double oc_calibration_error(const float *logits, const int32_t *label, int64_t rows, int64_t classes);
 
 #endif

@@ -223,6 +223,34 @@ void oc_graph_kill(oc_graph *graph, oc_value value) {
     graph->node[value].inputs = 0;
 }
 
+oc_status oc_graph_insert(oc_graph *graph, int at, const oc_op *op, int inputs, const oc_value *input, const void *attr,
+                          oc_error *err) {
+    oc_status status = OC_OK;
+    oc_node *node = NULL;
+    OC_TRY(append(graph, op, "", attr, &node, err));
+    node->inputs = inputs;
+    memcpy(node->input, input, (size_t)inputs * sizeof *input);
+    node->origin = graph->node[at].origin;
+    op->shape(graph, node);
+    if (graph->status != OC_OK) {
+        if (err) *err = graph->error;
+        status = graph->status;
+        oc_free(node->name);
+        oc_free(node->attr);
+        goto cleanup;
+    }
+    oc_node inserted = *node;
+    memmove(&graph->node[at + 1], &graph->node[at], (size_t)(graph->nodes - at) * sizeof *node);
+    graph->node[at] = inserted;
+    graph->nodes++;
+    for (int i = at + 1; i < graph->nodes; i++)
+        for (int j = 0; j < graph->node[i].inputs; j++) graph->node[i].input[j] += graph->node[i].input[j] >= at;
+    graph->input += graph->input >= at;
+    graph->output += graph->output >= at;
+cleanup:
+    return status;
+}
+
 oc_status oc_graph_compact(oc_graph *graph, oc_error *err) {
     oc_status status = OC_OK;
     int *place = NULL, kept = 0;

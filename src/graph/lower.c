@@ -100,6 +100,12 @@ void oc_lower_in_place(oc_lower *lower, oc_buffer dst, oc_buffer src) {
     if (info->overs < OC_IN_PLACE_MAX) info->over[info->overs++] = src;
 }
 
+oc_buffer oc_lower_draw(oc_lower *lower) {
+    oc_plan *plan = lower->plan;
+    if (plan->draw < 0) plan->draw = buffer_add(lower, OC_SPACE_OWN, sizeof(oc_draw), 0);
+    return plan->draw;
+}
+
 /* ---- Values in several layouts ---- */
 
 static oc_buffer variant_find(const oc_variants *variants, int of, const oc_layout *layout) {

@@ -81,11 +81,7 @@ oc_buffer oc_lower_tensor(oc_lower *lower, const oc_node *node, int index, const
 oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout);
 
 /* The plan's own buffer of one oc_draw: what random operators key their numbers by (OC_RANDOM_DROP, step, place of the
- * node in the graph as built). */
-typedef struct oc_draw {
-    uint64_t seed;
-    int64_t step;
-} oc_draw;
+ * node in the graph as built). One for the whole plan; oc_plan_set_draw writes it. */
 oc_buffer oc_lower_draw(oc_lower *lower);
 
 /* Where the gradient of the node's tensor `index` is to be written in `layout`: the arena if that is plain, else a

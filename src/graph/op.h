@@ -38,7 +38,8 @@ struct oc_op {
 /* Every operator, NULL-terminated. */
 extern const oc_op *const oc_ops[];
 extern const oc_op oc_input_op, oc_conv_op, oc_batch_norm_op, oc_relu_op, oc_add_op, oc_max_pool_op, oc_flatten_op,
-    oc_linear_op;
+    oc_linear_op, oc_avg_pool_op, oc_global_pool_op, oc_slice_op, oc_subsample_op, oc_sigmoid_op, oc_scale_op,
+    oc_select_op, oc_drop_path_op, oc_dropout_op;
 
 struct oc_graph {
     oc_table *own_table;   /* NULL in a copy */
@@ -72,6 +73,10 @@ int oc_graph_uses(const oc_graph *graph, oc_value value);
 /* Lets everyone who uses `from` use `to`. */
 void oc_graph_redirect(oc_graph *graph, oc_value from, oc_value to);
 void oc_graph_kill(oc_graph *graph, oc_value value);
+/* Puts a node without a name or tensors before node `at`; that one and those behind it move on by one. It works for
+ * the same node of the graph as built as that one does. OC_E_USAGE when its shape rule refuses the inputs. */
+oc_status oc_graph_insert(oc_graph *graph, int at, const oc_op *op, int inputs, const oc_value *input, const void *attr,
+                          oc_error *err);
 oc_status oc_graph_compact(oc_graph *graph, oc_error *err);
 
 #endif

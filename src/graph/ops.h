@@ -27,7 +27,8 @@ oc_value oc_op_add(oc_graph *graph, oc_value a, oc_value b);
 oc_value oc_op_max_pool(oc_graph *graph, oc_value src, int64_t kernel, int64_t stride, int64_t pad);
 
 /* Average-pool; padding is not counted (count_include_pad=False of PyTorch). `ceil`: windows may begin in the last row
- * or column and reach over the border (ceil_mode=True), where only what is inside counts. kernel <= 16, pad <= kernel/2. */
+ * or column and reach over the border (ceil_mode=True), where only what is inside counts. kernel <= 16, pad <=
+ * kernel/2. */
 oc_value oc_op_avg_pool(oc_graph *graph, oc_value src, int64_t kernel, int64_t stride, int64_t pad, bool ceil);
 
 /* Mean over H and W: [C, H, W] → [C, 1, 1]. */

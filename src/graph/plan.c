@@ -61,8 +61,14 @@ cleanup:
 
 static oc_status rewrite(oc_graph *graph, oc_plan_mode mode, oc_error *err) {
     typedef oc_status (*rewrite_fn)(oc_graph *, oc_error *);
-    static const rewrite_fn train[] = {oc_rewrite_norm_relu, oc_rewrite_join, NULL};
-    static const rewrite_fn infer[] = {oc_rewrite_fold, oc_rewrite_post, oc_rewrite_norm_relu, oc_rewrite_join, NULL};
+    static const rewrite_fn train[] = {oc_rewrite_subsample, oc_rewrite_norm_relu, oc_rewrite_join, NULL};
+    static const rewrite_fn infer[] = {oc_rewrite_drop,
+                                       oc_rewrite_subsample,
+                                       oc_rewrite_fold,
+                                       oc_rewrite_post,
+                                       oc_rewrite_norm_relu,
+                                       oc_rewrite_join,
+                                       NULL};
     oc_status status = OC_OK;
     for (const rewrite_fn *fn = mode == OC_PLAN_TRAIN ? train : infer; *fn; fn++) OC_TRY((*fn)(graph, err));
 cleanup:
@@ -81,7 +87,7 @@ oc_status oc_plan_create(oc_plan **out, const oc_graph *graph, const oc_plan_opt
     OC_TRY(oc_alloc(&plan, 1, sizeof *plan, err));
     plan->source = graph;
     plan->options = *options;
-    plan->src = plan->dst = plan->diff_dst = -1;
+    plan->src = plan->dst = plan->diff_dst = plan->draw = -1;
     oc_team_enter(options->team);
     OC_TRY(oc_engine_create(&plan->engine, options->team, err));
     OC_TRY(oc_graph_copy(&plan->graph, graph, err));
@@ -134,6 +140,10 @@ const float *oc_plan_dst(const oc_plan *plan) {
 
 float *oc_plan_diff_dst(oc_plan *plan) {
     return oc_plan_at(plan, plan->diff_dst);
+}
+
+void oc_plan_set_draw(oc_plan *plan, uint64_t seed, int64_t step) {
+    if (plan->draw >= 0) *(oc_draw *)oc_plan_at(plan, plan->draw) = (oc_draw){seed, step};
 }
 
 static oc_status run(oc_plan *plan, oc_pass pass, oc_error *err) {

@@ -45,7 +45,8 @@ const float *oc_plan_dst(const oc_plan *plan);
 /* Gradient with respect to the output [batch, classes], written by the caller before backward. */
 float *oc_plan_diff_dst(oc_plan *plan);
 
-/* What drop_path and dropout draw in the next forward pass is a function of (seed, step, node) alone; 0, 0 until set. */
+/* What drop_path and dropout draw in the next forward pass is a function of (seed, step, node) alone; 0, 0 until set.
+ */
 void oc_plan_set_draw(oc_plan *plan, uint64_t seed, int64_t step);
 
 /* Computes dst from src. TRAIN mode updates the running statistics in weights->arena (not its version). */

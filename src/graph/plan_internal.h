@@ -58,6 +58,7 @@ struct oc_plan {
     oc_buffer *value; /* buffer of each node's output */
     bool *wants_diff; /* of each node's output */
     oc_buffer src, dst, diff_dst;
+    oc_buffer draw;     /* −1 where nothing is random */
     unsigned char *own; /* working copies */
     size_t own_bytes, slab_bytes;
     void *base[OC_SPACES]; /* as bound */

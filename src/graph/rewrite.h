@@ -5,11 +5,17 @@
 
 #include "graph/op.h"
 
+/* A convolution whose dilation is its stride becomes subsample → conv without either. Both modes. */
+oc_status oc_rewrite_subsample(oc_graph *graph, oc_error *err);
+
 /* batch_norm → relu becomes one batch_norm. Both modes. */
 oc_status oc_rewrite_norm_relu(oc_graph *graph, oc_error *err);
 
 /* add → relu (→ add) becomes one residual join. Both modes. */
 oc_status oc_rewrite_join(oc_graph *graph, oc_error *err);
+
+/* drop_path and dropout vanish: nothing is dropped. INFER only, and first: they stand between what others join. */
+oc_status oc_rewrite_drop(oc_graph *graph, oc_error *err);
 
 /* conv → batch_norm becomes one conv with scaled weights. INFER only: it needs fixed statistics. */
 oc_status oc_rewrite_fold(oc_graph *graph, oc_error *err);

@@ -20,6 +20,9 @@ const char *oc_combine_name(oc_combine combine);
 /* OC_E_USAGE for an unknown name, listing the valid ones. `where` names the source in the error. */
 oc_status oc_combine_find(oc_combine *out, const char *name, const char *where, oc_error *err);
 
+#define OC_ENSEMBLE_LEAST 2
+#define OC_ENSEMBLE_MOST 64
+
 typedef struct oc_ensemble {
     oc_combine combine;
     size_t members;
@@ -29,6 +32,9 @@ typedef struct oc_ensemble {
      * of the ensemble's class c) and bias [classes] ("clf.bias"); weighted [members] ("clf.weight", not negative,
      * sum 1) and no bias; mean neither. */
     float *weight, *bias;
+    oc_table *table; /* every tensor by its name in the weights file, in the file's order; owned. Offsets: unused */
+    float **data;    /* [tensors of the table] elements of each, in a member's arena or the combiner; owned list */
+    oc_names layer_names; /* of all members' layers in turn, as oc_model_layer tells them */
 } oc_ensemble;
 
 /* An ensemble of `count` (2 … 64) networks, which it takes over, also on failure (their places become NULL), all zero
@@ -38,11 +44,16 @@ oc_status oc_ensemble_create(oc_model **out, oc_combine combine, oc_model **memb
                              size_t count, oc_error *err);
 void oc_ensemble_destroy(oc_ensemble **ensemble);
 
-/* dst [rows, classes] = a member's scores src [rows, classes] in the ensemble's order of classes. */
+/* The networks behind a model's scores: an ensemble's members, or just the model itself. */
+size_t oc_model_networks(const oc_model *model);
+oc_model *oc_model_network(oc_model *model, size_t index);
+
+/* dst [rows, classes] = a member's scores src [rows, classes] in the ensemble's order of classes. Of a network, which
+ * is its own only member: a copy. */
 void oc_ensemble_gather(const oc_model *model, size_t member, const float *src, int64_t rows, float *dst);
 
 /* dst [rows, classes] = the joined scores of gathered member scores src[m] [rows, classes]. Deterministic, in double;
- * each row depends on its own scores only. */
+ * each row depends on its own scores only. Of a network: a copy of src[0]. */
 void oc_ensemble_combine(const oc_model *model, const float *const *src, int64_t rows, float *dst);
 
 #endif

@@ -4,47 +4,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "models/difference.h"
+#include "models/ensemble_parts.h"
 
-/* Differences of each kind that are named; the others are counted. */
-#define SHOWN ((size_t)3)
 #define SHAPE_TEXT 128
 
-/* A growing list of differences of one kind: "missing a, b, c and 9 more". */
-typedef struct difference_list {
-    const char *kind;
-    oc_text text;
-    size_t count;
-} difference_list;
-
-/* Room for one more: appends the separator, and tells whether the item is to be named. */
-static oc_status begin_item(difference_list *list, bool *shown, oc_error *err) {
-    *shown = list->count++ < SHOWN;
-    return *shown ? oc_text_printf(&list->text, err, "%s", list->count > 1 ? ", " : "") : OC_OK;
-}
-
-static oc_status add_name(difference_list *list, const char *name, oc_error *err) {
-    oc_status status = OC_OK;
-    bool shown;
-    OC_TRY(begin_item(list, &shown, err));
-    if (shown) OC_TRY(oc_text_printf(&list->text, err, "%.100s", name));
-cleanup:
-    return status;
-}
-
-/* Adds the list to the sentence, and frees it. */
-static oc_status close_list(difference_list *list, oc_text *sentence, oc_error *err) {
-    oc_status status = OC_OK;
-    if (list->count > 0) {
-        OC_TRY(oc_text_printf(sentence, err, "%s%s %s", sentence->size ? "; " : "", list->kind, list->text.data));
-        if (list->count > SHOWN) OC_TRY(oc_text_printf(sentence, err, " and %zu more", list->count - SHOWN));
-    }
-cleanup:
-    oc_text_free(&list->text);
-    return status;
-}
-
 bool oc_fit_ignored(const char *tensor) {
-    static const char suffix[] = "num_batches_tracked";
+    static const char suffix[] = OC_TRACKED;
     size_t length = strlen(tensor), ending = sizeof suffix - 1;
     return length >= ending && strcmp(tensor + length - ending, suffix) == 0;
 }
@@ -53,25 +19,40 @@ static bool is_float(oc_dtype dtype) {
     return dtype == OC_F32 || dtype == OC_F64 || dtype == OC_F16 || dtype == OC_BF16;
 }
 
-static oc_status compare_tensors(oc_text *sentence, const oc_table *table, const oc_safetensors *file, oc_error *err) {
+const char *oc_fit_head(const oc_model *model) {
+    for (int i = oc_graph_nodes(model->graph); i-- > 0;) {
+        const oc_node_info info = oc_graph_node_info(model->graph, i);
+        if (strcmp(info.op, "linear") == 0) return info.name;
+    }
+    return "";
+}
+
+bool oc_fit_is_of(const char *tensor, const char *layer) {
+    const size_t length = strlen(layer);
+    return length > 0 && strncmp(tensor, layer, length) == 0 && tensor[length] == '.';
+}
+
+/* Compares all tensors but those of the layer `left_out`. */
+static oc_status compare_tensors(oc_text *sentence, const oc_table *table, const oc_safetensors *file,
+                                 const char *left_out, oc_error *err) {
     oc_status status = OC_OK;
-    difference_list misshapen = {.kind = "misshapen"}, missing = {.kind = "missing"},
-                    unexpected = {.kind = "unexpected"};
+    oc_difference misshapen = {.kind = "misshapen"}, missing = {.kind = "missing"}, unexpected = {.kind = "unexpected"};
     bool shown;
     for (size_t i = 0; i < oc_table_count(table); i++) {
         const oc_tensor *tensor = oc_table_at(table, i);
         const oc_safetensors_view *view = oc_safetensors_find(file, tensor->name);
         char theirs[SHAPE_TEXT], ours[SHAPE_TEXT];
+        if (oc_fit_is_of(tensor->name, left_out)) continue;
         if (!view) {
-            OC_TRY(add_name(&missing, tensor->name, err));
+            OC_TRY(oc_difference_add(&missing, tensor->name, err));
         } else if (!oc_shape_equal(&view->shape, &tensor->shape)) {
-            OC_TRY(begin_item(&misshapen, &shown, err));
+            OC_TRY(oc_difference_begin(&misshapen, &shown, err));
             if (shown)
                 OC_TRY(oc_text_printf(&misshapen.text, err, "%s (%s in the file, %s in the model)", tensor->name,
                                       oc_shape_text(&view->shape, theirs, sizeof theirs),
                                       oc_shape_text(&tensor->shape, ours, sizeof ours)));
         } else if (!is_float(view->dtype)) {
-            OC_TRY(begin_item(&misshapen, &shown, err));
+            OC_TRY(oc_difference_begin(&misshapen, &shown, err));
             if (shown)
                 OC_TRY(oc_text_printf(&misshapen.text, err, "%s (of type %s, which is no float)", tensor->name,
                                       oc_dtype_name(view->dtype)));
@@ -79,69 +60,127 @@ static oc_status compare_tensors(oc_text *sentence, const oc_table *table, const
     }
     for (size_t i = 0; i < oc_safetensors_count(file); i++) {
         const char *name = oc_safetensors_at(file, i)->name;
-        if (!oc_table_find(table, name) && !oc_fit_ignored(name)) OC_TRY(add_name(&unexpected, name, err));
+        if (!oc_table_find(table, name) && !oc_fit_ignored(name)) OC_TRY(oc_difference_add(&unexpected, name, err));
     }
 cleanup:
-    if (status == OC_OK) status = close_list(&misshapen, sentence, err);
-    if (status == OC_OK) status = close_list(&missing, sentence, err);
-    if (status == OC_OK) status = close_list(&unexpected, sentence, err);
-    oc_text_free(&misshapen.text);
-    oc_text_free(&missing.text);
-    oc_text_free(&unexpected.text);
+    if (status == OC_OK) status = oc_difference_close(&misshapen, sentence, err);
+    if (status == OC_OK) status = oc_difference_close(&missing, sentence, err);
+    if (status == OC_OK) status = oc_difference_close(&unexpected, sentence, err);
+    oc_difference_free(&misshapen);
+    oc_difference_free(&missing);
+    oc_difference_free(&unexpected);
     return status;
 }
 
-/* Adds to `list` the names that only `these` holds. */
-static oc_status add_strangers(difference_list *list, const oc_names *these, const oc_names *those, oc_error *err) {
-    oc_status status = OC_OK;
-    oc_names sorted = {0};
-    for (size_t i = 0; i < those->count; i++) OC_TRY(oc_names_add(&sorted, those->item[i], err));
-    oc_names_sort(&sorted);
-    for (size_t i = 0; i < these->count; i++)
-        if (oc_names_find(&sorted, these->item[i]) < 0) OC_TRY(add_name(list, these->item[i], err));
-cleanup:
-    oc_names_free(&sorted);
-    return status;
+oc_status oc_fit_tensors(oc_text *sentence, const oc_table *table, const oc_safetensors *file, oc_error *err) {
+    return compare_tensors(sentence, table, file, "", err);
 }
 
-static oc_status compare_classes(oc_text *sentence, const oc_names *ours, const oc_names *theirs, oc_error *err) {
+oc_status oc_fit_classes(oc_text *sentence, const oc_names *ours, const oc_names *theirs, oc_error *err) {
     oc_status status = OC_OK;
-    difference_list only_theirs = {.kind = "only in the file: class"}, only_ours = {.kind = "only in the model: class"};
+    oc_difference only_theirs = {.kind = "only in the file: class"}, only_ours = {.kind = "only in the model: class"};
     size_t i = 0;
     while (i < ours->count && i < theirs->count && strcmp(ours->item[i], theirs->item[i]) == 0) i++;
     if (i == ours->count && i == theirs->count) return OC_OK;
     OC_TRY(oc_text_printf(sentence, err, "%sthe class lists differ (%zu in the file, %zu in the model)",
                           sentence->size ? "; " : "", theirs->count, ours->count));
-    OC_TRY(add_strangers(&only_theirs, theirs, ours, err));
-    OC_TRY(add_strangers(&only_ours, ours, theirs, err));
+    OC_TRY(oc_difference_strangers(&only_theirs, theirs, ours, err));
+    OC_TRY(oc_difference_strangers(&only_ours, ours, theirs, err));
     if (only_theirs.count == 0 && only_ours.count == 0 && i < ours->count && i < theirs->count)
         OC_TRY(oc_text_printf(sentence, err,
                               ": the order differs, class %zu is %.100s in the file and %.100s in the model", i,
                               theirs->item[i], ours->item[i]));
-    OC_TRY(close_list(&only_theirs, sentence, err));
-    OC_TRY(close_list(&only_ours, sentence, err));
+    OC_TRY(oc_difference_close(&only_theirs, sentence, err));
+    OC_TRY(oc_difference_close(&only_ours, sentence, err));
 cleanup:
-    oc_text_free(&only_theirs.text);
-    oc_text_free(&only_ours.text);
+    oc_difference_free(&only_theirs);
+    oc_difference_free(&only_ours);
+    return status;
+}
+
+/* *out: both lists hold the same names, in whatever order. */
+static oc_status same_names(bool *out, const oc_names *a, const oc_names *b, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_names sorted = {0};
+    *out = a->count == b->count;
+    for (size_t i = 0; i < b->count; i++) OC_TRY(oc_names_add(&sorted, b->item[i], err));
+    oc_names_sort(&sorted);
+    for (size_t i = 0; *out && i < a->count; i++) *out = oc_names_find(&sorted, a->item[i]) >= 0;
+cleanup:
+    oc_names_free(&sorted);
+    return status;
+}
+
+/* *out: the file has the head of the model for other classes: other names, or, where it names none, another count. */
+static oc_status is_head_of_others(bool *out, const oc_model *model, const oc_safetensors *file,
+                                   const oc_origin *origin, oc_error *err) {
+    oc_status status = OC_OK;
+    const char *head = oc_fit_head(model);
+    const oc_table *table = oc_graph_table(model->graph);
+    bool same = !origin->model;
+    int64_t count = 0;
+    *out = false;
+    if (origin->model) OC_TRY(same_names(&same, &model->classes, &origin->classes, err));
+    for (size_t i = 0; i < oc_table_count(table); i++) {
+        const oc_tensor *tensor = oc_table_at(table, i);
+        if (!oc_fit_is_of(tensor->name, head)) continue;
+        const oc_safetensors_view *view = oc_safetensors_find(file, tensor->name);
+        if (!view || !is_float(view->dtype) || view->shape.ndim != tensor->shape.ndim) return OC_OK;
+        oc_shape shape = view->shape;
+        if (count == 0) count = shape.dim[0];
+        if (shape.dim[0] != count) return OC_OK;
+        shape.dim[0] = tensor->shape.dim[0];
+        if (!oc_shape_equal(&shape, &tensor->shape)) return OC_OK;
+    }
+    *out = count > 0 && (!same || (!origin->model && count != (int64_t)model->classes.count));
+cleanup:
+    return status;
+}
+
+static const char *stem_of(const oc_model *model, const char *stem) {
+    return stem ? stem : model->entry->stem ? model->entry->stem : "own";
+}
+
+/* What the file says of the model, classes aside. */
+static oc_status compare_kind(oc_text *sentence, const oc_model *model, const oc_origin *origin, oc_error *err) {
+    oc_status status = OC_OK;
+    if (strcmp(origin->model, model->entry->name) != 0) {
+        OC_TRY(oc_text_printf(sentence, err, "they are of %.100s", origin->model));
+    } else {
+        const char *theirs = stem_of(model, origin->stem), *ours = stem_of(model, model->options.stem);
+        if (strcmp(theirs, ours) != 0)
+            OC_TRY(oc_text_printf(sentence, err, "their stem is %s, the model's is %s", theirs, ours));
+        if (origin->no_stem_pool != model->options.no_stem_pool)
+            OC_TRY(oc_text_printf(sentence, err, "%sthey are made %s a pool behind the stem, the model %s",
+                                  sentence->size ? "; " : "", origin->no_stem_pool ? "without" : "with",
+                                  model->options.no_stem_pool ? "without" : "with"));
+    }
+    if (model->entry->fixed_size && origin->size != model->size)
+        OC_TRY(oc_text_printf(sentence, err, "%sthey are for images of size %lld, the model is for %lld",
+                              sentence->size ? "; " : "", (long long)origin->size, (long long)model->size));
+cleanup:
     return status;
 }
 
 oc_status oc_fit_check(const oc_model *model, const oc_safetensors *file, const oc_origin *origin, const char *path,
-                       oc_error *err) {
+                       bool *new_head, oc_error *err) {
     oc_status status = OC_OK;
     oc_text sentence = {0};
-    if (origin->model) {
-        if (strcmp(origin->model, model->entry->name) != 0)
-            OC_TRY(oc_text_printf(&sentence, err, "they are of %.100s", origin->model));
-        if (model->entry->fixed_size && origin->size != model->size)
-            OC_TRY(oc_text_printf(&sentence, err, "%sthey are for images of size %lld, the model is for %lld",
-                                  sentence.size ? "; " : "", (long long)origin->size, (long long)model->size));
-        OC_TRY(compare_classes(&sentence, &model->classes, &origin->classes, err));
-    }
-    OC_TRY(compare_tensors(&sentence, oc_graph_table(model->graph), file, err));
+    bool others = false;
+    if (origin->model && strcmp(origin->model, OC_ENSEMBLE_NAME) == 0)
+        return oc_fail(err, OC_E_MISMATCH, path,
+                       "these weights are of an ensemble, which is not trained further and does not fit %s: pass a "
+                       "network's weights, its members' say",
+                       model->entry->name);
+    if (new_head) OC_TRY(is_head_of_others(&others, model, file, origin, err));
+    if (origin->model) OC_TRY(compare_kind(&sentence, model, origin, err));
+    if (origin->model && !others) OC_TRY(oc_fit_classes(&sentence, &model->classes, &origin->classes, err));
+    OC_TRY(compare_tensors(&sentence, oc_graph_table(model->graph), file, others ? oc_fit_head(model) : "", err));
     if (sentence.size > 0)
         status =
             oc_fail(err, OC_E_MISMATCH, path, "these weights do not fit %s: %s", model->entry->name, sentence.data);
+    else if (new_head)
+        *new_head = others;
 cleanup:
     oc_text_free(&sentence);
     return status;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "models/build.h"
+#include "models/ensemble_parts.h"
 #include "ocelli/models.h"
 
 /* Images larger than this are no task for a classifier; the bound keeps every product of sizes far from overflow. */
@@ -44,15 +45,54 @@ cleanup:
     return status;
 }
 
+static const char *const stems[] = {"own", "3x3", "7x7", "deep"};
+#define STEMS (sizeof stems / sizeof stems[0])
+
+const char *oc_model_stem(const char *name) {
+    for (size_t i = 1; i < STEMS; i++)
+        if (strcmp(stems[i], name) == 0) return stems[i];
+    return NULL;
+}
+
+/* Options within their ranges that the entry has, their text static: *out. */
+static oc_status check_options(oc_model_options *out, const oc_model_entry *entry, const oc_model_options *options,
+                               oc_error *err) {
+    *out = *options;
+    out->stem = NULL;
+    if (options->stem && strcmp(options->stem, stems[0]) != 0) {
+        out->stem = oc_model_stem(options->stem);
+        const char *nearest = oc_text_nearest(options->stem, stems, STEMS);
+        if (!out->stem)
+            return oc_fail(err, OC_E_USAGE, "model.stem",
+                           "no stem is called '%.100s'%s%s%s; there are own, 3x3, 7x7, deep", options->stem,
+                           nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        if (entry->stem && strcmp(out->stem, entry->stem) == 0) out->stem = NULL;
+    }
+    if (!(options->drop_path >= 0 && options->drop_path < 1))
+        return oc_fail(err, OC_E_USAGE, "model.drop_path", "%g is not from 0 up to, but without, 1",
+                       options->drop_path);
+    if (!(options->dropout >= 0 && options->dropout < 1))
+        return oc_fail(err, OC_E_USAGE, "model.dropout", "%g is not from 0 up to, but without, 1", options->dropout);
+    if (entry->stem) return OC_OK;
+    const char *where = out->stem            ? "model.stem"
+                        : out->no_stem_pool  ? "model.stem_pool"
+                        : out->drop_path > 0 ? "model.drop_path"
+                        : out->dropout > 0   ? "model.dropout"
+                                             : NULL;
+    return where ? oc_fail(err, OC_E_USAGE, where, "%s is made in one way only and does not have this option",
+                           entry->name)
+                 : OC_OK;
+}
+
 oc_status oc_model_build(oc_model **out, const char *name, const char *const *classes, size_t count, int64_t size,
                          const oc_model_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_model *model = NULL;
     oc_model_spec spec = {.classes = (int64_t)count, .size = size};
     *out = NULL;
-    if (options) spec.options = *options;
     OC_TRY(oc_alloc(&model, 1, sizeof *model, err));
     OC_TRY(oc_model_entry_find(&model->entry, name, err));
+    OC_TRY(check_options(&spec.options, model->entry, options ? options : &(oc_model_options){0}, err));
     if (count < 1 || count > CLASS_LIMIT) {
         status = oc_fail(err, OC_E_USAGE, NULL, "a model needs 1 to %zu classes, not %zu", CLASS_LIMIT, count);
         goto cleanup;
@@ -94,6 +134,7 @@ cleanup:
 
 void oc_model_destroy(oc_model **model) {
     if (!model || !*model) return;
+    oc_ensemble_destroy(&(*model)->ensemble);
     oc_graph_destroy(&(*model)->graph);
     oc_names_free(&(*model)->classes);
     oc_free((*model)->weights.arena);
@@ -127,7 +168,7 @@ void oc_model_init(oc_model *model, uint64_t seed) {
 }
 
 const char *oc_model_name(const oc_model *model) {
-    return model->entry->name;
+    return model->ensemble ? OC_ENSEMBLE_NAME : model->entry->name;
 }
 
 int64_t oc_model_size(const oc_model *model) {
@@ -143,12 +184,13 @@ const char *oc_model_class(const oc_model *model, size_t index) {
 }
 
 size_t oc_model_layers(const oc_model *model) {
-    return (size_t)oc_graph_nodes(model->graph);
+    return model->ensemble ? oc_ensemble_layers(model->ensemble) : (size_t)oc_graph_nodes(model->graph);
 }
 
 oc_layer oc_model_layer(const oc_model *model, size_t index) {
     oc_layer layer = {.op = "", .name = ""};
     if (index >= oc_model_layers(model)) return layer;
+    if (model->ensemble) return oc_ensemble_layer(model->ensemble, index);
     const oc_node_info info = oc_graph_node_info(model->graph, (int)index);
     layer.op = info.op;
     layer.name = info.name;
@@ -159,14 +201,18 @@ oc_layer oc_model_layer(const oc_model *model, size_t index) {
     return layer;
 }
 
+static const oc_table *table_of(const oc_model *model) {
+    return model->ensemble ? model->ensemble->table : oc_graph_table(model->graph);
+}
+
 size_t oc_model_tensors(const oc_model *model) {
-    return oc_table_count(oc_graph_table(model->graph));
+    return oc_table_count(table_of(model));
 }
 
 oc_tensor_info oc_model_tensor(const oc_model *model, size_t index) {
     oc_tensor_info info = {.name = ""};
     if (index >= oc_model_tensors(model)) return info;
-    const oc_tensor *tensor = oc_table_at(oc_graph_table(model->graph), index);
+    const oc_tensor *tensor = oc_table_at(table_of(model), index);
     info.name = tensor->name;
     info.parameter = tensor->parameter;
     info.dims = tensor->shape.ndim;

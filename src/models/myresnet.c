@@ -55,7 +55,8 @@ static oc_value halve(oc_graph *g, oc_value x) {
 
 static void build(oc_graph *g, const oc_model_entry *entry, const oc_model_spec *spec) {
     const int64_t classes = spec->classes, size = spec->size;
-    const int64_t p = ((const myresnet_row *)entry->row)->planes, side = size / REDUCTION, features = 16 * p * side * side;
+    const int64_t p = ((const myresnet_row *)entry->row)->planes, side = size / REDUCTION,
+                  features = 16 * p * side * side;
     if (size < REDUCTION || size % REDUCTION != 0) {
         oc_graph_fail(g, OC_E_USAGE, "data.size",
                       "%s takes images of a side that is a multiple of %d, from %d up, not %lld", entry->name,
@@ -76,18 +77,16 @@ static void build(oc_graph *g, const oc_model_entry *entry, const oc_model_spec 
     oc_graph_output(g, x);
 }
 
-const oc_model_entry oc_myresnet_small = {
-    .name = "myresnet-small",
-    .summary = "own ResNet, 32 planes: 8 million parameters at 64x64",
-    .build = build,
-    .row = &(const myresnet_row){.planes = 32},
-    .fixed_size = true,
-};
-
-const oc_model_entry oc_myresnet_base = {
-    .name = "myresnet-base",
-    .summary = "own ResNet, 64 planes: 31 million parameters at 64x64",
-    .build = build,
-    .row = &(const myresnet_row){.planes = 64},
-    .fixed_size = true,
+const oc_model_entry oc_myresnets[] = {
+    {.name = "myresnet-small",
+     .summary = "own ResNet, 32 planes: 8 million parameters at 64x64",
+     .build = build,
+     .row = &(const myresnet_row){.planes = 32},
+     .fixed_size = true},
+    {.name = "myresnet-base",
+     .summary = "own ResNet, 64 planes: 31 million parameters at 64x64",
+     .build = build,
+     .row = &(const myresnet_row){.planes = 64},
+     .fixed_size = true},
+    {NULL},
 };

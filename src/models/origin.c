@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/number.h"
+#include "ocelli/models.h"
 
 /* ---- Reading ---------------------------------------------------------------------------------------------------- */
 
@@ -40,11 +42,11 @@ cleanup:
 }
 
 /* Three finite numbers above `lowest`. */
-static oc_status parse_triple(float out[3], const char *key, double lowest, const oc_safetensors *file,
+static oc_status parse_triple(float out[3], const char *key, double lowest, const oc_origin_source *source,
                               const char *path, oc_error *err) {
     oc_status status = OC_OK;
     json_t *list = NULL;
-    const char *text = oc_safetensors_metadata(file, key);
+    const char *text = source->find(source->from, key);
     if (!text) return missing_key(key, path, err);
     OC_TRY(oc_json_parse(&list, text, strlen(text), path, err));
     bool good = json_is_array(list) && json_array_size(list) == 3;
@@ -59,8 +61,8 @@ cleanup:
     return status;
 }
 
-static oc_status parse_size(int64_t *out, const oc_safetensors *file, const char *path, oc_error *err) {
-    const char *text = oc_safetensors_metadata(file, "size");
+static oc_status parse_size(int64_t *out, const oc_origin_source *source, const char *path, oc_error *err) {
+    const char *text = source->find(source->from, "size");
     char *end = NULL;
     errno = 0;
     long long size = text ? strtoll(text, &end, 10) : 0;
@@ -69,22 +71,51 @@ static oc_status parse_size(int64_t *out, const oc_safetensors *file, const char
     return OC_OK;
 }
 
-static oc_status read_all(oc_origin *out, const oc_safetensors *file, const char *path, oc_error *err) {
+/* Keys that are there only where a model is not as usual. */
+static oc_status parse_variant(oc_origin *out, const oc_origin_source *source, const char *path, oc_error *err) {
+    const char *stem = source->find(source->from, "stem"), *pool = source->find(source->from, "stem_pool");
+    if (stem && !(out->stem = oc_model_stem(stem))) return missing_key("stem", path, err);
+    out->no_stem_pool = pool && strcmp(pool, "false") == 0;
+    if (pool && !out->no_stem_pool && strcmp(pool, "true") != 0) return missing_key("stem_pool", path, err);
+    return OC_OK;
+}
+
+static oc_status parse_holdout(oc_origin *out, const oc_origin_source *source, const char *path, oc_error *err) {
+    const char *text = source->find(source->from, "holdout");
+    char *end = NULL;
+    if (!text) return OC_OK;
+    out->holdout = oc_number_read(text, &end);
+    if (text[0] == '\0' || *end != '\0' || !(out->holdout >= 0 && out->holdout < 1))
+        return missing_key("holdout", path, err);
+    return OC_OK;
+}
+
+oc_status oc_origin_read_source(oc_origin *out, const oc_origin_source *source, const char *path, oc_error *err) {
     oc_status status = OC_OK;
-    OC_TRY(parse_classes(&out->classes, oc_safetensors_metadata(file, "classes"), path, err));
-    OC_TRY(parse_size(&out->size, file, path, err));
-    OC_TRY(parse_triple(out->mean, "mean", -INFINITY, file, path, err));
-    OC_TRY(parse_triple(out->std, "std", 0, file, path, err));
-    OC_TRY(oc_strdup(&out->model, oc_safetensors_metadata(file, "model"), err));
+    const char *model = source->find(source->from, "model"), *classes = source->find(source->from, "classes");
+    *out = (oc_origin){0};
+    if (!model) return missing_key("model", path, err);
+    if (!classes) return missing_key("classes", path, err);
+    OC_TRY(parse_classes(&out->classes, classes, path, err));
+    OC_TRY(parse_size(&out->size, source, path, err));
+    OC_TRY(parse_triple(out->mean, "mean", -INFINITY, source, path, err));
+    OC_TRY(parse_triple(out->std, "std", 0, source, path, err));
+    OC_TRY(parse_variant(out, source, path, err));
+    OC_TRY(parse_holdout(out, source, path, err));
+    OC_TRY(oc_strdup(&out->model, model, err));
 cleanup:
     return status;
+}
+
+static const char *find_in_file(const void *from, const char *key) {
+    return oc_safetensors_metadata(from, key);
 }
 
 oc_status oc_origin_read(oc_origin *out, const oc_safetensors *file, const char *path, oc_error *err) {
     *out = (oc_origin){0};
     if (!oc_safetensors_metadata(file, "model") || !oc_safetensors_metadata(file, "classes")) return OC_OK;
     oc_error why = {0};
-    oc_status status = read_all(out, file, path, &why);
+    oc_status status = oc_origin_read_source(out, &(oc_origin_source){find_in_file, file}, path, &why);
     if (status == OC_OK) return OC_OK;
     oc_origin_free(out);
     if (status == OC_E_FORMAT && !oc_safetensors_is_own(file)) return OC_OK;
@@ -135,6 +166,10 @@ cleanup:
     return status;
 }
 
+static void add_pair(oc_origin_text *out, const char *key, const char *value) {
+    out->pair[out->pairs++] = (oc_metadata){key, value};
+}
+
 oc_status oc_origin_write(oc_origin_text *out, const oc_model *model, oc_error *err) {
     oc_status status = OC_OK;
     *out = (oc_origin_text){0};
@@ -142,6 +177,15 @@ oc_status oc_origin_write(oc_origin_text *out, const oc_model *model, oc_error *
     OC_TRY(text_of_triple(&out->mean, model->mean, err));
     OC_TRY(text_of_triple(&out->std, model->std, err));
     snprintf(out->size, sizeof out->size, "%" PRId64, model->size);
+    oc_number_write(model->holdout, out->holdout);
+    add_pair(out, "model", oc_model_name(model));
+    add_pair(out, "classes", out->classes);
+    add_pair(out, "size", out->size);
+    add_pair(out, "mean", out->mean);
+    add_pair(out, "std", out->std);
+    if (model->options.stem) add_pair(out, "stem", model->options.stem);
+    if (model->options.no_stem_pool) add_pair(out, "stem_pool", "false");
+    if (model->holdout > 0) add_pair(out, "holdout", out->holdout);
 cleanup:
     return status;
 }

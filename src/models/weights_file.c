@@ -4,36 +4,92 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "models/build.h"
+#include "models/ensemble_parts.h"
 #include "models/fit.h"
 #include "models/origin.h"
+#include "models/weights_io.h"
 
 /* What a file that says nothing of itself is taken to be made for: the reference's images. */
 #define DEFAULT_SIZE 64
 
-oc_status oc_model_write(const oc_model *model, const float *arena, const char *path, oc_error *err) {
+/* Adds "<norm>.num_batches_tracked" to `names`, where `tensor` is called "<norm>.running_var". */
+static oc_status add_tracked(oc_names *names, const char *tensor, bool *added, oc_error *err) {
     oc_status status = OC_OK;
-    const oc_table *table = oc_graph_table(model->graph);
-    const size_t count = oc_table_count(table);
+    static const char suffix[] = ".running_var";
+    const size_t length = strlen(tensor), ending = sizeof suffix - 1;
+    oc_text name = {0};
+    *added = length > ending && strcmp(tensor + length - ending, suffix) == 0;
+    if (!*added) return OC_OK;
+    OC_TRY(oc_text_printf(&name, err, "%.*s." OC_TRACKED, (int)(length - ending), tensor));
+    OC_TRY(oc_names_add(names, name.data, err));
+cleanup:
+    oc_text_free(&name);
+    return status;
+}
+
+oc_status oc_weights_write(const char *path, const oc_table *table, float *const *data, const int64_t *steps,
+                           const oc_metadata *metadata, size_t count, oc_error *err) {
+    oc_status status = OC_OK;
+    const size_t tensors = oc_table_count(table);
+    size_t used = 0;
     oc_safetensors_view *views = NULL;
-    oc_origin_text text = {0};
-    if (!arena) arena = model->weights.arena;
-    OC_TRY(oc_origin_write(&text, model, err));
-    OC_TRY(oc_alloc(&views, count, sizeof *views, err));
-    for (size_t i = 0; i < count; i++) {
+    oc_names tracked = {0};
+    OC_TRY(oc_alloc(&views, 2 * tensors, sizeof *views, err));
+    for (size_t i = 0; i < tensors; i++) {
         const oc_tensor *tensor = oc_table_at(table, i);
-        views[i] = (oc_safetensors_view){.name = tensor->name,
-                                         .dtype = OC_F32,
-                                         .shape = tensor->shape,
-                                         .data = (const uint8_t *)(arena + tensor->offset),
-                                         .size = tensor->count * sizeof(float)};
+        bool norm = false;
+        views[used++] = (oc_safetensors_view){.name = tensor->name,
+                                              .dtype = OC_F32,
+                                              .shape = tensor->shape,
+                                              .data = (const uint8_t *)data[i],
+                                              .size = tensor->count * sizeof(float)};
+        if (steps) OC_TRY(add_tracked(&tracked, tensor->name, &norm, err));
+        if (norm)
+            views[used++] = (oc_safetensors_view){.name = tracked.item[tracked.count - 1],
+                                                  .dtype = OC_I64,
+                                                  .data = (const uint8_t *)&steps[i],
+                                                  .size = sizeof steps[i]};
     }
-    const oc_metadata metadata[] = {
-        {"model", model->entry->name}, {"classes", text.classes}, {"size", text.size},
-        {"mean", text.mean},           {"std", text.std},
-    };
-    OC_TRY(oc_safetensors_write(path, views, count, metadata, sizeof metadata / sizeof metadata[0], err));
+    OC_TRY(oc_safetensors_write(path, views, used, metadata, count, err));
 cleanup:
     oc_free(views);
+    oc_names_free(&tracked);
+    return status;
+}
+
+oc_status oc_weights_read(float *const *data, const oc_table *table, const oc_safetensors *file, oc_error *err) {
+    oc_status status = OC_OK;
+    for (size_t i = 0; i < oc_table_count(table); i++)
+        if (data[i])
+            OC_TRY(oc_safetensors_read_f32(oc_safetensors_find(file, oc_table_at(table, i)->name), data[i], err));
+cleanup:
+    return status;
+}
+
+/* Where each tensor of a network lies: *out, freed with oc_free. */
+static oc_status places_in_arena(float ***out, const oc_table *table, float *arena, oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_alloc(out, oc_table_count(table), sizeof **out, err));
+    for (size_t i = 0; i < oc_table_count(table); i++) (*out)[i] = arena + oc_table_at(table, i)->offset;
+cleanup:
+    return status;
+}
+
+oc_status oc_model_write(const oc_model *model, const float *arena, const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_origin_text text = {0};
+    float **data = NULL;
+    int64_t *steps = NULL;
+    if (model->ensemble) return oc_ensemble_write(model, path, err);
+    const oc_table *table = oc_graph_table(model->graph);
+    OC_TRY(oc_origin_write(&text, model, err));
+    OC_TRY(places_in_arena(&data, table, arena ? (float *)(uintptr_t)arena : model->weights.arena, err));
+    OC_TRY(oc_alloc(&steps, oc_table_count(table), sizeof *steps, err));
+    for (size_t i = 0; i < oc_table_count(table); i++) steps[i] = model->steps;
+    OC_TRY(oc_weights_write(path, table, data, steps, text.pair, text.pairs, err));
+cleanup:
+    oc_free(data);
+    oc_free(steps);
     oc_origin_text_free(&text);
     return status;
 }
@@ -42,19 +98,35 @@ oc_status oc_model_save(const oc_model *model, const char *path, oc_error *err) 
     return oc_model_write(model, NULL, path, err);
 }
 
-/* Copies the tensors of a file that fits into `arena`. */
-static oc_status read_tensors(float *arena, const oc_table *table, const oc_safetensors *file, oc_error *err) {
-    oc_status status = OC_OK;
-    for (size_t i = 0; i < oc_table_count(table); i++) {
-        const oc_tensor *tensor = oc_table_at(table, i);
-        OC_TRY(oc_safetensors_read_f32(oc_safetensors_find(file, tensor->name), arena + tensor->offset, err));
+int64_t oc_weights_steps(const oc_safetensors *file, const char *prefix) {
+    for (size_t i = 0; i < oc_safetensors_count(file); i++) {
+        const oc_safetensors_view *view = oc_safetensors_at(file, i);
+        int64_t steps = 0;
+        if (strncmp(view->name, prefix, strlen(prefix)) != 0) continue;
+        if (!oc_fit_ignored(view->name) || view->dtype != OC_I64 || view->size != sizeof steps) continue;
+        memcpy(&steps, view->data, sizeof steps);
+        return steps > 0 ? steps : 0;
     }
+    return 0;
+}
+
+/* Copies the tensors of a file that fits, but for those of the layer `left_out`, into `arena`. */
+static oc_status read_tensors(float *arena, const oc_table *table, const oc_safetensors *file, const char *left_out,
+                              oc_error *err) {
+    oc_status status = OC_OK;
+    float **data = NULL;
+    OC_TRY(places_in_arena(&data, table, arena, err));
+    for (size_t i = 0; i < oc_table_count(table); i++)
+        if (oc_fit_is_of(oc_table_at(table, i)->name, left_out)) data[i] = NULL;
+    OC_TRY(oc_weights_read(data, table, file, err));
 cleanup:
+    oc_free(data);
     return status;
 }
 
-oc_status oc_model_read(oc_model *model, const char *path, oc_error *err) {
+oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc_error *err) {
     oc_status status = OC_OK;
+    bool new_head = false;
     const oc_table *table = oc_graph_table(model->graph);
     const size_t arena_size = oc_table_arena_size(table);
     oc_safetensors *file = NULL;
@@ -62,10 +134,14 @@ oc_status oc_model_read(oc_model *model, const char *path, oc_error *err) {
     float *arena = NULL;
     OC_TRY(oc_safetensors_open(&file, path, err));
     OC_TRY(oc_origin_read(&origin, file, path, err));
-    OC_TRY(oc_fit_check(model, file, &origin, path, err));
+    OC_TRY(oc_fit_check(model, file, &origin, path, &new_head, err));
     OC_TRY(oc_alloc(&arena, arena_size, sizeof *arena, err));
-    OC_TRY(read_tensors(arena, table, file, err));
+    memcpy(arena, model->weights.arena, arena_size * sizeof *arena);
+    OC_TRY(read_tensors(arena, table, file, new_head ? oc_fit_head(model) : "", err));
     memcpy(model->weights.arena, arena, arena_size * sizeof *arena);
+    if (new_head)
+        oc_log_line(log, OC_LOG_INFO, "%s is for other classes: its last layer, %s, is left aside and begins anew",
+                    path, oc_fit_head(model));
     model->weights.version++;
 cleanup:
     oc_free(arena);
@@ -82,7 +158,11 @@ static oc_status build_described(oc_model **out, const oc_origin *origin, const 
         return oc_fail(err, OC_E_USAGE, path, "this weights file does not say what it is of: pass %s%s%s",
                        name ? "" : "--model NAME", !name && count == 0 ? " and " : "",
                        count == 0 ? "--classes N (a count) or FILE (a file of names)" : "");
-    const bool asked = name || count > 0 || size > 0;
+    const bool asked = name || count > 0 || size > 0 || (options && (options->stem || options->no_stem_pool));
+    oc_model_options described = options ? *options : (oc_model_options){0};
+    /* What the caller leaves open the file says; oc_fit_check sees where they contradict each other. */
+    if (!described.stem) described.stem = origin->stem;
+    described.no_stem_pool |= origin->no_stem_pool;
     if (count == 0) {
         classes = (const char *const *)origin->classes.item;
         count = origin->classes.count;
@@ -90,7 +170,7 @@ static oc_status build_described(oc_model **out, const oc_origin *origin, const 
     if (!name) name = origin->model;
     if (size == 0) size = origin->model ? origin->size : DEFAULT_SIZE;
     oc_error why = {0};
-    oc_status status = oc_model_build(out, name, classes, count, size, options, &why);
+    oc_status status = oc_model_build(out, name, classes, count, size, &described, &why);
     /* What the file alone says is no usage error of the caller. */
     if (status == OC_E_USAGE && !asked) return oc_fail(err, OC_E_FORMAT, path, "%s", why.message);
     if (status != OC_OK) return oc_fail(err, status, why.where, "%s", why.message);
@@ -106,10 +186,16 @@ oc_status oc_model_open(oc_model **out, const char *path, const char *name, cons
     *out = NULL;
     OC_TRY(oc_safetensors_open(&file, path, err));
     OC_TRY(oc_origin_read(&origin, file, path, err));
+    if (origin.model && strcmp(origin.model, OC_ENSEMBLE_NAME) == 0) {
+        status = oc_ensemble_open(out, file, &origin, path, name, classes, count, size, options, err);
+        goto cleanup;
+    }
     OC_TRY(build_described(&model, &origin, path, name, classes, count, size, options, err));
-    OC_TRY(oc_fit_check(model, file, &origin, path, err));
+    OC_TRY(oc_fit_check(model, file, &origin, path, NULL, err));
     OC_TRY(oc_model_allocate(model, err));
-    OC_TRY(read_tensors(model->weights.arena, oc_graph_table(model->graph), file, err));
+    OC_TRY(read_tensors(model->weights.arena, oc_graph_table(model->graph), file, "", err));
+    model->holdout = origin.holdout;
+    model->steps = oc_weights_steps(file, "");
     model->weights.version++;
     if (origin.model) {
         memcpy(model->mean, origin.mean, sizeof model->mean);

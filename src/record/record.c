@@ -12,9 +12,6 @@
 
 #define LOG_LINE_LIMIT 8192
 
-static const char metrics_header[] =
-    "epoch,step,train_loss,train_top1,train_top5,val_loss,val_top1,val_top5,lr,images_per_second,seconds,"
-    "elapsed_seconds,share_data,share_forward,share_backward,share_optimizer,share_validation";
 static const char steps_header[] = "step,loss,lr";
 
 struct oc_record {
@@ -47,8 +44,8 @@ oc_status oc_record_create(oc_record **out, const char *folder, int64_t step, in
     OC_TRY(oc_path_join(&metrics, folder, "metrics.csv", err));
     OC_TRY(oc_path_join(&steps, folder, "steps.csv", err));
     OC_TRY(oc_path_join(&log, folder, "log.txt", err));
-    OC_TRY(
-        oc_csv_create(&record->metrics, metrics, metrics_header, (oc_csv_keep){.rows = metrics_rows, .step = -1}, err));
+    OC_TRY(oc_csv_create(&record->metrics, metrics, oc_metrics_header, (oc_csv_keep){.rows = metrics_rows, .step = -1},
+                         err));
     OC_TRY(oc_csv_create(&record->steps, steps, steps_header, (oc_csv_keep){.rows = -1, .step = step}, err));
     OC_TRY(open_log(&record->log, log, err));
     OC_TRY(oc_events_create(&record->events, folder, step, err));

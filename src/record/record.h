@@ -18,6 +18,13 @@ typedef struct oc_metrics {
     double share_data, share_forward, share_backward, share_optimizer, share_validation; /* of `seconds`, [0, 1] */
 } oc_metrics;
 
+/* First line of metrics.csv. */
+extern const char oc_metrics_header[];
+
+/* Reads a metrics.csv into *rows (freed with oc_free), NULL when it has none; a torn last line is left out. An empty
+ * field is NaN. OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT with "file:line". */
+oc_status oc_metrics_read(oc_metrics **rows, size_t *count, const char *path, oc_error *err);
+
 typedef struct oc_record oc_record;
 
 /* Opens the record in run folder `folder` at `step` steps and `metrics_rows` rows done: rows after them are cut

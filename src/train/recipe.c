@@ -3,7 +3,6 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <inttypes.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "train/recipe_table.h"
 
@@ -22,13 +22,23 @@
 const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
     {{"model.name", OC_KEY_TEXT, 0, 0, "myresnet-small", NULL, "--model", "which model; `ocelli models` lists them"},
      PLACE(model_name)},
+    {{"model.stem", OC_KEY_CHOICE, 0, 0, "own", "own|3x3|7x7|deep", "--stem",
+      "the model's first layers: its own, one convolution of stride 1 or 2, or three; not of the own ResNets"},
+     PLACE(stem)},
+    {{"model.stem_pool", OC_KEY_BOOL, 0, 0, "true", NULL, "--no-stem-pool",
+      "max-pool behind the stem; without it, small images are seen more finely at four times the work"},
+     PLACE(stem_pool)},
+    {{"model.drop_path", OC_KEY_REAL, 0, 0.99, "0", NULL, NULL,
+      "stochastic depth: probability of leaving out the last block's branch, rising linearly from 0 at the first"},
+     PLACE(drop_path)},
+    {{"model.dropout", OC_KEY_REAL, 0, 0.99, "0", NULL, NULL, "dropout before the last linear layer"}, PLACE(dropout)},
 
     {{"data.size", OC_KEY_INT, 16, 1024, "64", NULL, "--size", "input height and width in pixels"}, PLACE(size)},
     {{"data.augment", OC_KEY_BOOL, 0, 0, "true", NULL, NULL,
       "random resized crop, flip and colour jitter of the training images"},
      PLACE(augment)},
     {{"data.holdout", OC_KEY_REAL, 0, 0.9, "0", NULL, NULL,
-      "share of each training class that becomes val where the data set has none"},
+      "share of each training class left out of train: it becomes val, or, where there is one, the split holdout"},
      PLACE(holdout)},
 
     {{"train.epochs", OC_KEY_INT, 1, 1e6, "40", NULL, "--epochs", "passes over the training images"}, PLACE(epochs)},
@@ -84,39 +94,11 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
 
 /* ---- Text and numbers ------------------------------------------------------------------------------------------- */
 
-/* A number's digits and point must not depend on the caller's locale: these two run in the "C" one. */
-static double number_from_text(const char *text, char **end) {
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = c ? uselocale(c) : (locale_t)0;
-    double number = strtod(text, end);
-    if (c) {
-        uselocale(before);
-        freelocale(c);
-    }
-    return number;
-}
-
-/* The shortest decimal that reads back as the same double; whole numbers without an exponent. */
-static void number_to_text(double number, char text[32]) {
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = c ? uselocale(c) : (locale_t)0;
-    if (fabs(number) < 1e15 && number == floor(number)) {
-        snprintf(text, 32, "%.0f", number);
-    } else {
-        for (int digits = 1; digits <= 17; digits++) {
-            snprintf(text, 32, "%.*g", digits, number);
-            if (strtod(text, NULL) == number) break;
-        }
-    }
-    if (c) {
-        uselocale(before);
-        freelocale(c);
-    }
-}
-
 static bool read_real(const char *text, double *out) {
     /* Digits only: strtod would also take "inf", "nan" and hexadecimal. */
     if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0') return false;
     char *end = NULL;
-    *out = number_from_text(text, &end);
+    *out = oc_number_read(text, &end);
     return *end == '\0' && isfinite(*out);
 }
 
@@ -220,8 +202,8 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
     bool numeric = key->type == OC_KEY_INT || key->type == OC_KEY_REAL;
     if (numeric && !(number >= key->min && number <= key->max)) {
         char low[32], high[32];
-        number_to_text(key->min, low);
-        number_to_text(key->max, high);
+        oc_number_write(key->min, low);
+        oc_number_write(key->max, high);
         return oc_fail(err, OC_E_USAGE, where, "%s = %.100s is out of range: it goes from %s to %s", key->key, value,
                        low, high);
     }
@@ -233,7 +215,7 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
     char canonical[32];
     const char *text = value;
     if (key->type == OC_KEY_INT) snprintf(canonical, sizeof canonical, "%" PRId64, (int64_t)number);
-    if (key->type == OC_KEY_REAL) number_to_text(number == 0 ? 0 : number, canonical); /* no "-0" */
+    if (key->type == OC_KEY_REAL) oc_number_write(number == 0 ? 0 : number, canonical); /* no "-0" */
     if (numeric) text = canonical;
     char *copy = NULL;
     status = oc_strdup(&copy, text, err);
@@ -308,6 +290,13 @@ cleanup:
 
 oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe) {
     return recipe->values;
+}
+
+oc_model_options oc_recipe_model_options(const oc_recipe_values *values) {
+    return (oc_model_options){.stem = values->stem,
+                              .no_stem_pool = !values->stem_pool,
+                              .drop_path = values->drop_path,
+                              .dropout = values->dropout};
 }
 
 oc_status oc_recipe_compare(const oc_recipe *saved, const oc_recipe *given, const char *where, oc_error *err) {

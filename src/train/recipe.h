@@ -3,10 +3,14 @@
 #define OC_TRAIN_RECIPE_H
 
 #include "ocelli/recipe.h"
+#include "train/yaml.h"
 
 /* What code reads: filled by oc_recipe_values from a recipe; text is owned by the recipe. */
 typedef struct oc_recipe_values {
     const char *model_name;
+    const char *stem;
+    bool stem_pool;
+    double drop_path, dropout;
     int64_t size;
     bool augment;
     double holdout;
@@ -27,6 +31,9 @@ typedef struct oc_recipe_values {
 } oc_recipe_values;
 oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe);
 
+/* What the recipe says of the model's variant; text is owned by the recipe. */
+oc_model_options oc_recipe_model_options(const oc_recipe_values *values);
+
 /* *out = a copy. */
 oc_status oc_recipe_copy(oc_recipe **out, const oc_recipe *recipe, oc_error *err);
 
@@ -36,6 +43,16 @@ oc_status oc_recipe_compare(const oc_recipe *saved, const oc_recipe *given, cons
 
 /* As oc_recipe_load, from `size` bytes of YAML. `where` names them in errors ("file" of "file:line"). */
 oc_status oc_recipe_load_memory(oc_recipe *recipe, const char *yaml, size_t size, const char *where, oc_error *err);
+
+/* Receives one setting: its key (static text), its value as written, and "file:line". What it returns other than OC_OK
+ * ends the reading and is returned. */
+typedef oc_status (*oc_on_setting)(void *user, const char *key, const char *value, const char *where, oc_error *err);
+
+/* Passes on every setting that the mapping `map` of the file `where` states, nested or dotted, in the order of the
+ * file. OC_E_USAGE with "file:line": an unknown key or group (with the nearest), a list for a value, a key set twice.
+ * Values are not looked at. */
+oc_status oc_recipe_settings(const oc_yaml_node *map, const char *where, oc_on_setting on_setting, void *user,
+                             oc_error *err);
 
 /* *out = the whole recipe as YAML, as oc_recipe_save writes it; freed with oc_free. */
 oc_status oc_recipe_text(const oc_recipe *recipe, char **out, oc_error *err);

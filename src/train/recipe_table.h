@@ -4,7 +4,7 @@
 
 #include "train/recipe.h"
 
-#define OC_RECIPE_KEYS 24
+#define OC_RECIPE_KEYS 28
 #define OC_RECIPE_TEXT_MAX 255 /* bytes of one value */
 
 /* A row of the table. */

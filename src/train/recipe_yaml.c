@@ -1,79 +1,23 @@
 /* Recipes from YAML: nested mappings ("optimizer:" with "lr: 0.001" in it) and dotted keys ("optimizer.lr: 0.001"),
- * nothing else of YAML. Every error names file and line. The positions come from libyaml's events; types, ranges and
- * choices from the recipe's table. */
-#include <stdarg.h>
+ * nothing else of YAML. Every error names file and line; types, ranges and choices are the recipe's table's. */
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "train/recipe_table.h"
+#include "train/yaml.h"
 
-#define FILE_LIMIT (1u << 20) /* bytes; a recipe is a few kilobytes */
-#define DEPTH_LIMIT 8
-#define PREFIX_SIZE 256
+#define NAME_SIZE 256
 
-typedef struct reader {
-    yaml_parser_t parser;
-    const char *text;
-    size_t size;
-    const char *where;               /* the file's name */
-    oc_recipe *recipe;               /* filled */
-    size_t line_of[OC_RECIPE_KEYS];  /* where each key was set; 0: not yet */
-    char prefix[PREFIX_SIZE];        /* of the mapping being read: "optimizer." */
-    size_t prefix_size[DEPTH_LIMIT]; /* of the mappings around it */
-    int depth;                       /* open mappings */
-} reader;
-
-/* Fails at a line (from 1) of the file. */
-__attribute__((format(printf, 4, 5))) static oc_status fail_at(const reader *r, size_t line, oc_error *err,
-                                                               const char *format, ...) {
-    char where[OC_ERROR_WHERE_SIZE], message[OC_ERROR_MESSAGE_SIZE];
-    snprintf(where, sizeof where, "%.900s:%zu", r->where, line);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    return oc_fail(err, OC_E_USAGE, where, "%s", message);
-}
-
-/* True when line `number` (from 1) is indented by a tab, which YAML forbids and libyaml reports obscurely. */
-static bool indented_by_tab(const reader *r, size_t number) {
-    const char *at = r->text, *end = r->text + r->size;
-    for (size_t line = 1; line < number && at < end; line++) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        if (!newline) return false;
-        at = newline + 1;
-    }
-    while (at < end && *at == ' ') at++;
-    return at < end && *at == '\t';
-}
-
-static oc_status next_event(reader *r, yaml_event_t *event, oc_error *err) {
-    if (yaml_parser_parse(&r->parser, event)) return OC_OK;
-    if (r->parser.error == YAML_MEMORY_ERROR) return oc_fail(err, OC_E_MEMORY, r->where, "out of memory");
-    size_t line = r->parser.problem_mark.line + 1;
-    if (indented_by_tab(r, line)) return fail_at(r, line, err, "indented by a tab: YAML takes spaces only");
-    return fail_at(r, line, err, "not YAML: %s%s%s", r->parser.problem ? r->parser.problem : "unreadable",
-                   r->parser.context ? " " : "", r->parser.context ? r->parser.context : "");
-}
-
-/* Line of an event, from 1. */
-static size_t line_of(const yaml_event_t *event) {
-    return event->start_mark.line + 1;
-}
-
-/* Refuses what a recipe has no use for: tags and anchors, and texts with a NUL inside. */
-static oc_status check_scalar(const reader *r, const yaml_event_t *event, oc_error *err) {
-    const char *text = (const char *)event->data.scalar.value;
-    if (event->data.scalar.anchor) return fail_at(r, line_of(event), err, "anchors and aliases are not for recipes");
-    if (event->data.scalar.tag) return fail_at(r, line_of(event), err, "tags are not for recipes");
-    if (strlen(text) != event->data.scalar.length) return fail_at(r, line_of(event), err, "a NUL inside a text");
-    return OC_OK;
-}
+typedef struct walk {
+    const char *where;
+    oc_on_setting on_setting;
+    void *user;
+    size_t line_of[OC_RECIPE_KEYS]; /* where each key was set; 0: not yet */
+} walk;
 
 /* True when some key of the table starts with `prefix` ("optimizer."). */
 static bool is_group(const char *prefix) {
@@ -82,18 +26,11 @@ static bool is_group(const char *prefix) {
     return false;
 }
 
-/* Opens the mapping that belongs to `key`, whose full name is `full`. */
-static oc_status open_group(reader *r, const char *full, size_t line, oc_error *err) {
-    char prefix[PREFIX_SIZE + 1];
-    snprintf(prefix, sizeof prefix, "%s.", full);
-    if (is_group(prefix) && r->depth < DEPTH_LIMIT) {
-        r->prefix_size[r->depth++] = strlen(r->prefix);
-        memcpy(r->prefix, prefix, strlen(prefix) + 1);
-        return OC_OK;
-    }
+/* `full`, to which a mapping is given, is no group of keys. */
+static oc_status fail_group(const walk *w, const char *full, size_t line, oc_error *err) {
     for (size_t i = 0; i < OC_RECIPE_KEYS; i++)
         if (strcmp(oc_recipe_rows[i].key.key, full) == 0)
-            return fail_at(r, line, err, "%s takes one value, not a mapping", full);
+            return oc_yaml_fail(w->where, line, err, "%s takes one value, not a mapping", full);
     /* The groups, for the nearest and the list. */
     char groups[OC_RECIPE_KEYS][32], list[OC_RECIPE_KEYS * 34] = "";
     const char *names[OC_RECIPE_KEYS];
@@ -109,136 +46,78 @@ static oc_status open_group(reader *r, const char *full, size_t line, oc_error *
         count++;
     }
     const char *nearest = oc_text_nearest(full, names, count);
-    if (nearest) return fail_at(r, line, err, "unknown group \"%.100s\": did you mean %s?", full, nearest);
-    return fail_at(r, line, err, "unknown group \"%.100s\": the groups are %s", full, list);
+    if (nearest) return oc_yaml_fail(w->where, line, err, "unknown group \"%.100s\": did you mean %s?", full, nearest);
+    return oc_yaml_fail(w->where, line, err, "unknown group \"%.100s\": the groups are %s", full, list);
 }
 
-/* Sets key `full` to what the value event says. */
-static oc_status set_key(reader *r, const char *full, size_t key_line, const yaml_event_t *value, oc_error *err) {
+/* One setting: key `full` and its value. */
+static oc_status take(walk *w, const char *full, const oc_yaml_node *node, oc_error *err) {
     char where[OC_ERROR_WHERE_SIZE];
-    snprintf(where, sizeof where, "%.900s:%zu", r->where, key_line);
+    snprintf(where, sizeof where, "%.900s:%zu", w->where, node->key_line);
     int index = oc_recipe_row_find(full, where, err);
     if (index < 0) return OC_E_USAGE;
-    if (value->type == YAML_SEQUENCE_START_EVENT)
-        return fail_at(r, line_of(value), err, "%s takes one value, not a list", full);
-    oc_status status = check_scalar(r, value, err);
-    if (status != OC_OK) return status;
-    if (r->line_of[index] != 0)
-        return fail_at(r, key_line, err, "%s is already set in line %zu", full, r->line_of[index]);
-    r->line_of[index] = key_line;
-    return oc_recipe_row_set(r->recipe, index, (const char *)value->data.scalar.value, where, err);
+    if (node->kind != OC_YAML_TEXT)
+        return oc_yaml_fail(w->where, node->line, err, "%s takes one value, not a list", full);
+    if (w->line_of[index] != 0)
+        return oc_yaml_fail(w->where, node->key_line, err, "%s is already set in line %zu", full, w->line_of[index]);
+    w->line_of[index] = node->key_line;
+    return w->on_setting(w->user, oc_recipe_rows[index].key.key, node->text, where, err);
 }
 
-/* Reads what stands after the key `key_event` (its value, or the start of a mapping). */
-static oc_status read_entry(reader *r, const yaml_event_t *key_event, oc_error *err) {
-    yaml_event_t value = {0};
+/* The settings in a mapping whose keys are preceded by `prefix` ("", "optimizer."). */
+static oc_status walk_map(walk *w, const oc_yaml_node *map, const char *prefix, oc_error *err) {
     oc_status status = OC_OK;
-    const char *key = (const char *)key_event->data.scalar.value;
-    size_t line = line_of(key_event);
-    char full[PREFIX_SIZE];
-    OC_TRY(check_scalar(r, key_event, err));
-    int full_size = snprintf(full, sizeof full, "%s%s", r->prefix, key);
-    if (full_size < 0 || full_size >= PREFIX_SIZE - 1) {
-        status = fail_at(r, line, err, "a key of this length is in no recipe");
-        goto cleanup;
-    }
-    OC_TRY(next_event(r, &value, err));
-    if (value.type == YAML_ALIAS_EVENT)
-        status = fail_at(r, line_of(&value), err, "anchors and aliases are not for recipes");
-    else if (value.type == YAML_MAPPING_START_EVENT)
-        status = value.data.mapping_start.anchor
-                     ? fail_at(r, line_of(&value), err, "anchors and aliases are not for recipes")
-                     : open_group(r, full, line, err);
-    else
-        status = set_key(r, full, line, &value, err);
-cleanup:
-    yaml_event_delete(&value);
-    return status;
-}
-
-/* Reads mappings until the outermost ends. */
-static oc_status read_mappings(reader *r, oc_error *err) {
-    oc_status status = OC_OK;
-    yaml_event_t event = {0};
-    while (r->depth > 0) {
-        yaml_event_delete(&event);
-        OC_TRY(next_event(r, &event, err));
-        switch (event.type) {
-        case YAML_SCALAR_EVENT:
-            OC_TRY(read_entry(r, &event, err));
-            break;
-        case YAML_MAPPING_END_EVENT:
-            r->prefix[r->prefix_size[--r->depth]] = '\0';
-            break;
-        case YAML_ALIAS_EVENT:
-            status = fail_at(r, line_of(&event), err, "anchors and aliases are not for recipes");
-            goto cleanup;
-        default:
-            status = fail_at(r, line_of(&event), err, "a key must be a plain word");
-            goto cleanup;
-        }
-    }
-cleanup:
-    yaml_event_delete(&event);
-    return status;
-}
-
-/* Reads the stream: one document, which is a mapping. */
-static oc_status read_stream(reader *r, oc_error *err) {
-    oc_status status = OC_OK;
-    yaml_event_t event = {0};
-    bool found = false;
-    for (;;) {
-        yaml_event_delete(&event);
-        OC_TRY(next_event(r, &event, err));
-        switch (event.type) {
-        case YAML_STREAM_START_EVENT:
-        case YAML_DOCUMENT_END_EVENT:
-            break;
-        case YAML_DOCUMENT_START_EVENT:
-            if (found) {
-                status = fail_at(r, line_of(&event), err, "a second document: a recipe is one");
-                goto cleanup;
+    for (size_t i = 0; i < map->count; i++) {
+        const oc_yaml_node *node = &map->child[i];
+        char full[NAME_SIZE];
+        int size = snprintf(full, sizeof full - 1, "%s%s", prefix, node->key);
+        if (size < 0 || size >= NAME_SIZE - 1)
+            return oc_yaml_fail(w->where, node->key_line, err, "a key of this length is in no recipe");
+        if (node->kind == OC_YAML_MAP) {
+            full[size] = '.';
+            full[size + 1] = '\0';
+            if (!is_group(full)) {
+                full[size] = '\0';
+                return fail_group(w, full, node->key_line, err);
             }
-            found = true;
-            break;
-        case YAML_MAPPING_START_EVENT:
-            r->prefix_size[r->depth++] = 0;
-            OC_TRY(read_mappings(r, err));
-            break;
-        case YAML_STREAM_END_EVENT:
-            if (!found) status = fail_at(r, 1, err, "no setting in it: a recipe is a mapping, \"optimizer.lr: 0.001\"");
-            goto cleanup;
-        default:
-            status = fail_at(r, line_of(&event), err, "a recipe is a mapping, \"optimizer.lr: 0.001\"");
-            goto cleanup;
+            OC_TRY(walk_map(w, node, full, err));
+        } else {
+            OC_TRY(take(w, full, node, err));
         }
     }
 cleanup:
-    yaml_event_delete(&event);
     return status;
+}
+
+oc_status oc_recipe_settings(const oc_yaml_node *map, const char *where, oc_on_setting on_setting, void *user,
+                             oc_error *err) {
+    walk w = {.where = where, .on_setting = on_setting, .user = user};
+    return walk_map(&w, map, "", err);
+}
+
+static oc_status set_in_recipe(void *user, const char *key, const char *value, const char *where, oc_error *err) {
+    return oc_recipe_set(user, key, value, where, err);
 }
 
 oc_status oc_recipe_load_memory(oc_recipe *recipe, const char *yaml, size_t size, const char *where, oc_error *err) {
     oc_status status = OC_OK;
-    reader r = {.text = yaml, .size = size, .where = where};
-    bool parser = false;
-    OC_TRY(oc_recipe_copy(&r.recipe, recipe, err));
-    parser = yaml_parser_initialize(&r.parser);
-    if (!parser) {
-        status = oc_fail(err, OC_E_MEMORY, where, "out of memory");
+    oc_yaml_node *root = NULL;
+    oc_recipe *copy = NULL;
+    OC_TRY(oc_yaml_parse(&root, yaml, size, where, err));
+    if (!root || root->kind != OC_YAML_MAP) {
+        status = oc_yaml_fail(where, root ? root->line : 1, err, "%sa recipe is a mapping, \"optimizer.lr: 0.001\"",
+                              root ? "" : "no setting in it: ");
         goto cleanup;
     }
-    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)yaml, size);
-    OC_TRY(read_stream(&r, err));
+    OC_TRY(oc_recipe_copy(&copy, recipe, err));
+    OC_TRY(oc_recipe_settings(root, where, set_in_recipe, copy, err));
     /* All of it was good: the copy becomes the recipe. */
     oc_recipe before = *recipe;
-    *recipe = *r.recipe;
-    *r.recipe = before;
+    *recipe = *copy;
+    *copy = before;
 cleanup:
-    if (parser) yaml_parser_delete(&r.parser);
-    oc_recipe_destroy(&r.recipe);
+    oc_yaml_destroy(&root);
+    oc_recipe_destroy(&copy);
     return status;
 }
 
@@ -246,7 +125,7 @@ oc_status oc_recipe_load(oc_recipe *recipe, const char *path, oc_error *err) {
     oc_status status = OC_OK;
     char *text = NULL;
     size_t size = 0;
-    OC_TRY(oc_file_read(&text, &size, path, FILE_LIMIT, err));
+    OC_TRY(oc_file_read(&text, &size, path, OC_YAML_LIMIT, err));
     OC_TRY(oc_recipe_load_memory(recipe, text, size, path, err));
 cleanup:
     oc_free(text);

@@ -159,14 +159,16 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
     oc_status status = OC_OK;
     const oc_recipe_values *values = &trainer->values;
     const oc_names *classes = oc_dataset_classes(trainer->dataset);
+    const oc_model_options options = oc_recipe_model_options(values);
     OC_TRY(oc_model_create(&trainer->model, values->model_name, (const char *const *)classes->item, classes->count,
-                           values->size, NULL, err));
+                           values->size, &options, err));
     oc_model *model = trainer->model;
+    model->holdout = values->holdout;
     oc_model_init(model, values->seed);
     size_t count = oc_table_arena_size(oc_graph_table(model->graph));
     OC_TRY(set_text(&trainer->about[ABOUT_START], err, "random weights"));
     if (trainer->options.weights) {
-        OC_TRY(oc_model_read(model, trainer->options.weights, err));
+        OC_TRY(oc_model_read(model, trainer->options.weights, &trainer->options.log, err));
         OC_TRY(set_text(&trainer->about[ABOUT_START], err, "weights %016" PRIx64,
                         XXH3_64bits(model->weights.arena, count * sizeof(float))));
         OC_TRY(check_about(trainer, state, ABOUT_START, "the first weights", err));
@@ -370,6 +372,7 @@ oc_status oc_trainer_save(oc_trainer *trainer, oc_error *err) {
     OC_TRY(oc_trainer_check_finite(trainer, err));
     oc_trainer_account(trainer);
     OC_TRY(oc_record_sync(trainer->record, err));
+    trainer->model->steps = trainer->position.step;
     OC_TRY(oc_model_write(trainer->model, trainer->average.arena, trainer->folder.last, err));
     OC_TRY(oc_checkpoint_write(trainer->folder.state, &trainer->position, trainer->arenas, trainer->arena_count, about,
                                OC_TRAINER_ABOUT, err));

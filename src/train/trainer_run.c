@@ -164,6 +164,7 @@ static oc_status validate(oc_trainer *trainer, oc_error *err) {
     oc_metrics row = metrics_row(trainer);
     OC_TRY(oc_record_epoch(trainer->record, &row, err));
     log_row(trainer, &row);
+    trainer->model->steps = p->step;
     if (better) OC_TRY(oc_model_write(trainer->model, trainer->average.arena, trainer->folder.best, err));
     oc_train_status told = oc_trainer_status(trainer);
     told.validating = false;
@@ -219,6 +220,7 @@ static oc_status train_step(oc_trainer *trainer, oc_error *err) {
                     oc_plan_src(trainer->plan), &targets);
     double filled = oc_clock_seconds();
 
+    oc_plan_set_draw(trainer->plan, values->seed, p->step);
     OC_TRY(oc_plan_forward(trainer->plan, &model->weights, err));
     oc_soft_labels labels = {targets.rows, targets.lambda, targets.label, targets.lambda < 1 ? targets.mixed : NULL};
     oc_score score = {0};

@@ -52,10 +52,11 @@ void test_jpeg_write(const char *path, int width, int height, int seed, test_jpe
 }
 
 void test_png_write(const char *path, int width, int height, int seed, test_png_kind kind) {
-    static const int bytes[] = {3, 1, 2, 1, 4, 6};
+    static const int bytes[] = {3, 1, 2, 1, 4, 6, 3};
     static const uint8_t types[] = {SPNG_COLOR_TYPE_TRUECOLOR,       SPNG_COLOR_TYPE_GRAYSCALE,
                                     SPNG_COLOR_TYPE_GRAYSCALE_ALPHA, SPNG_COLOR_TYPE_INDEXED,
-                                    SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, SPNG_COLOR_TYPE_TRUECOLOR};
+                                    SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, SPNG_COLOR_TYPE_TRUECOLOR,
+                                    SPNG_COLOR_TYPE_TRUECOLOR};
     const size_t count = (size_t)width * (size_t)height, size = count * (size_t)bytes[kind];
     unsigned char *pixels = malloc(size);
     spng_ctx *png = spng_ctx_new(SPNG_CTX_ENCODER);
@@ -66,14 +67,15 @@ void test_png_write(const char *path, int width, int height, int seed, test_png_
     int error;
     assert_non_null(pixels);
     for (size_t i = 0; i < count; i++) {
-        const int x = (int)(i % (size_t)width), y = (int)(i / (size_t)width);
+        const int column = (int)(i % (size_t)width), y = (int)(i / (size_t)width);
+        const int x = kind == TEST_PNG_MIRROR ? width - 1 - column : column;
         uint8_t *p = pixels + i * (size_t)bytes[kind];
         const uint8_t alpha = test_pixel(x, y, 1, seed + 1);
         p[0] = test_pixel(x, y, 0, seed);
         if (kind == TEST_PNG_PALETTE) p[0] %= 16;
         if (kind == TEST_PNG_GREY_ALPHA) p[1] = alpha;
         if (kind == TEST_PNG_RGBA) p[3] = alpha;
-        if (kind == TEST_PNG_RGB || kind == TEST_PNG_RGBA)
+        if (kind == TEST_PNG_RGB || kind == TEST_PNG_RGBA || kind == TEST_PNG_MIRROR)
             for (int c = 1; c < 3; c++) p[c] = test_pixel(x, y, c, seed);
         if (kind == TEST_PNG_RGB16)
             for (int c = 0; c < 3; c++) {

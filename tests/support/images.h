@@ -14,7 +14,8 @@ typedef enum test_png_kind {
     TEST_PNG_GREY_ALPHA,
     TEST_PNG_PALETTE,
     TEST_PNG_RGBA,
-    TEST_PNG_RGB16
+    TEST_PNG_RGB16,
+    TEST_PNG_MIRROR
 } test_png_kind;
 
 /* Channel c of pixel (x, y) of the image `seed`: what the lossless files hold, a smooth pattern. */
@@ -22,7 +23,8 @@ uint8_t test_pixel(int x, int y, int c, int seed);
 
 void test_jpeg_write(const char *path, int width, int height, int seed, test_jpeg_kind kind);
 /* Grey kinds hold channel 0, alpha is channel 1 of the next seed, the palette has colours test_pixel(i, 0, c, seed) and
- * the indices are channel 0 modulo 16, 16-bit samples have a high byte of test_pixel. */
+ * the indices are channel 0 modulo 16, 16-bit samples have a high byte of test_pixel; the mirror image is
+ * that of the same seed's RGB. */
 void test_png_write(const char *path, int width, int height, int seed, test_png_kind kind);
 void test_text_write(const char *path, const char *text);
 

@@ -75,6 +75,46 @@ int net_max_pool(net *n, int src, int64_t kernel, int64_t stride, int64_t pad) {
                 oc_op_max_pool(n->graph, n->value[src], kernel, stride, pad));
 }
 
+int net_avg_pool(net *n, int src, int64_t kernel, int64_t stride, int64_t pad, bool ceil) {
+    return both(n, tape_avg_pool(n->tape, src, kernel, stride, pad, ceil),
+                oc_op_avg_pool(n->graph, n->value[src], kernel, stride, pad, ceil));
+}
+
+int net_global_pool(net *n, int src) {
+    return both(n, tape_global_pool(n->tape, src), oc_op_global_pool(n->graph, n->value[src]));
+}
+
+int net_slice(net *n, int src, int64_t begin, int64_t count) {
+    return both(n, tape_slice(n->tape, src, begin, count), oc_op_slice(n->graph, n->value[src], begin, count));
+}
+
+int net_subsample(net *n, int src, int64_t stride) {
+    return both(n, tape_subsample(n->tape, src, stride), oc_op_subsample(n->graph, n->value[src], stride));
+}
+
+int net_sigmoid(net *n, int src) {
+    return both(n, tape_sigmoid(n->tape, src), oc_op_sigmoid(n->graph, n->value[src]));
+}
+
+int net_scale(net *n, int src, int gate) {
+    return both(n, tape_scale(n->tape, src, gate), oc_op_scale(n->graph, n->value[src], n->value[gate]));
+}
+
+int net_select(net *n, int a, int b, int scores) {
+    return both(n, tape_select(n->tape, a, b, scores),
+                oc_op_select(n->graph, n->value[a], n->value[b], n->value[scores]));
+}
+
+int net_drop_path(net *n, int src, double p) {
+    oc_value value = oc_op_drop_path(n->graph, n->value[src], p);
+    return both(n, tape_drop(n->tape, src, p, false, (uint32_t)value), value);
+}
+
+int net_dropout(net *n, int src, double p) {
+    oc_value value = oc_op_dropout(n->graph, n->value[src], p);
+    return both(n, tape_drop(n->tape, src, p, true, (uint32_t)value), value);
+}
+
 int net_flatten(net *n, int src) {
     return both(n, tape_flatten(n->tape, src), oc_op_flatten(n->graph, n->value[src]));
 }
@@ -296,7 +336,11 @@ void net_check(net *n, const char *what, net_errors *errors) {
     oc_plan *plan = make_plan(n, &s, OC_PLAN_TRAIN, what);
     check_train(n, &s, plan, what, errors);
     if (n->smooth) check_differences(n, what, errors);
-    /* Other numbers: nothing of the first step may be left, in gradients or in the plan's copies of the weights. */
+    /* Other numbers: nothing of the first step may be left, in gradients or in the plan's copies of the weights; what
+     * is dropped was drawn from (0, 0) so far. */
+    n->tape->seed = 99;
+    n->tape->step = 1 << 20;
+    oc_plan_set_draw(plan, n->tape->seed, n->tape->step);
     draw_input(n);
     draw_params(n);
     load_weights(n, &s);
@@ -312,4 +356,18 @@ void net_check(net *n, const char *what, net_errors *errors) {
     tape_destroy(n->tape);
     free(s.weights.arena);
     free(s.gradients);
+}
+
+void net_report(const char *op, int cases, unsigned seed, const net_errors *e) {
+    print_message("  %-10s %3d cases, seed %u: errors infer %.2g, train %.2g, running %.2g, gradients %.2g; "
+                  "finite differences %.2g\n",
+                  op, cases, seed, e->infer, e->train, e->running, e->gradients, e->differences);
+}
+
+int64_t net_pick(oc_random *random, int64_t low, int64_t high) {
+    return low + (int64_t)oc_random_below(random, (uint32_t)(high - low + 1));
+}
+
+int64_t net_pick_of(oc_random *random, const int64_t *list, size_t count) {
+    return list[oc_random_below(random, (uint32_t)count)];
 }

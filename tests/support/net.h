@@ -32,6 +32,15 @@ int net_batch_norm(net *n, const char *name, int src);
 int net_relu(net *n, int src);
 int net_add(net *n, int a, int b);
 int net_max_pool(net *n, int src, int64_t kernel, int64_t stride, int64_t pad);
+int net_avg_pool(net *n, int src, int64_t kernel, int64_t stride, int64_t pad, bool ceil);
+int net_global_pool(net *n, int src);
+int net_slice(net *n, int src, int64_t begin, int64_t count);
+int net_subsample(net *n, int src, int64_t stride);
+int net_sigmoid(net *n, int src);
+int net_scale(net *n, int src, int gate);
+int net_select(net *n, int a, int b, int scores);
+int net_drop_path(net *n, int src, double p);
+int net_dropout(net *n, int src, double p);
 int net_flatten(net *n, int src);
 int net_linear(net *n, const char *name, int src, int64_t out);
 
@@ -45,5 +54,14 @@ typedef struct net_errors {
  * forward. Fails the test beyond the tolerances. `what` names the case in messages. Destroys the net. Adds the errors
  * to *errors. */
 void net_check(net *n, const char *what, net_errors *errors);
+
+/* Prints what the cases of an operator came to. */
+void net_report(const char *op, int cases, unsigned seed, const net_errors *errors);
+
+/* For the shapes of cases: an integer in [low, high], and one of a list. */
+int64_t net_pick(oc_random *random, int64_t low, int64_t high);
+int64_t net_pick_of(oc_random *random, const int64_t *list, size_t count);
+#define NET_PICK(random, ...)                                                                                          \
+    net_pick_of(random, (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
 #endif

@@ -138,6 +138,44 @@ static void run_max_pool(tape *t, tape_node *d, bool backward) {
             }
 }
 
+/* Averages over what of each window lies in the image; a global pool is one window over all. */
+static void run_average(tape *t, tape_node *d, bool backward) {
+    tape_node *s = &t->node[d->a];
+    const bool all = d->op == TAPE_GLOBAL_POOL;
+    for (int64_t plane = 0; plane < t->batch * d->c; plane++)
+        for (int64_t y = 0; y < d->h; y++)
+            for (int64_t x = 0; x < d->w; x++) {
+                const size_t p = (size_t)((plane * d->h + y) * d->w + x);
+                const int64_t top = y * d->stride - d->pad, left = x * d->stride - d->pad;
+                double sum = 0, count = 0;
+                for (int pass = 0; pass < 1 + backward; pass++)
+                    for (int64_t sy = 0; sy < s->h; sy++)
+                        for (int64_t sx = 0; sx < s->w; sx++) {
+                            if (!all && (sy < top || sy >= top + d->kernel || sx < left || sx >= left + d->kernel))
+                                continue;
+                            const int64_t at = (plane * s->h + sy) * s->w + sx;
+                            if (pass == 0) sum += s->value[at], count++;
+                            if (pass == 1) s->diff[at] += d->diff[p] / count;
+                        }
+                if (!backward) d->value[p] = sum / count;
+            }
+}
+
+/* Copies: of every stride-th pixel, or of the channels from `begin` on. */
+static void run_pick(tape *t, tape_node *d, bool backward) {
+    tape_node *s = &t->node[d->a];
+    const int64_t step = d->op == TAPE_SUBSAMPLE ? d->stride : 1;
+    for (size_t p = 0; p < d->count; p++) {
+        const int64_t i = (int64_t)p, x = i % d->w, y = i / d->w % d->h, c = i / (d->w * d->h) % d->c;
+        const int64_t n = i / (d->w * d->h * d->c);
+        const int64_t at = ((n * s->c + c + d->begin) * s->h + y * step) * s->w + x * step;
+        if (backward)
+            s->diff[at] += d->diff[p];
+        else
+            d->value[p] = s->value[at];
+    }
+}
+
 static void forward_linear(tape *t, tape_node *d) {
     const tape_node *s = &t->node[d->a];
     for (int64_t n = 0; n < t->batch; n++)
@@ -177,6 +215,20 @@ void tape_forward(tape *t, bool train, bool update) {
         case TAPE_MAX_POOL:
             run_max_pool(t, d, false);
             break;
+        case TAPE_AVG_POOL:
+        case TAPE_GLOBAL_POOL:
+            run_average(t, d, false);
+            break;
+        case TAPE_SLICE:
+        case TAPE_SUBSAMPLE:
+            run_pick(t, d, false);
+            break;
+        case TAPE_SIGMOID:
+        case TAPE_SCALE:
+        case TAPE_SELECT:
+        case TAPE_DROP:
+            tape_forward_gate(t, d, train);
+            break;
         case TAPE_LINEAR:
             forward_linear(t, d);
             break;
@@ -210,6 +262,20 @@ void tape_backward(tape *t) {
             break;
         case TAPE_MAX_POOL:
             run_max_pool(t, d, true);
+            break;
+        case TAPE_AVG_POOL:
+        case TAPE_GLOBAL_POOL:
+            run_average(t, d, true);
+            break;
+        case TAPE_SLICE:
+        case TAPE_SUBSAMPLE:
+            run_pick(t, d, true);
+            break;
+        case TAPE_SIGMOID:
+        case TAPE_SCALE:
+        case TAPE_SELECT:
+        case TAPE_DROP:
+            tape_backward_gate(t, d);
             break;
         case TAPE_LINEAR:
             backward_linear(t, d);

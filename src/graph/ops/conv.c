@@ -61,7 +61,8 @@ typedef struct conv_case {
     oc_conv_spec spec;
     oc_layout src, dst; /* as they arrive and leave; dst is the blocked one until it is settled */
     bool dense;         /* blocked layouts are best, whatever oneDNN would choose */
-    oc_layout src_any, dst_any, weights_any;
+    bool winograd;      /* by our own kernels, in all passes */
+    oc_layout src_blocked, src_any, dst_any, weights_any;
     oc_layout weights, bias; /* plain */
 } conv_case;
 
@@ -87,6 +88,10 @@ static void conv_case_fill(conv_case *c, oc_lower *lower, const oc_node *node) {
     c->spec.training = oc_lower_training(lower);
     c->spec.posts = conv->posts;
     for (int i = 0; i < conv->posts; i++) c->spec.post[i] = conv->post[i];
+    c->src_blocked = oc_layout_blocked(dtype, &src);
+    c->winograd = oc_winograd_is_faster(&c->spec, &c->src_blocked, &c->weights, &c->dst);
+    /* What is added must lie as the result does. */
+    for (int i = 1; i < node->inputs; i++) c->winograd &= oc_layout_equal(oc_lower_src_layout(lower, node, i), &c->dst);
 }
 
 /* Whether a work is what dense convolutions should be: a direct kernel, not one by way of matrix multiplication. */
@@ -149,12 +154,12 @@ static oc_status choose_forward(oc_work **out, oc_lower *lower, const oc_node *n
     oc_engine *engine = oc_lower_engine(lower);
     const char *layer = oc_lower_layer(lower, node);
     const oc_layout *bias = conv->conv.bias || conv->folded ? &c->bias : NULL;
-    oc_shape shape = oc_layout_shape(&c->src);
     /* What is added must lie as the result does, and it is there already. */
     const oc_layout added = node->inputs > 1 ? *oc_lower_src_layout(lower, node, 1) : c->dst_any;
+    if (c->winograd)
+        return oc_winograd_forward_create(out, engine, layer, &c->spec, &c->src_blocked, bias != NULL, &c->dst, err);
     if (c->dense) {
-        const oc_layout blocked = oc_layout_blocked(oc_lower_dtype(lower), &shape);
-        const oc_layout *try[] = {&c->src, &blocked}, *dst = node->inputs > 1 ? &added : &c->dst;
+        const oc_layout *try[] = {&c->src, &c->src_blocked}, *dst = node->inputs > 1 ? &added : &c->dst;
         for (int i = 0; i < 2; i++) {
             (void)oc_conv_forward_create(out, engine, layer, &c->spec, try[i], &c->weights_any, bias, dst, NULL);
             if (*out && direct(*out)) return OC_OK;
@@ -213,9 +218,12 @@ static oc_status conv_backward_weights(oc_lower *lower, const oc_node *node, con
     const char *layer = oc_lower_layer(lower, node);
     const oc_layout *bias = conv->conv.bias ? &c->bias : NULL;
     const oc_layout *src = oc_work_layout(kept->forward, OC_SLOT_SRC);
-    (void)oc_conv_backward_weights_create(&as_it_is, engine, layer, &c->spec, src, &c->weights_any, bias, &c->dst,
-                                          kept->forward, NULL);
-    if (!as_it_is || !c->dense || !direct(as_it_is))
+    if (c->winograd)
+        OC_TRY(oc_winograd_backward_weights_create(&as_it_is, engine, layer, src, bias != NULL, &c->dst, err));
+    else
+        (void)oc_conv_backward_weights_create(&as_it_is, engine, layer, &c->spec, src, &c->weights_any, bias, &c->dst,
+                                              kept->forward, NULL);
+    if (!as_it_is || !c->dense || !(c->winograd || direct(as_it_is)))
         status = oc_conv_backward_weights_create(&work, engine, layer, &c->spec, &c->src_any, &c->weights_any, bias,
                                                  &c->dst_any, kept->forward, as_it_is ? NULL : err);
     if (!work && !as_it_is) goto cleanup;
@@ -244,9 +252,12 @@ static oc_status conv_backward_data(oc_lower *lower, const oc_node *node, const 
     oc_work *work = NULL, *as_it_is = NULL;
     oc_engine *engine = oc_lower_engine(lower);
     const char *layer = oc_lower_layer(lower, node);
-    (void)oc_conv_backward_data_create(&as_it_is, engine, layer, &c->spec, &c->src, &c->weights_any, &c->dst,
-                                       kept->forward, NULL);
-    if (!as_it_is || !c->dense || !direct(as_it_is))
+    if (c->winograd)
+        OC_TRY(oc_winograd_backward_data_create(&as_it_is, engine, layer, &c->src_blocked, &c->dst, err));
+    else
+        (void)oc_conv_backward_data_create(&as_it_is, engine, layer, &c->spec, &c->src, &c->weights_any, &c->dst,
+                                           kept->forward, NULL);
+    if (!as_it_is || !c->dense || !(c->winograd || direct(as_it_is)))
         status = oc_conv_backward_data_create(&work, engine, layer, &c->spec, &c->src_any, &c->weights_any, &c->dst_any,
                                               kept->forward, as_it_is ? NULL : err);
     if (!work && !as_it_is) goto cleanup;

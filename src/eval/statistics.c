@@ -1,0 +1,63 @@
+/* Figures of scores, and statistical tests. */
+#include "eval/statistics.h"
+
+#include <math.h>
+
+#define BINS 15
+
+/* The normal distribution's 0.975 quantile. */
+static const double z_95 = 1.959963984540054;
+
+int32_t oc_top1(const float *logits, int64_t classes) {
+    int64_t best = 0;
+    for (int64_t c = 1; c < classes; c++)
+        if (logits[c] > logits[best] || (isnan(logits[best]) && !isnan(logits[c]))) best = c;
+    return (int32_t)best;
+}
+
+void oc_wilson(int64_t right, int64_t all, double *low, double *high) {
+    *low = *high = NAN;
+    if (all <= 0) return;
+    const double n = (double)all, share = (double)right / n, z2 = z_95 * z_95;
+    const double centre = share + z2 / (2 * n);
+    const double spread = z_95 * sqrt(share * (1 - share) / n + z2 / (4 * n * n));
+    /* At the ends one bound is the share itself, which rounding would miss. */
+    *low = right == 0 ? 0 : (centre - spread) / (1 + z2 / n);
+    *high = right == all ? 1 : (centre + spread) / (1 + z2 / n);
+}
+
+double oc_mcnemar(int64_t only_a, int64_t only_b) {
+    const double less = (double)(only_a < only_b ? only_a : only_b), more = (double)(only_a < only_b ? only_b : only_a);
+    const double n = less + more;
+    if (only_a == only_b) return 1;
+    /* Both tails are Σ C(n, i) / 2ⁿ for i = 0 … less. The largest term, the last, may be far below what a double can
+     * hold only where p is: its logarithm is taken, and the others follow as shares of it. */
+    const double last = lgamma(n + 1) - lgamma(less + 1) - lgamma(more + 1) - n * log(2.0);
+    double sum = 1, term = 1;
+    for (double i = less; i > 0 && term > sum * 1e-17; i--) sum += term *= i / (n - i + 1);
+    const double p = 2 * exp(last + log(sum));
+    return p < 1 ? p : 1;
+}
+
+double oc_calibration_error(const float *logits, const int32_t *label, int64_t rows, int64_t classes) {
+    double confidence[BINS] = {0}, right[BINS] = {0}, error = 0;
+    int64_t counted = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        if (label[i] < 0) continue;
+        const float *row = logits + i * classes;
+        const int32_t best = oc_top1(row, classes);
+        double sum = 0;
+        for (int64_t c = 0; c < classes; c++) sum += exp((double)row[c] - (double)row[best]);
+        const double likeliest = 1 / sum;
+        if (isnan(likeliest)) return NAN;
+        /* Bin b holds confidences in (b, b + 1] / BINS. */
+        int bin = (int)ceil(likeliest * BINS) - 1;
+        if (bin < 0) bin = 0;
+        if (bin > BINS - 1) bin = BINS - 1;
+        confidence[bin] += likeliest;
+        right[bin] += best == label[i];
+        counted++;
+    }
+    for (int b = 0; b < BINS; b++) error += fabs(right[b] - confidence[b]);
+    return counted > 0 ? error / (double)counted : NAN;
+}

@@ -1,0 +1,51 @@
+/* global_pool: the mean over all pixels, channel by channel. */
+#include "base/error.h"
+#include "compute/kernels.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+
+static void global_pool_shape(oc_graph *graph, oc_node *node) {
+    const oc_shape *src = oc_node_src(graph, node, 0);
+    if (src->ndim != 3) {
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "global_pool: its input has %d dimensions, not 3", src->ndim);
+        return;
+    }
+    node->dst = oc_shape_make(3, src->dim[0], (int64_t)1, (int64_t)1);
+}
+
+static oc_status global_pool_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    OC_TRY(oc_mean_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node),
+                                  oc_lower_src_layout(lower, node, 0), err));
+    oc_operand operand[] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
+                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_work_layout(work, OC_SLOT_DST))}};
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 2);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+static oc_status global_pool_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    oc_layout layout = *oc_lower_src_layout(lower, node, 0);
+    OC_TRY(oc_mean_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout,
+                                   oc_lower_dst_layout(lower, node), err));
+    oc_buffer diff_src = oc_lower_buffer(lower, &layout);
+    oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)}, {OC_SLOT_DIFF_SRC, diff_src}};
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 2);
+    oc_lower_diff_src(lower, node, 0, &layout, diff_src);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+const oc_op oc_global_pool_op = {.name = "global_pool",
+                                 .shape = global_pool_shape,
+                                 .forward = global_pool_forward,
+                                 .backward = global_pool_backward};
+
+oc_value oc_op_global_pool(oc_graph *graph, oc_value src) {
+    return oc_graph_append(graph, &oc_global_pool_op, "", 1, &src, NULL);
+}

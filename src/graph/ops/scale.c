@@ -1,0 +1,61 @@
+/* scale: a feature map times a gate, channel by channel; where squeeze-and-excitation ends (Hu et al., CVPR 2018). The
+ * map keeps its layout, and the gate, small, its own. */
+#include "base/error.h"
+#include "compute/kernels.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+
+enum { SRC, GATE };
+
+static void scale_shape(oc_graph *graph, oc_node *node) {
+    const oc_shape *src = oc_node_src(graph, node, SRC), *gate = oc_node_src(graph, node, GATE);
+    node->dst = *src;
+    if (src->ndim != 3 || gate->ndim != 3 || gate->dim[0] != src->dim[0] || gate->dim[1] != 1 || gate->dim[2] != 1) {
+        char left[128], right[128];
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "scale: a gate of %s does not fit a map of %s",
+                      oc_shape_text(gate, right, sizeof right), oc_shape_text(src, left, sizeof left));
+    }
+}
+
+static oc_status scale_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    oc_layout layout = *oc_lower_src_layout(lower, node, SRC);
+    OC_TRY(oc_scale_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout,
+                                   oc_lower_src_layout(lower, node, GATE), err));
+    oc_buffer src = oc_lower_src(lower, node, SRC), dst = oc_lower_dst(lower, node, &layout);
+    oc_operand operand[] = {{OC_SLOT_SRC, src}, {OC_SLOT_SRC_1, oc_lower_src(lower, node, GATE)}, {OC_SLOT_DST, dst}};
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 3);
+    oc_lower_in_place(lower, dst, src);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+static oc_status scale_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    const oc_layout *layout = oc_lower_dst_layout(lower, node), *gate = oc_lower_src_layout(lower, node, GATE);
+    OC_TRY(oc_scale_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), layout, gate, err));
+    oc_buffer src = oc_lower_src(lower, node, SRC), diff_dst = oc_lower_diff_dst(lower, node);
+    oc_buffer diff_src = oc_lower_buffer(lower, layout), diff_gate = oc_lower_buffer(lower, gate);
+    oc_operand operand[] = {{OC_SLOT_SRC, src},
+                            {OC_SLOT_SRC_1, oc_lower_src(lower, node, GATE)},
+                            {OC_SLOT_DIFF_DST, diff_dst},
+                            {OC_SLOT_DIFF_SRC, diff_src},
+                            {OC_SLOT_DIFF_SRC_1, diff_gate}};
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 5);
+    oc_lower_in_place(lower, diff_src, diff_dst);
+    oc_lower_in_place(lower, diff_src, src);
+    oc_lower_diff_src(lower, node, SRC, layout, diff_src);
+    oc_lower_diff_src(lower, node, GATE, gate, diff_gate);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+const oc_op oc_scale_op = {.name = "scale", .shape = scale_shape, .forward = scale_forward, .backward = scale_backward};
+
+oc_value oc_op_scale(oc_graph *graph, oc_value src, oc_value gate) {
+    return oc_graph_append(graph, &oc_scale_op, "", 2, (oc_value[]){src, gate}, NULL);
+}

@@ -1,0 +1,67 @@
+/* slice: some of the channels that follow one another. */
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "compute/kernels.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+
+typedef struct slice_node {
+    int64_t begin, count;
+} slice_node;
+
+static void slice_shape(oc_graph *graph, oc_node *node) {
+    const slice_node *attr = node->attr;
+    const oc_shape *src = oc_node_src(graph, node, 0);
+    if (src->ndim != 3) {
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "slice: its input has %d dimensions, not 3", src->ndim);
+        return;
+    }
+    if (attr->begin < 0 || attr->count < 1 || attr->begin > src->dim[0] || attr->count > src->dim[0] - attr->begin) {
+        oc_graph_fail(graph, OC_E_USAGE, node->name,
+                      "slice: %" PRId64 " channels from %" PRId64 " on do not lie within %" PRId64, attr->count,
+                      attr->begin, src->dim[0]);
+        return;
+    }
+    node->dst = oc_shape_make(3, attr->count, src->dim[1], src->dim[2]);
+}
+
+static oc_status slice_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    const slice_node *attr = node->attr;
+    OC_TRY(oc_slice_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->begin, attr->count,
+                                   oc_lower_src_layout(lower, node, 0), err));
+    oc_operand operand[] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
+                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_work_layout(work, OC_SLOT_DST))}};
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 2);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+static oc_status slice_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    const slice_node *attr = node->attr;
+    oc_layout layout = *oc_lower_src_layout(lower, node, 0);
+    OC_TRY(oc_slice_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->begin, &layout,
+                                    oc_lower_dst_layout(lower, node), err));
+    oc_buffer diff_src = oc_lower_buffer(lower, &layout);
+    oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)}, {OC_SLOT_DIFF_SRC, diff_src}};
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 2);
+    oc_lower_diff_src(lower, node, 0, &layout, diff_src);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+const oc_op oc_slice_op = {.name = "slice",
+                           .attr_size = sizeof(slice_node),
+                           .shape = slice_shape,
+                           .forward = slice_forward,
+                           .backward = slice_backward};
+
+oc_value oc_op_slice(oc_graph *graph, oc_value src, int64_t begin, int64_t count) {
+    return oc_graph_append(graph, &oc_slice_op, "", 1, &src, &(slice_node){begin, count});
+}

@@ -1,0 +1,62 @@
+/* subsample: every stride-th row and column, from the first. */
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "compute/kernels.h"
+#include "graph/op.h"
+#include "graph/ops/subsample.h"
+
+static void subsample_shape(oc_graph *graph, oc_node *node) {
+    const oc_subsample_node *attr = node->attr;
+    const oc_shape *src = oc_node_src(graph, node, 0);
+    if (src->ndim != 3) {
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "subsample: its input has %d dimensions, not 3", src->ndim);
+        return;
+    }
+    if (attr->stride < 1 || attr->stride > INT32_MAX) {
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "subsample: stride %" PRId64 " cannot be", attr->stride);
+        return;
+    }
+    node->dst =
+        oc_shape_make(3, src->dim[0], (src->dim[1] - 1) / attr->stride + 1, (src->dim[2] - 1) / attr->stride + 1);
+}
+
+static oc_status subsample_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    const oc_subsample_node *attr = node->attr;
+    OC_TRY(oc_subsample_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->stride,
+                                       oc_lower_src_layout(lower, node, 0), err));
+    oc_operand operand[] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
+                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_work_layout(work, OC_SLOT_DST))}};
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 2);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+static oc_status subsample_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_work *work = NULL;
+    const oc_subsample_node *attr = node->attr;
+    oc_layout layout = *oc_lower_src_layout(lower, node, 0);
+    OC_TRY(oc_subsample_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->stride,
+                                        &layout, oc_lower_dst_layout(lower, node), err));
+    oc_buffer diff_src = oc_lower_buffer(lower, &layout);
+    oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)}, {OC_SLOT_DIFF_SRC, diff_src}};
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 2);
+    oc_lower_diff_src(lower, node, 0, &layout, diff_src);
+cleanup:
+    oc_work_destroy(&work);
+    return status;
+}
+
+const oc_op oc_subsample_op = {.name = "subsample",
+                               .attr_size = sizeof(oc_subsample_node),
+                               .shape = subsample_shape,
+                               .forward = subsample_forward,
+                               .backward = subsample_backward};
+
+oc_value oc_op_subsample(oc_graph *graph, oc_value src, int64_t stride) {
+    return oc_graph_append(graph, &oc_subsample_op, "", 1, &src, &(oc_subsample_node){stride});
+}

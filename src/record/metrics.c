@@ -1,0 +1,91 @@
+/* Reading metrics.csv back. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "record/record.h"
+
+#define FILE_LIMIT ((size_t)256 << 20)
+#define INTEGERS 2
+#define REALS 15
+
+const char oc_metrics_header[] =
+    "epoch,step,train_loss,train_top1,train_top5,val_loss,val_top1,val_top5,lr,images_per_second,seconds,"
+    "elapsed_seconds,share_data,share_forward,share_backward,share_optimizer,share_validation";
+
+/* Where the reals of a row stand, in the order of the columns. */
+static const size_t places[REALS] = {offsetof(oc_metrics, train_loss),
+                                     offsetof(oc_metrics, train_top1),
+                                     offsetof(oc_metrics, train_top5),
+                                     offsetof(oc_metrics, val_loss),
+                                     offsetof(oc_metrics, val_top1),
+                                     offsetof(oc_metrics, val_top5),
+                                     offsetof(oc_metrics, lr),
+                                     offsetof(oc_metrics, images_per_second),
+                                     offsetof(oc_metrics, seconds),
+                                     offsetof(oc_metrics, elapsed_seconds),
+                                     offsetof(oc_metrics, share_data),
+                                     offsetof(oc_metrics, share_forward),
+                                     offsetof(oc_metrics, share_backward),
+                                     offsetof(oc_metrics, share_optimizer),
+                                     offsetof(oc_metrics, share_validation)};
+
+/* Reads one line, which a newline ends; false: it is no row. */
+static bool read_row(oc_metrics *row, const char *line, const char *newline) {
+    for (size_t field = 0; field < INTEGERS + REALS; field++) {
+        char ends = field + 1 < INTEGERS + REALS ? ',' : '\n', *end = NULL;
+        double number = NAN;
+        if (*line == ends) {
+            end = (char *)line;
+        } else {
+            number = oc_number_read(line, &end);
+            if (end == line) return false;
+        }
+        if (*end != ends || end > newline) return false;
+        line = end + 1;
+        if (field >= INTEGERS) {
+            *(double *)((char *)row + places[field - INTEGERS]) = number;
+        } else {
+            if (!(number >= 0 && number <= 9e15 && number == floor(number))) return false;
+            *(field == 0 ? &row->epoch : &row->step) = (int64_t)number;
+        }
+    }
+    return true;
+}
+
+oc_status oc_metrics_read(oc_metrics **rows, size_t *count, const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    char *text = NULL;
+    oc_metrics *list = NULL;
+    size_t size = 0, capacity = 0, used = 0, header = strlen(oc_metrics_header);
+    *rows = NULL;
+    *count = 0;
+    OC_TRY(oc_file_read(&text, &size, path, FILE_LIMIT, err));
+    if (size <= header || memcmp(text, oc_metrics_header, header) != 0 || text[header] != '\n') {
+        /* The run was killed while it wrote the first line. */
+        if (size <= header && memcmp(text, oc_metrics_header, size) == 0) goto cleanup;
+        status = oc_fail(err, OC_E_FORMAT, path, "line 1 is not that of a run's metrics");
+        goto cleanup;
+    }
+    const char *line = text + header + 1, *newline;
+    for (; (newline = strchr(line, '\n')); line = newline + 1) {
+        OC_TRY(oc_grow(&list, &capacity, used + 1, sizeof *list, err));
+        if (!read_row(&list[used++], line, newline)) {
+            char where[OC_ERROR_WHERE_SIZE];
+            snprintf(where, sizeof where, "%.900s:%zu", path, used + 1);
+            status = oc_fail(err, OC_E_FORMAT, where, "not a row of a run's metrics");
+            goto cleanup;
+        }
+    }
+    *rows = list;
+    *count = used;
+    list = NULL;
+cleanup:
+    oc_free(list);
+    oc_free(text);
+    return status;
+}

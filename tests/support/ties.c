@@ -1,0 +1,98 @@
+/* Settling ties: the steps of a forward pass are run one by one, and before one that takes a ReLU its source is
+ * nudged. */
+#include "support/ties.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "compute/internal.h"
+#include "graph/ops/add.h"
+#include "graph/ops/batch_norm.h"
+#include "graph/plan_internal.h"
+#include "support/reference.h"
+
+static bool takes_relu(const oc_node *node) {
+    return node->op == &oc_relu_op || (node->op == &oc_batch_norm_op && ((oc_batch_norm_node *)node->attr)->relu) ||
+           (node->op == &oc_add_op && ((oc_add_node *)node->attr)->relu);
+}
+
+/* What a step has in a slot; NULL: nothing. */
+static float *operand(const oc_plan *plan, const oc_step *step, oc_slot slot) {
+    for (int i = 0; i < step->operands; i++)
+        if (step->operand[i].slot == slot) return oc_plan_at(plan, step->operand[i].buffer);
+    return NULL;
+}
+
+/* Whether the step writes its node's value. */
+static bool completes(const oc_plan *plan, const oc_step *step) {
+    const float *dst = operand(plan, step, OC_SLOT_DST);
+    return dst && dst == (const float *)oc_plan_at(plan, plan->value[step->node]) && step->kind == OC_STEP_FORWARD;
+}
+
+/* Element `index` of the shape [N, C, H, W] of a slot's layout, and its channel. */
+static float *element(const oc_plan *plan, const oc_step *step, oc_slot slot, int64_t index, int64_t *channel) {
+    oc_pixels p;
+    assert_true(oc_layout_pixels(oc_work_layout(step->work, slot), &p));
+    const int64_t area = p.h * p.w, n = index / (area * p.channels), c = index / area % p.channels;
+    assert_true(n < p.images);
+    *channel = c;
+    return operand(plan, step, slot) + n * p.image_stride + c / p.block * p.block_stride + index % area * p.block +
+           c % p.block;
+}
+
+/* Moves the source of one tie where its sign is not that of `want`; true when it did. */
+static bool settle(const oc_plan *plan, const oc_step *step, int64_t index, double want, double width) {
+    int64_t c;
+    float *src = element(plan, step, OC_SLOT_SRC, index, &c);
+    double shift = 0, slope = 1; /* value before the ReLU = src · slope + shift */
+    const oc_op *op = plan->graph->node[step->node].op;
+    if (op == &oc_batch_norm_op) {
+        slope = operand(plan, step, OC_SLOT_SCALE)[c] /
+                sqrt(operand(plan, step, OC_SLOT_VARIANCE)[c] + OC_BATCH_NORM_EPSILON);
+        shift = operand(plan, step, OC_SLOT_SHIFT)[c] - operand(plan, step, OC_SLOT_MEAN)[c] * slope;
+    } else if (op == &oc_add_op) {
+        shift = *element(plan, step, OC_SLOT_SRC_1, index, &c);
+    }
+    const double value = *src * slope + shift;
+    if (fabs(value - want) > width)
+        fail_msg("element %lld at %s is %g, not %g", (long long)index, oc_node_layer(&plan->graph->node[step->node]),
+                 value, want);
+    /* As far from zero as rounding of what is computed from may be off. */
+    const double margin = 4e-7 * (fabs(*src * slope) + fabs(shift));
+    if (want > 0 ? value > margin : value < -margin) return false;
+    *src = (float)(((want > 0 ? margin : -margin) - shift) / slope);
+    return (value > 0) != (want > 0);
+}
+
+int ties_settle(oc_plan *plan, const json_t *ties, double width) {
+    const oc_steps *forward = &plan->pass[OC_PASS_FORWARD];
+    int relu = 0, moved = 0;
+    size_t seen = 0;
+    for (int i = 0; i < forward->count; i++) {
+        const oc_step *step = &forward->step[i];
+        if (step->kind == OC_STEP_STATISTICS) continue;
+        const bool watched = takes_relu(&plan->graph->node[step->node]) && completes(plan, step);
+        for (int pass = 0; pass < 2; pass++) {
+            for (size_t t = 0; watched && t < json_array_size(ties); t++) {
+                const json_t *tie = json_array_get(ties, t);
+                if (json_integer_value(json_array_get(tie, 0)) != relu) continue;
+                const int64_t index = json_integer_value(json_array_get(tie, 1));
+                const double want = reference_number(json_array_get(tie, 2));
+                int64_t channel;
+                if (pass == 0)
+                    moved += settle(plan, step, index, want, width);
+                else if (!operand(plan, step, OC_SLOT_SRC_2)) /* what is added behind the ReLU hides its sign */
+                    assert_int_equal(*element(plan, step, OC_SLOT_DST, index, &channel) > 0, want > 0);
+                seen += (size_t)pass;
+            }
+            if (pass == 0) assert_int_equal(oc_work_run(step->work, NULL), OC_OK);
+        }
+        relu += watched;
+    }
+    assert_int_equal(seen, json_array_size(ties));
+    return moved;
+}

@@ -72,7 +72,8 @@ typedef struct oc_train_status {
 typedef struct oc_train_options {
     const char *out;          /* run folder; created. OC_E_EXISTS when it holds a run and !resume */
     bool resume;              /* continue the run in `out` */
-    const char *weights;      /* start from a weights file instead of random; may be NULL */
+    const char *weights;      /* start from a weights file instead of random, but for the last layer where the file has
+                                 it for other classes; may be NULL */
     int64_t max_steps;        /* stop after this step; 0: none */
     double max_seconds;       /* stop once the run, what was before resumes included, has taken this; 0: none */
     int64_t save_every;       /* state every this many steps; 0: at each epoch's end only */

@@ -88,5 +88,5 @@ const oc_model_entry oc_myresnets[] = {
      .build = build,
      .row = &(const myresnet_row){.planes = 64},
      .fixed_size = true},
-    {NULL},
+    {.name = NULL},
 };

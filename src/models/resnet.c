@@ -245,6 +245,6 @@ const oc_model_entry oc_resnets[] = {
     {"resnet50",           "ResNet-50",                                    NET("3x3",  BOTTLENECK, {3, 4, 6, 3}, NONE,  1, 64, false)},
     {"seresnet50",         "ResNet-50 with squeeze-and-excitation",        NET("3x3",  BOTTLENECK, {3, 4, 6, 3}, SE,    1, 64, false)},
     {"resnext50_32x4d",    "ResNeXt-50: 32 groups",                        NET("3x3",  BOTTLENECK, {3, 4, 6, 3}, NONE, 32,  4, false)},
-    {NULL},
+    {.name = NULL},
 };
 /* clang-format on */

@@ -223,7 +223,7 @@ def main():
             f"{processor()}; medians of {args.rounds} alternating rounds of {args.steps} steps; "
             f"torch {torch.__version__}, its fastest variant.",
             "",
-            "| model | Ocelli images/s | torch images/s | ratio | Ocelli's share of the FMA peak | share of a step in preparing data |",
+            "| model | Ocelli images/s | torch images/s | ratio | Ocelli's GFLOP/s, counted as direct convolutions, of the FMA peak | share of a step in preparing data |",
             "| --- | --- | --- | --- | --- | --- |",
             *rows,
         ]

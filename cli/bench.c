@@ -34,6 +34,8 @@ static void print_table(json_t *result) {
     printf("  training   %8.1f images/s (median of %.0f steps)  %.1f GFLOP/s, %.1f %% of the measured peak of %.1f\n",
            real(result, "images_per_second"), real(result, "steps"), real(result, "gflops"),
            100 * real(result, "peak_share"), real(result, "peak_gflops"));
+    if (real(result, "peak_share") > 1)
+        puts("             (counted as direct convolutions, of which Winograd's method does fewer)");
     printf("  inference  %8.1f images/s\n", real(result, "inference_images_per_second"));
     printf("  a step     %8.2f ms:", 1e3 * step);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)

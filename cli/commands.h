@@ -33,4 +33,7 @@ oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *
 /* "1,234,567" into text of at least 32 bytes, which is returned. */
 const char *oc_count_text(int64_t count, char *text);
 
+/* A number by `format`, or "-" where it is none; text of at least 32 bytes, which is returned. */
+const char *oc_real_text(const char *format, double value, char *text);
+
 #endif

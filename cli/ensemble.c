@@ -45,15 +45,6 @@ static oc_status read_fit_on(const oc_args *args, oc_ensemble_options *options, 
     return OC_OK;
 }
 
-/* A figure, or "-" where there is none. */
-static const char *real_text(double value, const char *format, char *text, size_t size) {
-    if (isfinite(value))
-        snprintf(text, size, strcmp(format, "+") == 0 ? "%+.4f" : "%.4f", value);
-    else
-        snprintf(text, size, "-");
-    return text;
-}
-
 static void print_correlation(const oc_ensemble_report *report) {
     const size_t count = oc_ensemble_report_count(report);
     char text[32];
@@ -63,9 +54,7 @@ static void print_correlation(const oc_ensemble_report *report) {
     for (size_t a = 1; a < count; a++) {
         printf("%2zu", a + 1);
         for (size_t b = 0; b < a; b++) {
-            const double value = oc_ensemble_report_correlation(report, a, b);
-            snprintf(text, sizeof text, isfinite(value) ? "%.2f" : "-", value);
-            printf(" %6s", text);
+            printf(" %6s", oc_real_text("%.2f", oc_ensemble_report_correlation(report, a, b), text));
         }
         printf("\n");
     }
@@ -86,8 +75,8 @@ static void print_table(const oc_ensemble_report *report, const oc_ensemble_opti
         char gain[32], loss[32], weight[32] = "", parameters[32];
         if (weighted) snprintf(weight, sizeof weight, "%8.4f", member.weight);
         printf("%2zu %-*s  %.4f  %.4f-%.4f  %-7s  %-7s%s  %11s  %10.1f  %s%s%s\n", m + 1, width, member.model,
-               member.top1, member.top1_low, member.top1_high, real_text(member.loss, "", loss, sizeof loss),
-               member.kept ? real_text(member.gain, "+", gain, sizeof gain) : "-", weight,
+               member.top1, member.top1_low, member.top1_high, oc_real_text("%.4f", member.loss, loss),
+               member.kept ? oc_real_text("%+.4f", member.gain, gain) : "-", weight,
                oc_count_text(member.parameters, parameters), (double)member.macs / 1e6, member.path,
                member.kept ? "" : "  pruned", member.seen ? "  seen" : "");
     }
@@ -102,8 +91,8 @@ static void print_whole(const oc_ensemble_report *report, const char *out) {
     printf("\nensemble   %s/best.safetensors\nimages     %" PRId64 "\n", out, e.images);
     if (e.skipped > 0) printf("left out   %" PRId64 "\n", e.skipped);
     printf("top-1      %.4f (95 %% interval %.4f-%.4f)\ntop-5      %.4f\nloss       %s\ncalibration error %s\n", e.top1,
-           e.top1_low, e.top1_high, e.top5, real_text(e.loss, "", loss, sizeof loss),
-           real_text(e.calibration_error, "", error, sizeof error));
+           e.top1_low, e.top1_high, e.top5, oc_real_text("%.4f", e.loss, loss),
+           oc_real_text("%.4f", e.calibration_error, error));
     printf("against the best member, number %zu: %+.4f, McNemar's p %.2g\n", best + 1,
            e.top1 - oc_ensemble_report_member(report, best).top1, p);
 }

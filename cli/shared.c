@@ -2,6 +2,7 @@
 #define _GNU_SOURCE 1
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,5 +125,13 @@ const char *oc_count_text(int64_t count, char *text) {
         text[used++] = digits[i];
     }
     text[used] = '\0';
+    return text;
+}
+
+const char *oc_real_text(const char *format, double value, char *text) {
+    if (isfinite(value))
+        snprintf(text, 32, format, value);
+    else
+        snprintf(text, 32, "-");
     return text;
 }

@@ -39,15 +39,6 @@ static widths measure(const oc_study *study) {
     return w;
 }
 
-/* A number by `format`, or "-" where there is none; text of at least 32 bytes, which is returned. */
-static const char *real_text(const char *format, double value, char *text) {
-    if (isfinite(value))
-        snprintf(text, 32, format, value);
-    else
-        snprintf(text, 32, "-");
-    return text;
-}
-
 static const char *whole_text(int64_t value, char *text) {
     return value < 0 ? strcpy(text, "-") : oc_count_text(value, text);
 }
@@ -78,13 +69,13 @@ static void print_table(const oc_study *study) {
         const oc_study_row row = oc_study_row_at(study, i);
         char parameters[32], top1[32], low[32], high[32], interval[72] = "-", epoch[32], rough[32], span[32], speed[32];
         if (isfinite(row.top1_low))
-            snprintf(interval, sizeof interval, "%s-%s", real_text("%.4f", row.top1_low, low),
-                     real_text("%.4f", row.top1_high, high));
+            snprintf(interval, sizeof interval, "%s-%s", oc_real_text("%.4f", row.top1_low, low),
+                     oc_real_text("%.4f", row.top1_high, high));
         printf("%-*s  %-*s  %12s  %6s  %15s  %5s  %9s  %8s  %8s  %s\n", w.name, row.name, w.model, row.model,
-               whole_text(row.parameters, parameters), real_text("%.4f", row.top1, top1), interval,
-               whole_text(row.best_epoch, epoch), real_text("%.4f", row.roughness, rough),
+               whole_text(row.parameters, parameters), oc_real_text("%.4f", row.top1, top1), interval,
+               whole_text(row.best_epoch, epoch), oc_real_text("%.4f", row.roughness, rough),
                isfinite(row.seconds) ? oc_span_text(row.seconds, span) : "-",
-               real_text("%.1f", row.images_per_second, speed), state_names[row.state]);
+               oc_real_text("%.1f", row.images_per_second, speed), state_names[row.state]);
     }
     for (size_t i = 0; i < oc_study_count(study); i++) print_summary(study, i);
     for (size_t i = 0; i < oc_study_count(study); i++) {

@@ -204,7 +204,7 @@ static oc_layout layout_of(int form, const oc_shape *shape) {
 
 /* What a part of an image is: channels from `begin` on, every stride-th pixel, the mean of all, or means of windows. */
 typedef enum part_kind { PART_SLICE, PART_SUBSAMPLE, PART_MEAN, PART_AVERAGE } part_kind;
-static const oc_average_spec windows = {3, 2, 1, true};
+static const oc_pool_spec windows = {3, 2, 1, true};
 
 static void part_create(const fixture *f, part_kind kind, int64_t number, const oc_layout *src, const oc_shape *dst,
                         oc_work **forward, oc_work **backward) {

@@ -388,16 +388,6 @@ static void test_contradicted(void **state) {
     oc_model_destroy(&network);
 }
 
-static void change_byte(const char *path, size_t place, unsigned char change) {
-    unsigned char byte;
-    int file = open(path, O_RDWR);
-    assert_true(file >= 0);
-    assert_int_equal(pread(file, &byte, 1, (off_t)place), 1);
-    byte ^= change;
-    assert_int_equal(pwrite(file, &byte, 1, (off_t)place), 1);
-    assert_int_equal(close(file), 0);
-}
-
 static void test_damage(void **state) {
     (void)state;
     oc_model *model =
@@ -410,10 +400,10 @@ static void test_damage(void **state) {
     oc_model_destroy(&model);
     free(test_bytes_read(path, &size));
     for (size_t place = 0; place < size; place += place < 4096 ? 151 : place / 2) {
-        change_byte(path, place, 0x02);
+        test_bytes_change(path, place, 0x02);
         refuse(OC_E_FORMAT, &err, path, NULL, NULL, 0, 0, NULL);
         assert_string_equal(err.where, path);
-        change_byte(path, place, 0x02);
+        test_bytes_change(path, place, 0x02);
     }
     assert_int_equal(oc_model_open(&back, path, NULL, NULL, 0, 0, NULL, NULL), OC_OK);
     oc_model_destroy(&back);

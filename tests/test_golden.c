@@ -80,7 +80,8 @@ static int check_model(const char *name, const json_t *ties) {
     json_t *json = read_data(name);
     print_message("  %s\n", name);
     check_fields(json, name);
-    golden_open(&g, json, reference_member(ties, name));
+    /* The own ResNets are held to their tolerances as they compute; nothing is settled for them. */
+    golden_open(&g, json, strncmp(name, "myresnet-", 9) == 0 ? NULL : reference_member(ties, name));
     golden_fill(&g);
     check_table(&g);
     const int wrong = golden_check_evaluation(&g) + golden_check_training(&g, true);

@@ -16,6 +16,7 @@
 #include "study/study.h"
 #include "support/bytes.h"
 #include "support/run.h"
+#include "support/studies.h"
 #include "support/temporary.h"
 
 static test_world world;
@@ -30,22 +31,6 @@ static int destroy_world(void **state) {
     (void)state;
     test_world_destroy(&world);
     return 0;
-}
-
-/* Writes a study file and opens it. */
-static oc_status open_text(oc_study **study, const char *text, oc_error *error) {
-    char path[320];
-    test_bytes_write(test_world_path(&world, "s.yaml", path), text, strlen(text));
-    *error = (oc_error){0};
-    *study = NULL;
-    return oc_study_open(study, path, error);
-}
-
-static oc_study *open_good(const char *text) {
-    oc_study *study = NULL;
-    oc_error error;
-    test_require(open_text(&study, text, &error), OC_OK, &error);
-    return study;
 }
 
 /* ---- The file ---------------------------------------------------------------------------------------------------- */
@@ -122,7 +107,7 @@ static void test_errors(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         oc_study *study = NULL;
         oc_error error;
-        test_require(open_text(&study, bad[i].text, &error), OC_E_USAGE, &error);
+        test_require(test_study_open(&study, &world, bad[i].text, &error), OC_E_USAGE, &error);
         assert_null(study);
         if (!strstr(error.message, bad[i].says)) fail_msg("\"%s\" does not say \"%s\"", error.message, bad[i].says);
         snprintf(where, sizeof where, "%s:%d", path, bad[i].line);
@@ -130,7 +115,8 @@ static void test_errors(void **state) {
     }
     oc_study *study = NULL;
     oc_error error;
-    test_require(open_text(&study, "recipe: none.yaml\nruns:\n  - name: a\n", &error), OC_E_NOT_FOUND, &error);
+    test_require(test_study_open(&study, &world, "recipe: none.yaml\nruns:\n  - name: a\n", &error), OC_E_NOT_FOUND,
+                 &error);
     assert_non_null(strstr(error.where, "/none.yaml"));
     test_require(oc_study_open(&study, "/nowhere/s.yaml", &error), OC_E_NOT_FOUND, &error);
 }
@@ -141,17 +127,18 @@ static void test_unfolding(void **state) {
     char path[320];
     static const char base[] = "optimizer.lr: 0.5\ntrain: {epochs: 9, seed: 5}\n";
     test_bytes_write(test_world_path(&world, "base.yaml", path), base, sizeof base - 1);
-    oc_study *study = open_good("recipe: base.yaml\n"
-                                "set: {train.epochs: 7, data.size: 32, data.holdout: 0.2}\n"
-                                "runs:\n"
-                                "  - {name: tuned, from: basic, start: plain, seeds: [4, 1], set: {clip.norm: 2}}\n"
-                                "  - name: plain\n"
-                                "    set:\n"
-                                "      data: {augment: false}\n"
-                                "      mixup.alpha: 0\n"
-                                "    seeds: [1, 2, 4]\n"
-                                "  - {name: basic, from: plain, set: {mixup.alpha: 0.3}}\n"
-                                "ensemble: {name: all, members: [plain, basic, tuned-seed4], method: mean}\n");
+    oc_study *study =
+        test_study_create(&world, "recipe: base.yaml\n"
+                                  "set: {train.epochs: 7, data.size: 32, data.holdout: 0.2}\n"
+                                  "runs:\n"
+                                  "  - {name: tuned, from: basic, start: plain, seeds: [4, 1], set: {clip.norm: 2}}\n"
+                                  "  - name: plain\n"
+                                  "    set:\n"
+                                  "      data: {augment: false}\n"
+                                  "      mixup.alpha: 0\n"
+                                  "    seeds: [1, 2, 4]\n"
+                                  "  - {name: basic, from: plain, set: {mixup.alpha: 0.3}}\n"
+                                  "ensemble: {name: all, members: [plain, basic, tuned-seed4], method: mean}\n");
     static const struct {
         const char *name, *run, *changes, *start;
         int seed, recipe_seed;
@@ -205,7 +192,7 @@ static void test_figures(void **state) {
     (void)state;
     oc_error error = {0};
     char folder[320], path[320];
-    oc_study *study = open_good("runs:\n  - {name: hand, set: {train.epochs: 4}}\n");
+    oc_study *study = test_study_create(&world, "runs:\n  - {name: hand, set: {train.epochs: 4}}\n");
     mkdir(test_world_path(&world, "hand", folder), 0777);
     test_bytes_write(test_run_file(&world, "hand", "metrics.csv", path), hand_made, sizeof hand_made - 1);
     int64_t epochs = 0;

@@ -19,6 +19,7 @@
 #include "record/record.h"
 #include "support/bytes.h"
 #include "support/run.h"
+#include "support/studies.h"
 #include "support/temporary.h"
 
 static test_world world;
@@ -33,22 +34,6 @@ static int destroy_world(void **state) {
     (void)state;
     test_world_destroy(&world);
     return 0;
-}
-
-/* Writes a study file and opens it. */
-static oc_status open_text(oc_study **study, const char *text, oc_error *error) {
-    char path[320];
-    test_bytes_write(test_world_path(&world, "s.yaml", path), text, strlen(text));
-    *error = (oc_error){0};
-    *study = NULL;
-    return oc_study_open(study, path, error);
-}
-
-static oc_study *open_good(const char *text) {
-    oc_study *study = NULL;
-    oc_error error;
-    test_require(open_text(&study, text, &error), OC_OK, &error);
-    return study;
 }
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */
@@ -118,7 +103,7 @@ static void test_estimate(void **state) {
     oc_error error;
     char path[320];
     seen s = {0};
-    oc_study *study = open_good(story);
+    oc_study *study = test_study_create(&world, story);
     test_require(run_study(study, "dry", true, &s, &error), OC_OK, &error);
     assert_false(oc_path_exists(test_world_path(&world, "dry", path)));
     assert_int_equal(s.begun + s.ended + s.run.steps, 0);
@@ -133,8 +118,8 @@ static void test_estimate(void **state) {
     oc_study_destroy(&study);
 
     /* What the data set cannot do is told with the run's line, and nothing is begun. */
-    study = open_good("set: {data.size: 32}\nruns:\n  - {name: a, set: {train.batch_size: 16}}\n"
-                      "  - {name: b, set: {train.batch_size: 61}}\n");
+    study = test_study_create(&world, "set: {data.size: 32}\nruns:\n  - {name: a, set: {train.batch_size: 16}}\n"
+                                      "  - {name: b, set: {train.batch_size: 61}}\n");
     test_require(run_study(study, "dry", false, &s, &error), OC_E_USAGE, &error);
     test_says(&error, "b: train.batch_size = 61 is more than the 60 training images");
     assert_non_null(strstr(error.where, "s.yaml:4"));
@@ -149,7 +134,7 @@ static void test_story(void **state) {
     oc_error error;
     char path[320], folder[320];
     seen s = {0};
-    oc_study *study = open_good(story);
+    oc_study *study = test_study_create(&world, story);
     assert_int_equal(mkdir(test_world_path(&world, "out", folder), 0777), 0);
     assert_int_equal(mkdir(test_world_path(&world, "out/broken", folder), 0777), 0);
     test_bytes_write(test_run_file(&world, "out/broken", "state.safetensors", path), "no state", 8);
@@ -190,7 +175,7 @@ static void test_story(void **state) {
     test_world_path(&world, "out/broken", folder);
     test_temporary_remove(folder);
     s = (seen){0};
-    study = open_good(story);
+    study = test_study_create(&world, story);
     test_require(run_study(study, "out", false, &s, &error), OC_OK, &error);
     assert_string_equal(s.names, "broken after ");
     assert_int_equal(s.run.steps, 6);
@@ -208,7 +193,7 @@ static void test_story(void **state) {
     /* Without the table the runs themselves say that they are finished. */
     unlink(test_run_file(&world, "out", "study.json", path));
     s = (seen){0};
-    study = open_good(story);
+    study = test_study_create(&world, story);
     test_require(run_study(study, "out", false, &s, &error), OC_OK, &error);
     assert_string_equal(s.names, "one broken after two-seed3 ensemble ");
     assert_int_equal(s.run.steps, 0);
@@ -216,7 +201,8 @@ static void test_story(void **state) {
 
     /* Another recipe under a finished run's name is that run's failure. */
     s = (seen){0};
-    study = open_good(SMALL "runs:\n  - {name: broken}\n  - {name: one, set: {train.epochs: 2, optimizer.lr: 0.5}}\n");
+    study = test_study_create(
+        &world, SMALL "runs:\n  - {name: broken}\n  - {name: one, set: {train.epochs: 2, optimizer.lr: 0.5}}\n");
     test_require(run_study(study, "out", false, &s, &error), OC_E_MISMATCH, &error);
     test_says(&error, "1 of 2 failed; one: ");
     assert_non_null(strstr(oc_study_row_at(study, 1).reason, "optimizer.lr was 0.001 in the run, now 0.5"));
@@ -230,12 +216,12 @@ static void test_resume(void **state) {
     static const char text[] = SMALL "runs:\n  - {name: a}\n  - {name: b, from: a, set: {train.epochs: 2}}\n";
     oc_error error;
     seen s = {0};
-    oc_study *study = open_good(text);
+    oc_study *study = test_study_create(&world, text);
     test_require(run_study(study, "whole", false, &s, &error), OC_OK, &error);
     oc_study_destroy(&study);
 
     s = (seen){.run.stop_at_step = 4}; /* only b gets that far */
-    study = open_good(text);
+    study = test_study_create(&world, text);
     test_require(run_study(study, "cut", false, &s, &error), OC_E_STOPPED, &error);
     assert_int_equal(oc_study_row_at(study, 0).state, OC_STUDY_DONE);
     assert_int_equal(oc_study_row_at(study, 1).state, OC_STUDY_WAITING);
@@ -247,7 +233,7 @@ static void test_resume(void **state) {
     oc_study_destroy(&study);
 
     s = (seen){0};
-    study = open_good(text);
+    study = test_study_create(&world, text);
     test_require(run_study(study, "cut", false, &s, &error), OC_OK, &error);
     assert_string_equal(s.names, "b ");
     assert_int_equal(s.run.steps, 2);
@@ -259,7 +245,7 @@ static void test_resume(void **state) {
 
     /* Asked to stop before anything. */
     s = (seen){.run.stop = 1};
-    study = open_good(text);
+    study = test_study_create(&world, text);
     test_require(run_study(study, "never", false, &s, &error), OC_E_STOPPED, &error);
     assert_int_equal(s.begun, 0);
     oc_study_destroy(&study);

@@ -355,17 +355,6 @@ static void test_other_classes(void **state) {
 
 /* ---- Damage ----------------------------------------------------------------------------------------------------- */
 
-/* Changes one byte of a file by `change`. */
-static void change_byte(const char *path, size_t place, unsigned char change) {
-    unsigned char byte;
-    int file = open(path, O_RDWR);
-    assert_true(file >= 0);
-    assert_int_equal(pread(file, &byte, 1, (off_t)place), 1);
-    byte ^= change;
-    assert_int_equal(pwrite(file, &byte, 1, (off_t)place), 1);
-    assert_int_equal(close(file), 0);
-}
-
 /* The start of the file byte by byte, and the rest in strides. */
 static size_t next_place(size_t place) {
     return place < 64 ? place + 1 : place < 8192 ? place + 97 : place + place / 3 + 1;
@@ -379,14 +368,14 @@ static void test_damage(void **state) {
     assert_int_equal(oc_model_save(model, in_folder("a"), NULL), OC_OK);
     free(test_bytes_read(in_folder("a"), &size));
     for (size_t place = 0; place < size; place = next_place(place)) {
-        change_byte(in_folder("a"), place, 0x01);
+        test_bytes_change(in_folder("a"), place, 0x01);
         refuse(OC_E_FORMAT, &err, in_folder("a"), NULL, NULL, 0, 0);
         assert_string_equal(err.where, in_folder("a"));
-        change_byte(in_folder("a"), place, 0x01);
+        test_bytes_change(in_folder("a"), place, 0x01);
     }
-    change_byte(in_folder("a"), size - 1, 0x80);
+    test_bytes_change(in_folder("a"), size - 1, 0x80);
     refuse(OC_E_FORMAT, &err, in_folder("a"), NULL, NULL, 0, 0);
-    change_byte(in_folder("a"), size - 1, 0x80);
+    test_bytes_change(in_folder("a"), size - 1, 0x80);
     assert_int_equal(oc_model_open(&back, in_folder("a"), NULL, NULL, 0, 0, NULL, NULL), OC_OK);
     oc_model_destroy(&back);
     for (size_t left = size - 1; left > 0; left = left > 8192 ? left / 3 * 2 : left > 64 ? left - 61 : left - 1) {
@@ -410,7 +399,7 @@ static void test_foreign_damage(void **state) {
         for (int bit = 0; bit < 8; bit += 3) {
             oc_model *back = NULL;
             oc_error err = {0};
-            change_byte(path, place, (unsigned char)(1 << bit));
+            test_bytes_change(path, place, (unsigned char)(1 << bit));
             if (oc_model_open(&back, path, NAME, codes, 3, 32, NULL, &err) == OC_OK) {
                 assert_non_null(back);
                 loaded++;
@@ -420,7 +409,7 @@ static void test_foreign_damage(void **state) {
                 refused++;
             }
             oc_model_destroy(&back);
-            change_byte(path, place, (unsigned char)(1 << bit));
+            test_bytes_change(path, place, (unsigned char)(1 << bit));
         }
     }
     assert_true(refused > 300);

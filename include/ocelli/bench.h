@@ -19,7 +19,8 @@ typedef struct oc_bench_options {
 } oc_bench_options;
 
 /* Trains `model` (by name) on generated images and returns JSON text (freed with oc_bench_free): images_per_second
- * (median over steps), gflops (of convolutions and linear layers, forward, both backward passes), peak_gflops (a
+ * (median over steps), gflops (of convolutions and linear layers, forward, both backward passes, counted as if each
+ * were computed directly: Winograd's method multiplies less, so that this may exceed the peak), peak_gflops (a
  * register-only FMA loop on all threads, measured in the same run), peak_share, data_share (share of a step spent
  * preparing its batch), seconds per step by part (data, forward, backward, loss, optimizer), inference
  * images_per_second, and a row per operator kind (share of the step, GFLOP/s). */

@@ -51,6 +51,8 @@ OC_API oc_ensemble_member oc_ensemble_report_member(const oc_ensemble_report *re
 OC_API double oc_ensemble_report_correlation(const oc_ensemble_report *report, size_t a, size_t b);
 /* The ensemble's figures on the validation images; best: the best member's place; p: of McNemar's test between them. */
 OC_API oc_evaluation oc_ensemble_report_whole(const oc_ensemble_report *report, size_t *best, double *p);
+/* What the ensemble takes: its kept members and what joins them; macs of one image. */
+OC_API void oc_ensemble_report_size(const oc_ensemble_report *report, int64_t *parameters, int64_t *macs);
 /* The same as JSON text, as in ensemble.json; owned by the report. */
 OC_API const char *oc_ensemble_report_json(const oc_ensemble_report *report);
 OC_API void oc_ensemble_report_destroy(oc_ensemble_report **report);

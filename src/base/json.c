@@ -33,3 +33,20 @@ oc_status oc_json_text(char **out, const json_t *json, oc_error *err) {
     *out = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
     return *out ? OC_OK : oc_fail(err, OC_E_MEMORY, NULL, "cannot write JSON: out of memory, or text not UTF-8");
 }
+
+oc_status oc_json_names(char **out, const oc_names *names, oc_error *err) {
+    oc_status status = OC_OK;
+    json_t *list = json_array();
+    for (size_t i = 0; i < names->count; i++) {
+        json_t *text = json_string(names->item[i]);
+        if (!text) text = json_string("?");
+        if (!list || json_array_append_new(list, text) != 0) {
+            status = oc_fail(err, OC_E_MEMORY, NULL, "out of memory for a list of names");
+            goto cleanup;
+        }
+    }
+    OC_TRY(oc_json_text(out, list, err));
+cleanup:
+    json_decref(list);
+    return status;
+}

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "ocelli/base.h"
+#include "base/text.h"
 
 /* Parses `size` bytes; duplicate keys are refused. `where` names the source in errors. *out is released with
  * json_decref. OC_E_FORMAT with line and column. */
@@ -15,5 +15,8 @@ oc_status oc_json_read(json_t **out, const char *path, oc_error *err);
 
 /* Compact text with keys in insertion order, freed with oc_free. */
 oc_status oc_json_text(char **out, const json_t *json, oc_error *err);
+
+/* *out = the names as the text of a JSON list, freed with oc_free; bytes that are not UTF-8 make a name "?". */
+oc_status oc_json_names(char **out, const oc_names *names, oc_error *err);
 
 #endif

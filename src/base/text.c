@@ -66,6 +66,14 @@ void oc_names_sort(oc_names *names) {
     if (names->count > 1) qsort(names->item, names->count, sizeof *names->item, compare_items);
 }
 
+oc_status oc_names_sorted(oc_names *out, const oc_names *names, oc_error *err) {
+    oc_status status = OC_OK;
+    for (size_t i = 0; i < names->count; i++) OC_TRY(oc_names_add(out, names->item[i], err));
+    oc_names_sort(out);
+cleanup:
+    return status;
+}
+
 int64_t oc_names_find(const oc_names *names, const char *name) {
     size_t low = 0, high = names->count;
     while (low < high) {

@@ -22,6 +22,8 @@ typedef struct oc_names {
 oc_status oc_names_add(oc_names *names, const char *name, oc_error *err);
 /* Sorts bytewise (strcmp), whatever the locale. */
 void oc_names_sort(oc_names *names);
+/* Fills *out, which starts from {0}, with a sorted copy. The caller frees it, also after an error. */
+oc_status oc_names_sorted(oc_names *out, const oc_names *names, oc_error *err);
 /* Place of `name` in a list that is bytewise sorted, or −1. */
 int64_t oc_names_find(const oc_names *names, const char *name);
 void oc_names_free(oc_names *names);

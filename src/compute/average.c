@@ -9,7 +9,7 @@ typedef struct geometry {
 
 /* On the far side the padding is as much as windows reach over the border; where they do not reach it, what is left
  * needs no mention. */
-static geometry geometry_make(const oc_average_spec *spec, const oc_layout *src, const oc_shape *dst) {
+static geometry geometry_make(const oc_pool_spec *spec, const oc_layout *src, const oc_shape *dst) {
     const dnnl_memory_desc_t *s = oc_layout_desc_const(src);
     geometry g = {{0}, {0}, {0}, {0}};
     for (int i = 0; i < 2; i++) {
@@ -22,7 +22,7 @@ static geometry geometry_make(const oc_average_spec *spec, const oc_layout *src,
     return g;
 }
 
-oc_status oc_average_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_average_spec *spec,
+oc_status oc_average_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                     const oc_layout *src, const oc_shape *dst, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "average-pool forward";
@@ -42,7 +42,7 @@ cleanup:
     return status;
 }
 
-oc_status oc_average_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_average_spec *spec,
+oc_status oc_average_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                      const oc_layout *diff_src, const oc_layout *diff_dst, const oc_work *forward,
                                      oc_error *err) {
     oc_status status = OC_OK;

@@ -30,13 +30,8 @@ oc_status oc_join_backward_create(oc_work **out, oc_engine *engine, const char *
  * and channels-last layouts. OC_E_COMPUTE for any other. */
 oc_status oc_moments_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src, oc_error *err);
 
-typedef struct oc_pool_spec {
-    int64_t kernel, stride, pad; /* kernel at most 16, pad less than it; dst's sizes say where windows end */
-    bool training;               /* with a WORKSPACE */
-} oc_pool_spec;
-
-/* Max-pool to the sizes `dst` [N, C, OH, OW]. Slots SRC, DST, WORKSPACE; dst lies as src does. OC_E_COMPUTE for a
- * layout that oc_moments_create would refuse. */
+/* Max-pool to the sizes `dst` [N, C, OH, OW], kernel at most 16; in training with a WORKSPACE. Slots SRC, DST,
+ * WORKSPACE; dst lies as src does. OC_E_COMPUTE for a layout that oc_moments_create would refuse. */
 oc_status oc_pool_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                  const oc_layout *src, const oc_shape *dst, oc_error *err);
 /* Slots DIFF_DST, WORKSPACE, DIFF_SRC; both in the layouts of the forward pass. */

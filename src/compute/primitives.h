@@ -49,17 +49,19 @@ oc_status oc_norm_forward_create(oc_work **out, oc_engine *engine, const char *l
 oc_status oc_norm_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
                                   const oc_layout *src, const oc_work *forward, oc_error *err);
 
-typedef struct oc_average_spec {
-    int64_t kernel, stride, pad; /* dst's sizes say where windows end: they may reach over the border */
+/* Windows of a pool. */
+typedef struct oc_pool_spec {
+    int64_t kernel, stride,
+        pad; /* pad less than kernel; dst's sizes say where windows end: they may reach over the border */
     bool training;
-} oc_average_spec;
+} oc_pool_spec;
 
 /* Average-pool to the sizes `dst` [N, C, OH, OW]; padding and what lies beyond the border is not counted. Slots SRC,
  * DST; dst lies as src does. */
-oc_status oc_average_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_average_spec *spec,
+oc_status oc_average_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                     const oc_layout *src, const oc_shape *dst, oc_error *err);
 /* Slots DIFF_DST, DIFF_SRC; both in the layouts of the forward pass. */
-oc_status oc_average_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_average_spec *spec,
+oc_status oc_average_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                      const oc_layout *diff_src, const oc_layout *diff_dst, const oc_work *forward,
                                      oc_error *err);
 

@@ -8,32 +8,13 @@
 /* Metadata of every file of scores. */
 #define OWN_METADATA 3
 
-/* *out = the names as a JSON list, freed with oc_free. */
-static oc_status json_list(char **out, const oc_names *names, oc_error *err) {
-    oc_status status = OC_OK;
-    json_t *list = json_array();
-    for (size_t i = 0; i < names->count; i++) {
-        /* File names need not be UTF-8, JSON must. */
-        json_t *text = json_string(names->item[i]);
-        if (!text) text = json_string_nocheck("?");
-        if (!list || json_array_append_new(list, text) != 0) {
-            status = oc_fail(err, OC_E_MEMORY, NULL, "out of memory for a list of names");
-            goto cleanup;
-        }
-    }
-    OC_TRY(oc_json_text(out, list, err));
-cleanup:
-    json_decref(list);
-    return status;
-}
-
 oc_status oc_scores_write(const oc_scores *scores, const oc_model *model, const char *path, const oc_metadata *metadata,
                           size_t metadata_count, oc_error *err) {
     oc_status status = OC_OK;
     char *names = NULL, *classes = NULL;
     oc_metadata *all = NULL;
-    OC_TRY(json_list(&names, &scores->names, err));
-    OC_TRY(json_list(&classes, &model->classes, err));
+    OC_TRY(oc_json_names(&names, &scores->names, err));
+    OC_TRY(oc_json_names(&classes, &model->classes, err));
     OC_TRY(oc_alloc(&all, OWN_METADATA + metadata_count, sizeof *all, err));
     all[0] = (oc_metadata){"model", oc_model_name(model)};
     all[1] = (oc_metadata){"classes", classes};

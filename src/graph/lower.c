@@ -94,6 +94,20 @@ void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_w
     steps->step[steps->count++] = step;
 }
 
+void oc_lower_map(oc_lower *lower, const oc_node *node, oc_work **work) {
+    oc_operand operand[] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
+                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_work_layout(*work, OC_SLOT_DST))}};
+    oc_lower_step(lower, node, OC_STEP_FORWARD, work, operand, 2);
+}
+
+void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_work **work) {
+    const oc_layout *layout = oc_lower_src_layout(lower, node, 0);
+    oc_buffer diff_src = oc_lower_buffer(lower, layout);
+    oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)}, {OC_SLOT_DIFF_SRC, diff_src}};
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, work, operand, 2);
+    oc_lower_diff_src(lower, node, 0, layout, diff_src);
+}
+
 void oc_lower_in_place(oc_lower *lower, oc_buffer dst, oc_buffer src) {
     if (lower->status != OC_OK || dst < 0 || src < 0) return;
     oc_buffer_info *info = &lower->plan->buffer[dst];

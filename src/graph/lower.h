@@ -57,6 +57,12 @@ void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_w
 /* The step just appended may write `dst` over `src`, if nothing uses `src` later; both have one layout. */
 void oc_lower_in_place(oc_lower *lower, oc_buffer dst, oc_buffer src);
 
+/* The forward step of an operator that makes its result of its one source and keeps nothing else: slots SRC, in the
+ * layout in which it arrives, and DST, in the one that the work has. Takes over the work as oc_lower_step does. */
+void oc_lower_map(oc_lower *lower, const oc_node *node, oc_work **work);
+/* Its backward step: slots DIFF_DST, in the result's layout, and DIFF_SRC, in the source's. */
+void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_work **work);
+
 /* A buffer in the slab for a layout. */
 oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout);
 

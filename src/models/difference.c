@@ -23,8 +23,7 @@ cleanup:
 oc_status oc_difference_strangers(oc_difference *list, const oc_names *these, const oc_names *those, oc_error *err) {
     oc_status status = OC_OK;
     oc_names sorted = {0};
-    for (size_t i = 0; i < those->count; i++) OC_TRY(oc_names_add(&sorted, those->item[i], err));
-    oc_names_sort(&sorted);
+    OC_TRY(oc_names_sorted(&sorted, those, err));
     for (size_t i = 0; i < these->count; i++)
         if (oc_names_find(&sorted, these->item[i]) < 0) OC_TRY(oc_difference_add(list, these->item[i], err));
 cleanup:

@@ -103,8 +103,7 @@ static oc_status same_names(bool *out, const oc_names *a, const oc_names *b, oc_
     oc_status status = OC_OK;
     oc_names sorted = {0};
     *out = a->count == b->count;
-    for (size_t i = 0; i < b->count; i++) OC_TRY(oc_names_add(&sorted, b->item[i], err));
-    oc_names_sort(&sorted);
+    OC_TRY(oc_names_sorted(&sorted, b, err));
     for (size_t i = 0; *out && i < a->count; i++) *out = oc_names_find(&sorted, a->item[i]) >= 0;
 cleanup:
     oc_names_free(&sorted);

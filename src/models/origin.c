@@ -130,21 +130,6 @@ void oc_origin_free(oc_origin *origin) {
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
-static oc_status text_of_classes(char **out, const oc_names *classes, oc_error *err) {
-    oc_status status = OC_OK;
-    json_t *list = json_array();
-    for (size_t i = 0; list && i < classes->count; i++) {
-        if (json_array_append_new(list, json_string(classes->item[i])) != 0) {
-            json_decref(list);
-            list = NULL;
-        }
-    }
-    if (!list) return oc_fail(err, OC_E_MEMORY, NULL, "out of memory for the list of classes");
-    status = oc_json_text(out, list, err);
-    json_decref(list);
-    return status;
-}
-
 /* "[0.4824,0.4495,0.3981]": the fewest digits that give the same floats back, and a point whatever the locale. */
 static oc_status text_of_triple(char **out, const float value[3], oc_error *err) {
     oc_status status = OC_OK;
@@ -173,7 +158,7 @@ static void add_pair(oc_origin_text *out, const char *key, const char *value) {
 oc_status oc_origin_write(oc_origin_text *out, const oc_model *model, oc_error *err) {
     oc_status status = OC_OK;
     *out = (oc_origin_text){0};
-    OC_TRY(text_of_classes(&out->classes, &model->classes, err));
+    OC_TRY(oc_json_names(&out->classes, &model->classes, err));
     OC_TRY(text_of_triple(&out->mean, model->mean, err));
     OC_TRY(text_of_triple(&out->std, model->std, err));
     snprintf(out->size, sizeof out->size, "%" PRId64, model->size);

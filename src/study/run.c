@@ -232,17 +232,18 @@ cleanup:
 static oc_status member_paths(const call *c, oc_names *paths, oc_error *err) {
     oc_status status = OC_OK;
     const oc_study_ensemble *ensemble = &c->study->ensemble;
-    char *folder = NULL, *path = NULL;
+    oc_run_folder folder = {0};
+    char *path = NULL;
     for (size_t i = 0; i < ensemble->members; i++) {
-        OC_TRY(oc_path_join(&folder, c->options->out, c->study->run[ensemble->member[i]].name, err));
-        OC_TRY(oc_path_join(&path, folder, "best.safetensors", err));
-        OC_TRY(oc_names_add(paths, path, err));
-        oc_free(folder);
+        OC_TRY(oc_path_join(&path, c->options->out, c->study->run[ensemble->member[i]].name, err));
+        OC_TRY(oc_run_folder_name(&folder, path, err));
+        OC_TRY(oc_names_add(paths, folder.best, err));
+        oc_run_folder_free(&folder);
         oc_free(path);
-        folder = path = NULL;
+        path = NULL;
     }
 cleanup:
-    oc_free(folder);
+    oc_run_folder_free(&folder);
     oc_free(path);
     return status;
 }
@@ -271,7 +272,7 @@ cleanup:
 }
 
 /* Fits it and fills its row. */
-static oc_status fit(const call *c, const oc_names *paths, oc_error *err) {
+static oc_status fit(call *c, const oc_names *paths, oc_error *err) {
     oc_status status = OC_OK;
     oc_study_ensemble *ensemble = &c->study->ensemble;
     const oc_study_join *join = &c->study->file.join;
@@ -281,7 +282,7 @@ static oc_status fit(const call *c, const oc_names *paths, oc_error *err) {
     char *folder = NULL;
     double began = oc_clock_seconds();
     OC_TRY(oc_path_join(&folder, given->out, ensemble->row.name, err));
-    OC_TRY(oc_study_data_get((oc_study_data *)&c->data, ensemble->holdout, &dataset, err));
+    OC_TRY(oc_study_data_get(&c->data, ensemble->holdout, &dataset, err));
     const oc_ensemble_options options = {.out = folder,
                                          .method = join->method,
                                          .fit_on = join->fit_on,
@@ -307,17 +308,8 @@ static oc_status fit(const call *c, const oc_names *paths, oc_error *err) {
     row->top1_high = whole.top1_high;
     row->images_per_second = whole.images_per_second;
     row->seconds = oc_clock_seconds() - began;
-    int64_t classes = (int64_t)oc_dataset_classes(dataset)->count, kept = 0;
-    row->parameters = 0;
-    for (size_t i = 0; i < oc_ensemble_report_count(report); i++) {
-        const oc_ensemble_member member = oc_ensemble_report_member(report, i);
-        if (!member.kept) continue;
-        row->parameters += member.parameters;
-        kept++;
-    }
-    /* The combiner's own: a linear layer, or a weight a member. */
-    if (strcmp(row->model, "stack") == 0) row->parameters += kept * classes * classes + classes;
-    if (strcmp(row->model, "weighted") == 0) row->parameters += kept;
+    int64_t macs = 0;
+    oc_ensemble_report_size(report, &row->parameters, &macs);
 cleanup:
     oc_ensemble_report_destroy(&report);
     oc_free(folder);
@@ -330,16 +322,17 @@ static oc_status do_ensemble(call *c, oc_error *err) {
     size_t index = c->study->runs;
     oc_names paths = {0};
     oc_error why = {0};
-    char *folder = NULL, *file = NULL;
+    oc_run_folder folder = {0};
+    char *path = NULL;
     for (size_t i = 0; i < ensemble->members; i++) {
         const oc_study_task *run = &c->study->run[ensemble->member[i]];
         if (run->row.state == OC_STUDY_FAILED) return note_missing(c, index, run->name, "its member", err);
     }
     OC_TRY(member_paths(c, &paths, err));
     OC_TRY(make_key(c, &paths, err));
-    OC_TRY(oc_path_join(&folder, c->options->out, ensemble->row.name, err));
-    OC_TRY(oc_path_join(&file, folder, "best.safetensors", err));
-    if (strcmp(ensemble->earlier, ensemble->key) == 0 && oc_path_exists(file)) {
+    OC_TRY(oc_path_join(&path, c->options->out, ensemble->row.name, err));
+    OC_TRY(oc_run_folder_name(&folder, path, err));
+    if (strcmp(ensemble->earlier, ensemble->key) == 0 && oc_path_exists(folder.best)) {
         ensemble->row = ensemble->figures;
         status = oc_study_row_state(c->study, index, OC_STUDY_DONE, NULL, err);
         goto cleanup;
@@ -356,8 +349,8 @@ static oc_status do_ensemble(call *c, oc_error *err) {
     tell(c, index, true);
 cleanup:
     oc_names_free(&paths);
-    oc_free(folder);
-    oc_free(file);
+    oc_run_folder_free(&folder);
+    oc_free(path);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "models/build.h"
+#include "models/ensemble.h"
 #include "study/study.h"
 
 /* ---- Links between the entries ----------------------------------------------------------------------------------- */
@@ -250,9 +251,9 @@ static oc_status find_members(oc_study *study, oc_error *err) {
         for (size_t i = 0; i < study->runs; i++)
             if (study->run[i].entry == entry) OC_TRY(add_member(ensemble, study, i, name, err));
     }
-    if (ensemble->members < 2 || ensemble->members > 64)
-        status =
-            oc_yaml_fail(study->path, join->line, err, "an ensemble joins 2 to 64 runs, not %zu", ensemble->members);
+    if (ensemble->members < OC_ENSEMBLE_LEAST || ensemble->members > OC_ENSEMBLE_MOST)
+        status = oc_yaml_fail(study->path, join->line, err, "an ensemble joins %d to %d runs, not %zu",
+                              (int)OC_ENSEMBLE_LEAST, (int)OC_ENSEMBLE_MOST, ensemble->members);
     if (status == OC_OK && join->prune > (int64_t)ensemble->members)
         status = oc_yaml_fail(study->path, join->line, err, "prune = %" PRId64 " keeps more than the %zu members",
                               join->prune, ensemble->members);

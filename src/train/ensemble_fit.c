@@ -126,8 +126,7 @@ static oc_status members_open(oc_ensemble_job *job, oc_error *err) {
     const oc_names *classes = &job->whole->classes;
     job->classes = (int64_t)classes->count;
     OC_TRY(oc_alloc(&job->ordered, classes->count, sizeof *job->ordered, err));
-    for (size_t c = 0; c < classes->count; c++) OC_TRY(oc_names_add(&sorted, classes->item[c], err));
-    oc_names_sort(&sorted);
+    OC_TRY(oc_names_sorted(&sorted, classes, err));
     for (size_t c = 0; c < classes->count; c++) job->ordered[oc_names_find(&sorted, classes->item[c])] = (int32_t)c;
 cleanup:
     for (size_t m = 0; m < OC_ENSEMBLE_MOST; m++) oc_model_destroy(&member[m]);
@@ -268,8 +267,7 @@ static oc_status assemble(oc_model **out, oc_ensemble_job *job, const oc_combine
         member[count++] = job->whole->ensemble->member[m];
         job->whole->ensemble->member[m] = NULL;
     }
-    for (int64_t c = 0; c < job->classes; c++)
-        OC_TRY(oc_names_add(&sorted, job->whole->classes.item[job->ordered[c]], err));
+    OC_TRY(oc_names_sorted(&sorted, &job->whole->classes, err));
     OC_TRY(oc_ensemble_create(out, job->combine, member, label, count, err));
     OC_TRY(oc_alloc(&place, (size_t)job->classes, sizeof *place, err));
     for (int64_t c = 0; c < job->classes; c++) place[c] = (int32_t)oc_names_find(&sorted, (*out)->classes.item[c]);

@@ -242,6 +242,11 @@ oc_evaluation oc_ensemble_report_whole(const oc_ensemble_report *report, size_t 
     return report->whole;
 }
 
+void oc_ensemble_report_size(const oc_ensemble_report *report, int64_t *parameters, int64_t *macs) {
+    *parameters = report->parameters;
+    *macs = report->macs;
+}
+
 const char *oc_ensemble_report_json(const oc_ensemble_report *report) {
     return report->json;
 }

@@ -271,8 +271,10 @@ int golden_check_training(golden *g, bool every) {
         run_forward(g, plan);
         if (step == 0) {
             wrong += check_logits(g, "logits_train", oc_plan_dst(plan)) + check_running(g, every);
-            const int moved = ties_settle(plan, g->ties, TIE_WIDTH);
-            print_message("    %d of %zu ties settled\n", moved, json_array_size(g->ties));
+            if (g->ties) {
+                const int moved = ties_settle(plan, g->ties, TIE_WIDTH);
+                print_message("    %d of %zu ties settled\n", moved, json_array_size(g->ties));
+            }
         }
         oc_loss_cross_entropy(oc_plan_dst(plan), &labels, g->classes, smoothing, oc_plan_diff_dst(plan), &score,
                               g->team);

@@ -20,7 +20,8 @@ typedef struct golden {
     int32_t *labels, *mixed;
 } golden;
 
-/* The model that the reference names, in the variant that it names, its weights zero, and the batch. */
+/* The model that the reference names, in the variant that it names, its weights zero, and the batch. `ties` NULL: none
+ * is settled. */
 void golden_open(golden *g, const json_t *json, const json_t *ties);
 void golden_close(golden *g);
 

@@ -1,46 +1,18 @@
 /* relu: max(x, 0). Next to a batch norm or a residual addition it is joined to that by a rewrite. */
-#include "base/error.h"
 #include "compute/kernels.h"
-#include "graph/op.h"
 #include "graph/ops.h"
-
-static void relu_shape(oc_graph *graph, oc_node *node) {
-    node->dst = *oc_node_src(graph, node, 0);
-}
+#include "graph/ops/pointwise.h"
 
 static oc_status relu_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
-    oc_status status = OC_OK;
-    oc_work *work = NULL;
-    oc_layout layout = *oc_lower_src_layout(lower, node, 0);
-    OC_TRY(oc_relu_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout, err));
-    oc_buffer src = oc_lower_src(lower, node, 0), dst = oc_lower_dst(lower, node, &layout);
-    oc_operand operand[] = {{OC_SLOT_SRC, src}, {OC_SLOT_DST, dst}};
-    oc_lower_node(lower, node)->workspace = dst;
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 2);
-    oc_lower_in_place(lower, dst, src);
-cleanup:
-    oc_work_destroy(&work);
-    return status;
+    return oc_pointwise_forward(lower, node, oc_relu_forward_create, err);
 }
 
 static oc_status relu_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
-    oc_status status = OC_OK;
-    oc_work *work = NULL;
-    oc_layout layout = *oc_lower_dst_layout(lower, node);
-    OC_TRY(oc_relu_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout, err));
-    oc_buffer diff_dst = oc_lower_diff_dst(lower, node), diff_src = oc_lower_buffer(lower, &layout);
-    oc_operand operand[] = {{OC_SLOT_DST, oc_lower_node(lower, node)->workspace},
-                            {OC_SLOT_DIFF_DST, diff_dst},
-                            {OC_SLOT_DIFF_SRC, diff_src}};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 3);
-    oc_lower_in_place(lower, diff_src, diff_dst);
-    oc_lower_diff_src(lower, node, 0, &layout, diff_src);
-cleanup:
-    oc_work_destroy(&work);
-    return status;
+    return oc_pointwise_backward(lower, node, oc_relu_backward_create, err);
 }
 
-const oc_op oc_relu_op = {.name = "relu", .shape = relu_shape, .forward = relu_forward, .backward = relu_backward};
+const oc_op oc_relu_op = {
+    .name = "relu", .shape = oc_pointwise_shape, .forward = relu_forward, .backward = relu_backward};
 
 oc_value oc_op_relu(oc_graph *graph, oc_value src) {
     return oc_graph_append(graph, &oc_relu_op, "", 1, &src, NULL);

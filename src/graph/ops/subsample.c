@@ -27,9 +27,7 @@ static oc_status subsample_forward(oc_lower *lower, const oc_node *node, oc_erro
     const oc_subsample_node *attr = node->attr;
     OC_TRY(oc_subsample_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->stride,
                                        oc_lower_src_layout(lower, node, 0), err));
-    oc_operand operand[] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
-                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_work_layout(work, OC_SLOT_DST))}};
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 2);
+    oc_lower_map(lower, node, &work);
 cleanup:
     oc_work_destroy(&work);
     return status;
@@ -39,13 +37,9 @@ static oc_status subsample_backward(oc_lower *lower, const oc_node *node, oc_err
     oc_status status = OC_OK;
     oc_work *work = NULL;
     const oc_subsample_node *attr = node->attr;
-    oc_layout layout = *oc_lower_src_layout(lower, node, 0);
     OC_TRY(oc_subsample_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->stride,
-                                        &layout, oc_lower_dst_layout(lower, node), err));
-    oc_buffer diff_src = oc_lower_buffer(lower, &layout);
-    oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)}, {OC_SLOT_DIFF_SRC, diff_src}};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 2);
-    oc_lower_diff_src(lower, node, 0, &layout, diff_src);
+                                        oc_lower_src_layout(lower, node, 0), oc_lower_dst_layout(lower, node), err));
+    oc_lower_map_backward(lower, node, &work);
 cleanup:
     oc_work_destroy(&work);
     return status;

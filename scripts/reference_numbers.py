@@ -233,7 +233,7 @@ def ties(exact, single):
     for number, (a, b) in enumerate(zip(exact["seen"], single["seen"])):
         a, b = a.flatten(), b.flatten()
         width = TIE_WIDTH * (a - b).abs().mean()
-        found += [[number, int(i), digits(a[i])] for i in torch.nonzero(a.abs() < width).flatten()]
+        found += [[number, int(i), float("%.3g" % a[i])] for i in torch.nonzero(a.abs() < width).flatten()]
     return found
 
 

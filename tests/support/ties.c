@@ -48,23 +48,24 @@ static float *element(const oc_plan *plan, const oc_step *step, oc_slot slot, in
 static bool settle(const oc_plan *plan, const oc_step *step, int64_t index, double want, double width) {
     int64_t c;
     float *src = element(plan, step, OC_SLOT_SRC, index, &c);
-    double shift = 0, slope = 1; /* value before the ReLU = src · slope + shift */
+    double slope = 1, mean = 0, shift = 0; /* value before the ReLU = (src − mean) · slope + shift */
     const oc_op *op = plan->graph->node[step->node].op;
     if (op == &oc_batch_norm_op) {
         slope = operand(plan, step, OC_SLOT_SCALE)[c] /
                 sqrt(operand(plan, step, OC_SLOT_VARIANCE)[c] + OC_BATCH_NORM_EPSILON);
-        shift = operand(plan, step, OC_SLOT_SHIFT)[c] - operand(plan, step, OC_SLOT_MEAN)[c] * slope;
+        mean = operand(plan, step, OC_SLOT_MEAN)[c];
+        shift = operand(plan, step, OC_SLOT_SHIFT)[c];
     } else if (op == &oc_add_op) {
         shift = *element(plan, step, OC_SLOT_SRC_1, index, &c);
     }
-    const double value = *src * slope + shift;
+    const double value = (*src - mean) * slope + shift;
     if (fabs(value - want) > width)
         fail_msg("element %lld at %s is %g, not %g", (long long)index, oc_node_layer(&plan->graph->node[step->node]),
                  value, want);
     /* As far from zero as rounding of what is computed from may be off. */
-    const double margin = 4e-7 * (fabs(*src * slope) + fabs(shift));
+    const double margin = 4e-7 * ((fabs(*src) + fabs(mean)) * fabs(slope) + fabs(shift));
     if (want > 0 ? value > margin : value < -margin) return false;
-    *src = (float)(((want > 0 ? margin : -margin) - shift) / slope);
+    *src = (float)(((want > 0 ? margin : -margin) - shift) / slope + mean);
     return (value > 0) != (want > 0);
 }
 

@@ -89,11 +89,11 @@ static void check_padding(const tensor *t) {
     double all = 0, used = 0;
     for (size_t i = 0; i < elements(t); i++) {
         assert_false(isnan(t->data[i]));
-        all += fabs(t->data[i]);
+        all += fabs((double)t->data[i]);
     }
     for (int64_t n = 0; n < t->p.images; n++)
         for (int64_t c = 0; c < t->p.channels; c++)
-            for (int64_t i = 0; i < t->p.h * t->p.w; i++) used += fabs(*at(t, n, c, i));
+            for (int64_t i = 0; i < t->p.h * t->p.w; i++) used += fabs((double)*at(t, n, c, i));
     assert_true(fabs(all - used) <= 1e-9 * all);
 }
 

@@ -59,6 +59,11 @@ oc_layout oc_layout_resized(const oc_layout *src, const oc_shape *dst);
 oc_pixels oc_pixels_resized(const oc_pixels *src, const oc_layout *dst);
 /* OC_E_COMPUTE: no kernel of our own can do `what` in this layout. */
 oc_status oc_layout_refuse(oc_error *err, const char *layer, const char *what, const oc_layout *layout);
+#ifdef __clang_analyzer__
+/* As oc_fail in base/error.h: what is returned, for the static analyser. */
+#define oc_layout_refuse(err, layer, what, layout)                                                                     \
+    ((void)(oc_layout_refuse)((err), (layer), (what), (layout)), OC_E_COMPUTE)
+#endif
 
 /* Fills `err` for a oneDNN status other than success: layer, what was tried, the status's name, what to do. */
 oc_status oc_dnnl_fail(oc_error *err, const char *layer, const char *what, dnnl_status_t status);

@@ -179,7 +179,7 @@ oc_pixels oc_pixels_resized(const oc_pixels *src, const oc_layout *dst) {
     return p;
 }
 
-oc_status oc_layout_refuse(oc_error *err, const char *layer, const char *what, const oc_layout *layout) {
+oc_status(oc_layout_refuse)(oc_error *err, const char *layer, const char *what, const oc_layout *layout) {
     char text[96];
     return oc_fail(err, OC_E_COMPUTE, layer, "there is no kernel for %s in the layout %s; please report it", what,
                    oc_layout_text(layout, text, sizeof text));

@@ -49,14 +49,9 @@ oc_status oc_winograd_work(oc_work **out, oc_engine *engine, const char *layer, 
                            oc_error *err) {
     oc_pixels from, to;
     *out = NULL;
-    if (!processor_can()) {
-        (void)oc_fail(err, OC_E_COMPUTE, layer, "%s by Winograd's method needs a processor with AVX2 and FMA", what);
-        return OC_E_COMPUTE;
-    }
-    if (!maps_of(src, dst, &from, &to)) {
-        (void)oc_layout_refuse(err, layer, what, src);
-        return OC_E_COMPUTE;
-    }
+    if (!processor_can())
+        return oc_fail(err, OC_E_COMPUTE, layer, "%s by Winograd's method needs a processor with AVX2 and FMA", what);
+    if (!maps_of(src, dst, &from, &to)) return oc_layout_refuse(err, layer, what, src);
     oc_status status = oc_work_own(out, engine, layer, what, kernel, err);
     if (status != OC_OK) return status;
     (*out)->impl = "winograd";

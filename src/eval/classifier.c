@@ -61,8 +61,7 @@ struct oc_classifier {
 /* ---- Setting up ------------------------------------------------------------------------------------------------- */
 
 static bool prepares_alike(const oc_model *a, const oc_model *b) {
-    return a->size == b->size && memcmp(a->mean, b->mean, sizeof a->mean) == 0 &&
-           memcmp(a->std, b->std, sizeof a->std) == 0;
+    return a->size == b->size && oc_normalisation_equal(a->mean, a->std, b->mean, b->std);
 }
 
 /* Elements of one prepared image. */

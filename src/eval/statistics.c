@@ -27,14 +27,14 @@ void oc_wilson(int64_t right, int64_t all, double *low, double *high) {
 }
 
 double oc_mcnemar(int64_t only_a, int64_t only_b) {
-    const double less = (double)(only_a < only_b ? only_a : only_b), more = (double)(only_a < only_b ? only_b : only_a);
-    const double n = less + more;
+    const int64_t fewer = only_a < only_b ? only_a : only_b;
+    const double less = (double)fewer, n = (double)only_a + (double)only_b, more = n - less;
     if (only_a == only_b) return 1;
     /* Both tails are Σ C(n, i) / 2ⁿ for i = 0 … less. The largest term, the last, may be far below what a double can
      * hold only where p is: its logarithm is taken, and the others follow as shares of it. */
     const double last = lgamma(n + 1) - lgamma(less + 1) - lgamma(more + 1) - n * log(2.0);
     double sum = 1, term = 1;
-    for (double i = less; i > 0 && term > sum * 1e-17; i--) sum += term *= i / (n - i + 1);
+    for (int64_t i = fewer; i > 0 && term > sum * 1e-17; i--) sum += term *= (double)i / (n - (double)i + 1);
     const double p = 2 * exp(last + log(sum));
     return p < 1 ? p : 1;
 }

@@ -161,8 +161,7 @@ cleanup:
 
 /* The first member's are the whole's, which the other keys of the file must not deny. */
 static bool is_of_first_member(const oc_model *model, const oc_origin *origin) {
-    return origin->size == model->size && memcmp(origin->mean, model->mean, sizeof origin->mean) == 0 &&
-           memcmp(origin->std, model->std, sizeof origin->std) == 0;
+    return origin->size == model->size && oc_normalisation_equal(origin->mean, origin->std, model->mean, model->std);
 }
 
 /* Each class of each member has at least a byte of weights: what a file claims beyond that is not worth memory for its
@@ -186,8 +185,8 @@ static oc_status build_told(oc_model **out, const oc_safetensors *file, const oc
     const char *text = oc_safetensors_metadata(file, ENSEMBLE_KEY);
     *out = NULL;
     if (!text) return damaged(path, err, "'" ENSEMBLE_KEY "' is missing");
-    if (oc_json_parse(&root, text, strlen(text), path, &why) != OC_OK)
-        return oc_fail(err, why.status, path, "damaged metadata of an ensemble: %s", why.message);
+    status = oc_json_parse(&root, text, strlen(text), path, &why);
+    if (status != OC_OK) return oc_fail(err, status, path, "damaged metadata of an ensemble: %s", why.message);
     const char *way = json_string_value(json_object_get(root, "combine"));
     const json_t *list = json_object_get(root, "members");
     const size_t count = json_array_size(list);

@@ -142,6 +142,13 @@ void oc_model_destroy(oc_model **model) {
     *model = NULL;
 }
 
+bool oc_normalisation_equal(const float mean[3], const float std[3], const float other_mean[3],
+                            const float other_std[3]) {
+    bool same = true;
+    for (int c = 0; c < 3; c++) same = same && mean[c] == other_mean[c] && std[c] == other_std[c];
+    return same;
+}
+
 void oc_model_init(oc_model *model, uint64_t seed) {
     const oc_table *table = oc_graph_table(model->graph);
     for (size_t i = 0; i < oc_table_count(table); i++) {

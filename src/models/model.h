@@ -48,6 +48,10 @@ struct oc_model {
 /* The stem of that name as static text, "3x3", "7x7" or "deep"; NULL for another. */
 const char *oc_model_stem(const char *name);
 
+/* Whether two normalisations are the same. */
+bool oc_normalisation_equal(const float mean[3], const float std[3], const float other_mean[3],
+                            const float other_std[3]);
+
 /* Fills every tensor by its oc_init from the stream (seed, OC_RANDOM_INIT, place in the table); adds one to version. */
 void oc_model_init(oc_model *model, uint64_t seed);
 

@@ -82,11 +82,12 @@ cleanup:
     return status;
 }
 
-static void correlations_fill(oc_ensemble_report *report, bool *const *right, int64_t images) {
+static void correlations_fill(oc_ensemble_report *report, const bool *right, int64_t images) {
     const size_t members = report->members;
     for (size_t a = 0; a < members; a++)
         for (size_t b = 0; b < members; b++)
-            report->correlation[a * members + b] = a == b ? 1 : errors_correlation(right[a], right[b], images);
+            report->correlation[a * members + b] =
+                a == b ? 1 : errors_correlation(right + (int64_t)a * images, right + (int64_t)b * images, images);
 }
 
 static double test_p(const bool *a, const bool *b, int64_t images) {
@@ -102,9 +103,11 @@ static oc_status judge(oc_ensemble_report *report, const oc_ensemble_job *job, c
                        oc_error *err) {
     oc_status status = OC_OK;
     const size_t members = job->members;
-    bool *right[OC_ENSEMBLE_MOST] = {NULL}, *whole = NULL;
+    const int64_t images = job->val.images;
+    bool *right = NULL, *whole = NULL; /* [members, images], [images] */
     size_t place = 0;
-    OC_TRY(oc_alloc(&whole, (size_t)job->val.images, sizeof *whole, err));
+    OC_TRY(oc_alloc(&whole, (size_t)images, sizeof *whole, err));
+    OC_TRY(oc_alloc(&right, members * (size_t)images, sizeof *right, err));
     OC_TRY(oc_choice_evaluate(&report->whole, whole, job, job->kept, combiner, err));
     /* Combiner: elements of its layer; each weight is one multiplication. */
     report->macs = (int64_t)oc_combiner_weights(job->combine, combiner->members, job->classes);
@@ -113,8 +116,7 @@ static oc_status judge(oc_ensemble_report *report, const oc_ensemble_job *job, c
                                    oc_combiner_biases(job->combine, job->classes));
     for (size_t m = 0; m < members; m++) {
         oc_ensemble_member *member = &report->member[m];
-        OC_TRY(oc_alloc(&right[m], (size_t)job->val.images, sizeof **right, err));
-        OC_TRY(member_judge(member, right[m], job, m, err));
+        OC_TRY(member_judge(member, right + (int64_t)m * images, job, m, err));
         if (member->top1 > report->member[report->best].top1) report->best = m;
         if (!job->kept[m]) continue;
         OC_TRY(gain_find(&member->gain, job, m, report->whole.top1, err));
@@ -123,10 +125,10 @@ static oc_status judge(oc_ensemble_report *report, const oc_ensemble_job *job, c
         report->parameters += member->parameters;
         report->macs += member->macs;
     }
-    correlations_fill(report, right, job->val.images);
-    report->p = test_p(whole, right[report->best], job->val.images);
+    correlations_fill(report, right, images);
+    report->p = test_p(whole, right + (int64_t)report->best * images, images);
 cleanup:
-    for (size_t m = 0; m < members; m++) oc_free(right[m]);
+    oc_free(right);
     oc_free(whole);
     return status;
 }

@@ -63,7 +63,7 @@ static bool settle(const oc_plan *plan, const oc_step *step, int64_t index, doub
         fail_msg("element %lld at %s is %g, not %g", (long long)index, oc_node_layer(&plan->graph->node[step->node]),
                  value, want);
     /* As far from zero as rounding of what is computed from may be off. */
-    const double margin = 4e-7 * ((fabs(*src) + fabs(mean)) * fabs(slope) + fabs(shift));
+    const double margin = 4e-7 * ((fabs((double)*src) + fabs(mean)) * fabs(slope) + fabs(shift));
     if (want > 0 ? value > margin : value < -margin) return false;
     *src = (float)(((want > 0 ? margin : -margin) - shift) / slope + mean);
     return (value > 0) != (want > 0);

@@ -13,10 +13,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/claim.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -328,6 +330,41 @@ static void test_folders_and_paths(void **state) {
     }
 }
 
+/* One claim at a time, in this process or another; a killed process has none. */
+static void test_claims(void **state) {
+    place *p = *state;
+    oc_error err;
+    oc_claim *claim = NULL, *second = NULL;
+    assert_int_equal(oc_claim_create(&claim, p->path, &err), OC_E_IO);
+    assert_string_equal(err.where, p->path);
+    assert_int_equal(oc_claim_create(&claim, p->folder, &err), OC_OK);
+    assert_int_equal(oc_claim_create(&second, p->folder, &err), OC_E_EXISTS);
+    assert_null(second);
+    assert_string_equal(err.where, p->folder);
+    oc_claim_destroy(&claim);
+    assert_null(claim);
+    oc_claim_destroy(&claim);
+
+    int ready[2], ended;
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        byte = oc_claim_create(&claim, p->folder, NULL) == OC_OK;
+        if (write(ready[1], &byte, 1) == 1) pause();
+        _exit(1);
+    }
+    assert_true(child > 0);
+    assert_true(read(ready[0], &byte, 1) == 1 && byte == 1);
+    assert_int_equal(oc_claim_create(&claim, p->folder, &err), OC_E_EXISTS);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(oc_claim_create(&claim, p->folder, &err), OC_OK);
+    oc_claim_destroy(&claim);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -343,6 +380,7 @@ int main(void) {
         TEST(test_appender),
         TEST(test_appender_cuts_torn_line),
         TEST(test_folders_and_paths),
+        TEST(test_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,28 @@ static void test_refusals(void **state) {
     assert_false(oc_path_exists(test_world_path(&world, "none", out)));
 }
 
+/* A folder in which a run goes on is nobody else's, new or resumed; afterwards it may be resumed. */
+static void test_two_at_once(void **state) {
+    (void)state;
+    oc_error error;
+    char out[320];
+    oc_recipe *recipe = test_recipe_create("");
+    oc_trainer *first = NULL;
+    oc_train_options options = test_train_options(&world, test_world_path(&world, "shared", out));
+    bool done = false;
+    for (int resumed = 0; resumed < 2; resumed++) {
+        options.resume = resumed;
+        test_require(oc_trainer_create(&first, world.dataset, recipe, &options, &error), OC_OK, &error);
+        options.resume = true;
+        test_require(test_train(&world, recipe, &options, &error), OC_E_EXISTS, &error);
+        test_says(&error, "another process is training in this folder");
+        assert_string_equal(error.where, out);
+        test_require(oc_trainer_step(first, &done, &error), OC_OK, &error);
+        oc_trainer_destroy(&first);
+    }
+    oc_recipe_destroy(&recipe);
+}
+
 /* A loss that is not finite: the step, the layer and the samples are named, and the last save still stands. */
 static void test_non_finite(void **state) {
     (void)state;
@@ -164,6 +186,6 @@ static void test_non_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_run), cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_non_finite)};
+                                       cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_non_finite)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

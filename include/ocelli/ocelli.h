@@ -70,7 +70,8 @@ typedef struct oc_train_status {
 } oc_train_status;
 
 typedef struct oc_train_options {
-    const char *out;          /* run folder; created. OC_E_EXISTS when it holds a run and !resume */
+    const char *out;          /* run folder; created. OC_E_EXISTS when it holds a run and !resume, or when another
+                                 process is training in it */
     bool resume;              /* continue the run in `out` */
     const char *weights;      /* start from a weights file instead of random, but for the last layer where the file has
                                  it for other classes; may be NULL */

@@ -23,6 +23,7 @@ cleanup:
 }
 
 void oc_run_folder_free(oc_run_folder *folder) {
+    oc_claim_destroy(&folder->claim);
     oc_free(folder->path);
     oc_free(folder->recipe);
     oc_free(folder->plan);
@@ -52,10 +53,18 @@ static oc_status write_plan(const oc_run_folder *folder, const char *plan, bool 
     return same ? OC_OK : oc_file_write_atomic(folder->plan, plan, strlen(plan), err);
 }
 
-oc_status oc_run_folder_prepare(const oc_run_folder *folder, const oc_recipe *recipe, const char *plan,
-                                bool *plan_changed, oc_error *err) {
+oc_status oc_run_folder_claim(oc_run_folder *folder, oc_error *err) {
+    const oc_status status = oc_claim_create(&folder->claim, folder->path, err);
+    if (status != OC_E_EXISTS) return status;
+    return oc_fail(err, status, folder->path,
+                   "another process is training in this folder: wait for it, or choose another --out");
+}
+
+oc_status oc_run_folder_prepare(oc_run_folder *folder, const oc_recipe *recipe, const char *plan, bool *plan_changed,
+                                oc_error *err) {
     oc_status status = OC_OK;
     OC_TRY(oc_folder_create(folder->path, err));
+    if (!folder->claim) OC_TRY(oc_run_folder_claim(folder, err));
     const char *const written[] = {folder->recipe, folder->plan, folder->best, folder->last, folder->state};
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) OC_TRY(oc_file_remove_leftovers(written[i], err));
     if (!oc_path_exists(folder->recipe)) OC_TRY(oc_recipe_save(recipe, folder->recipe, err));

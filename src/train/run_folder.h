@@ -2,6 +2,7 @@
 #ifndef OC_TRAIN_RUN_FOLDER_H
 #define OC_TRAIN_RUN_FOLDER_H
 
+#include "base/claim.h"
 #include "train/recipe.h"
 
 /* Paths, owned. Start from {0}. The record (metrics, steps, events, log) has its files from src/record. */
@@ -10,6 +11,7 @@ typedef struct oc_run_folder {
     char *recipe, *plan;       /* recipe.yaml, plan.txt */
     char *best, *last, *state; /* *.safetensors */
     char *metrics;             /* metrics.csv: only to see whether a run is there */
+    oc_claim *claim;           /* NULL while nothing may be read to go on from, or written */
 } oc_run_folder;
 
 /* Makes the paths for folder `path`; touches no file. The caller frees, also after an error. */
@@ -19,9 +21,13 @@ void oc_run_folder_free(oc_run_folder *folder);
 /* True when a run has left a file in the folder. */
 bool oc_run_folder_used(const oc_run_folder *folder);
 
-/* Creates the folder where needed, removes temporaries of killed processes, writes recipe.yaml where it is absent, and
- * the plan's description. *plan_changed = another description was there: the run was computed otherwise so far. */
-oc_status oc_run_folder_prepare(const oc_run_folder *folder, const oc_recipe *recipe, const char *plan,
-                                bool *plan_changed, oc_error *err);
+/* Claims the folder, which must exist, until it is freed. OC_E_EXISTS: another process is training in it. */
+oc_status oc_run_folder_claim(oc_run_folder *folder, oc_error *err);
+
+/* Creates the folder and claims it, where that is still to be done; removes temporaries of killed processes, writes
+ * recipe.yaml where it is absent, and the plan's description. *plan_changed = another description was there: the run
+ * was computed otherwise so far. */
+oc_status oc_run_folder_prepare(oc_run_folder *folder, const oc_recipe *recipe, const char *plan, bool *plan_changed,
+                                oc_error *err);
 
 #endif

@@ -37,7 +37,7 @@ __attribute__((format(printf, 3, 4))) static oc_status set_text(char **out, oc_e
 /* Opens the state to resume from, NULL for a run that starts at step 0, and compares its recipe with the given one. */
 static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error *err) {
     oc_status status = OC_OK;
-    const oc_run_folder *folder = &trainer->folder;
+    oc_run_folder *folder = &trainer->folder;
     oc_recipe *saved = NULL;
     if (oc_path_exists(folder->path) && !oc_path_is_folder(folder->path))
         return oc_fail(err, OC_E_EXISTS, folder->path, "this is a file: a run needs a folder of its own");
@@ -46,6 +46,7 @@ static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error
         return oc_fail(err, OC_E_EXISTS, folder->path,
                        "this folder holds a run: continue it with --resume, or choose another --out");
 
+    OC_TRY(oc_run_folder_claim(folder, err));
     OC_TRY(oc_recipe_create(&saved, err));
     if (oc_path_exists(folder->state)) {
         OC_TRY(oc_checkpoint_open(state, folder->state, err));

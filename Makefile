@@ -2,8 +2,8 @@
 # `make help` lists them.
 
 JOBS ?= $(shell nproc)
-# Tests compute on every core themselves, so they run one after the other.
-TEST_JOBS ?= 1
+# Tests compute on two threads themselves, but two at once fill each other's gaps: reading, writing, waiting.
+TEST_JOBS ?= 2
 TEST_FILTER ?=
 FUZZ_SECONDS ?= 10
 # What `make test` grants to each fuzz target.

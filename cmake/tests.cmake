@@ -1,9 +1,10 @@
 # One cmocka executable and one CTest test for each tests/test_*.c, one CTest test for each tests/cli_*.sh (called
 # with the path of the command), and one for the check of the includes. Tests run in the source tree.
 #
-# Two comment lines in a test's source steer its build:
+# Three comment lines in a test's source steer its build and run:
 #   /* links: fault-injection */  the file's own copy of src/base/file.c, built with OC_FAULT_INJECTION, is linked
 #   /* label: slow */ (a script: # label: slow)  the test is left out of `make check`
+#   /* runs: alone */ (a script: # runs: alone)  it goes by the time that something takes, so nothing runs beside it
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 find_program(OC_BASH bash REQUIRED)
 
@@ -26,8 +27,13 @@ function(oc_register_test name source)
     TIMEOUT ${oc_test_timeout}
     SKIP_RETURN_CODE 77
     ENVIRONMENT "${oc_test_environment}")
+  file(STRINGS ${source} alone REGEX "^(/\\*|#) runs: alone")
+  if(alone)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
   if(slow)
-    set_tests_properties(${name} PROPERTIES LABELS slow)
+    # Those that take long begin first, so that the last ones are short.
+    set_tests_properties(${name} PROPERTIES LABELS slow COST 100)
   else()
     set_tests_properties(${name} PROPERTIES LABELS quick)
   endif()

@@ -1,4 +1,5 @@
 #!/bin/bash
+# label: slow
 # ocelli eval in all it says: interval, calibration, mirror images, the comparison of two models, and JSON, of networks
 # and of an ensemble.
 ocelli=$1

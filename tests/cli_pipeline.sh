@@ -1,4 +1,5 @@
 #!/bin/bash
+# label: slow
 # From a generated data set to a submission, by the command alone.
 ocelli=$1
 # shellcheck source=tests/support/shell.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # label: slow
+# runs: alone
 # Same bits: the same run twice; killed by kill -9 ten times, some before the first save and some inside a save; stopped
 # by a signal; out of disk. All end with the same weights file; another seed does not.
 ocelli=$1

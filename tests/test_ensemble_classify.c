@@ -1,3 +1,4 @@
+/* label: slow */
 /* Classifying with ensembles: the whole is what its members say alone, the order of a member's classes changes nothing,
  * and the classes of a weights file are what a prediction says. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* label: slow */
 /* Ensembles as models: made, told about, their scores joined as plain formulas in double precision say, written to a
  * weights file and read; and what is damaged or does not fit is refused. */
 #define _POSIX_C_SOURCE 200809L

@@ -1,3 +1,4 @@
+/* label: slow */
 /* The first weights of every model: mean, deviation and bounds of each tensor by what its name and shape say, not by
  * the model's own words. Statistical bounds are six deviations of the estimate wide, the seeds fixed. */
 #include <math.h>

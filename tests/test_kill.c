@@ -1,4 +1,5 @@
 /* label: slow */
+/* runs: alone */
 /* Runs killed by SIGKILL, before the first save, inside saves and at random moments, each resumed once: all end with
  * the files of a run that nobody killed. The runs are processes of their own: this executable, called with --train. */
 #define _POSIX_C_SOURCE 200809L

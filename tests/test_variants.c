@@ -1,3 +1,4 @@
+/* label: slow */
 /* Variants of the ResNets, stems, pool, dropping, and their weights: what the file says of them, what contradicts it,
  * and weights for other classes to train on from. */
 #include <math.h>

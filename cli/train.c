@@ -54,6 +54,8 @@ static void print_end(const oc_train_status *s, const char *folder) {
     printf("step %lld of %lld after %s", (long long)s->step, (long long)s->steps, oc_span_text(s->seconds, spent));
     if (s->best_top1 >= 0) printf("; best top-1 on validation %.4f", s->best_top1);
     printf("\nresults in %s: metrics.csv, best.safetensors, last.safetensors\n", folder);
+    if (s->step_in_epoch > 0 && s->step_in_epoch < s->steps_per_epoch)
+        printf("stopped within an epoch: last.safetensors is of now, best.safetensors of the best validation before\n");
     if (s->step < s->steps) printf("go on with: --resume --out %s\n", folder);
 }
 

@@ -39,8 +39,10 @@ cmp -s <(sed -n 2p "$work/seed/steps.csv") <(sed -n 2p "$work/whole/steps.csv") 
 
 # A run stopped at step 1 has its weights saved there; with another seed they differ.
 train "$work/one" --max-steps 1
+grep -q 'stopped within an epoch: last' "$work/train.out" || fail "--max-steps within an epoch: nothing says so"
 cmp -s "$work/one/last.safetensors" "$work/seed/last.safetensors" && fail "another seed: the same weights"
 train "$work/one" --resume || fail "resuming after --max-steps: $(tail -1 "$work/train.err")"
+grep -q 'stopped within an epoch' "$work/train.out" && fail "a finished run is said to have stopped within an epoch"
 same "$work/one" "--max-steps 1, then resumed"
 
 # Stopped by a signal: the step is finished, everything saved, exit status 130.

@@ -78,3 +78,7 @@ endif()
 
 add_test(NAME layers COMMAND ${OC_BASH} ${CMAKE_SOURCE_DIR}/tests/layers.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 oc_register_test(layers ${CMAKE_SOURCE_DIR}/tests/layers.sh)
+
+# Rows that the code has moved away from; `make mutants` tries the variants themselves.
+add_test(NAME mutants COMMAND ${CMAKE_SOURCE_DIR}/scripts/mutants --check WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+oc_register_test(mutants ${CMAKE_SOURCE_DIR}/scripts/mutants)

@@ -328,6 +328,10 @@ static void test_folders_and_paths(void **state) {
         assert_string_equal(joined, joins[i][2]);
         oc_free(joined);
     }
+    char dotted[320];
+    snprintf(dotted, sizeof dotted, "%s/.", p->folder);
+    assert_true(oc_path_same(p->folder, dotted));
+    assert_false(oc_path_same(p->folder, "/") || oc_path_same("/nowhere", "/nowhere"));
 }
 
 /* One claim at a time, in this process or another; a killed process has none. */

@@ -141,6 +141,9 @@ static void test_two_at_once(void **state) {
         test_require(oc_trainer_step(first, &done, &error), OC_OK, &error);
         oc_trainer_destroy(&first);
     }
+    options.cache = out;
+    test_require(test_train(&world, recipe, &options, &error), OC_E_USAGE, &error);
+    test_says(&error, "the run's own folder");
     oc_recipe_destroy(&recipe);
 }
 

@@ -22,7 +22,8 @@ oc_status oc_claim_create(oc_claim **out, const char *folder, oc_error *err) {
     OC_TRY(oc_alloc(&claim, 1, sizeof *claim, err));
     claim->file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (claim->file < 0) {
-        status = oc_fail(err, OC_E_IO, folder, "cannot open the folder: %s", strerror(errno));
+        char text[128];
+        status = oc_fail(err, OC_E_IO, folder, "cannot open this folder: %s", strerror_r(errno, text, sizeof text));
         goto cleanup;
     }
     int locked;
@@ -32,8 +33,10 @@ oc_status oc_claim_create(oc_claim **out, const char *folder, oc_error *err) {
         status = oc_fail(err, OC_E_EXISTS, folder, "another process is writing to this folder");
         goto cleanup;
     }
-    *out = claim;
-    claim = NULL;
+    if (locked == 0) {
+        *out = claim;
+        claim = NULL;
+    }
 cleanup:
     oc_claim_destroy(&claim);
     return status;

@@ -60,6 +60,8 @@ void oc_file_appender_destroy(oc_file_appender **appender);
 oc_status oc_folder_create(const char *path, oc_error *err);
 bool oc_path_exists(const char *path);
 bool oc_path_is_folder(const char *path);
+/* True when both are there and are one and the same, by whatever names. */
+bool oc_path_same(const char *a, const char *b);
 
 /* *out = "a/b", freed with oc_free; `b` absolute: `b` alone. */
 oc_status oc_path_join(char **out, const char *a, const char *b, oc_error *err);

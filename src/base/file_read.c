@@ -131,6 +131,11 @@ bool oc_path_is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool oc_path_same(const char *a, const char *b) {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 oc_status oc_path_join(char **out, const char *a, const char *b, oc_error *err) {
     size_t a_size = b[0] == '/' ? 0 : strlen(a), b_size = strlen(b);
     bool slash = a_size > 0 && a[a_size - 1] != '/';

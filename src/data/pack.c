@@ -4,16 +4,14 @@
 
 #include <assert.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/claim.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -175,46 +173,38 @@ static void generations_remove(const oc_pack *fresh, const char *folder, const c
 
 /* ---- one maker at a time ---- */
 
-/* Locks the cache folder; *lock = -1 where the file system has no locks: then two processes may both make the pack,
+/* Claims the cache folder; *claim = NULL where the file system has no locks: then two processes may both make the pack,
  * and the second one's file, of the same bytes, replaces the first's. */
-static oc_status lock_take(int *lock, const char *folder, const oc_pack_options *options, oc_error *err) {
+static oc_status claim_wait(oc_claim **claim, const char *folder, const oc_pack_options *options, oc_error *err) {
     const struct timespec pause = {0, 100 * 1000 * 1000};
+    oc_status status;
     bool told = false;
-    *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            close(*lock);
-            *lock = -1;
-            break;
-        }
+    while ((status = oc_claim_create(claim, folder, err)) == OC_E_EXISTS) {
         if (!told) oc_log_line(&options->log, OC_LOG_INFO, "%s: waiting for another process to finish it", folder);
         told = true;
-        if (!oc_progress_report(&options->progress, "wait for the cache", 0, 1)) {
-            close(*lock);
-            *lock = -1;
+        if (!oc_progress_report(&options->progress, "wait for the cache", 0, 1))
             return oc_fail(err, OC_E_STOPPED, folder, "stopped while waiting for the cache");
-        }
         nanosleep(&pause, NULL);
     }
-    return OC_OK;
+    return status;
 }
 
 static oc_status pack_make(oc_pack **out, const oc_dataset *dataset, const oc_split *split, const char *folder,
                            const char *path, const char *stem, const oc_pack_options *options, oc_error *err) {
     oc_status status;
-    int lock = -1;
-    OC_TRY(lock_take(&lock, folder, options, err));
+    oc_claim *claim = NULL;
+    OC_TRY(claim_wait(&claim, folder, options, err));
     /* Another process may have made it meanwhile. */
     OC_TRY(pack_find(out, dataset, split, path, options, err));
     if (*out) goto cleanup;
-    if (lock >= 0) OC_TRY(oc_file_remove_leftovers(path, err));
+    if (claim) OC_TRY(oc_file_remove_leftovers(path, err));
     oc_log_line(&options->log, OC_LOG_INFO, "decoding %lld images of %s into %s", (long long)split->count, split->name,
                 path);
     OC_TRY(oc_pack_make(dataset, split, path, options, err));
     OC_TRY(pack_load(out, path, err));
     generations_remove(*out, folder, stem, &options->log);
 cleanup:
-    if (lock >= 0) close(lock);
+    oc_claim_destroy(&claim);
     return status;
 }
 

@@ -93,23 +93,17 @@ static oc_status folder_check(const oc_ensemble_job *job, oc_error *err) {
     oc_status status = OC_OK;
     const char *out = job->options.out;
     oc_run_folder run = {0};
-    char *mine = NULL;
     OC_TRY(oc_run_folder_name(&run, out, err));
     if (oc_path_exists(run.state) || oc_path_exists(run.recipe) || oc_path_exists(run.metrics)) {
         status = oc_fail(err, OC_E_EXISTS, out, "this folder holds a training run: choose another --out");
         goto cleanup;
     }
-    mine = realpath(run.best, NULL);
-    for (size_t m = 0; mine && m < job->members; m++) {
-        char *theirs = realpath(job->path[m], NULL);
-        const bool same = theirs && strcmp(mine, theirs) == 0;
-        free(theirs);
-        if (!same) continue;
+    for (size_t m = 0; m < job->members; m++) {
+        if (!oc_path_same(run.best, job->path[m])) continue;
         status = oc_fail(err, OC_E_EXISTS, job->path[m], "this member would be overwritten: choose another --out");
         goto cleanup;
     }
 cleanup:
-    free(mine);
     oc_run_folder_free(&run);
     return status;
 }

@@ -11,7 +11,7 @@ typedef struct oc_run_folder {
     char *recipe, *plan;       /* recipe.yaml, plan.txt */
     char *best, *last, *state; /* *.safetensors */
     char *metrics;             /* metrics.csv: only to see whether a run is there */
-    oc_claim *claim;           /* NULL while nothing may be read to go on from, or written */
+    oc_claim *claim;           /* NULL before oc_run_folder_claim, or where there are no locks */
 } oc_run_folder;
 
 /* Makes the paths for folder `path`; touches no file. The caller frees, also after an error. */

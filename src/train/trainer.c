@@ -41,6 +41,10 @@ static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error
     oc_recipe *saved = NULL;
     if (oc_path_exists(folder->path) && !oc_path_is_folder(folder->path))
         return oc_fail(err, OC_E_EXISTS, folder->path, "this is a file: a run needs a folder of its own");
+    /* Making a pack claims the cache's folder, for which this run, whose folder is claimed here, would wait forever. */
+    const char *cache = trainer->options.cache;
+    if (cache && (strcmp(cache, folder->path) == 0 || oc_path_same(cache, folder->path)))
+        return oc_fail(err, OC_E_USAGE, "--cache", "%s is the run's own folder: give the cache another", cache);
     if (!oc_run_folder_used(folder)) return OC_OK;
     if (!trainer->options.resume)
         return oc_fail(err, OC_E_EXISTS, folder->path,

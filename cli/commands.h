@@ -30,6 +30,9 @@ oc_model_options oc_cli_model_options(const oc_args *args);
  * `dataset` (may be NULL) gives the names where --classes is a count. */
 oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *dataset, oc_error *err);
 
+/* Whether a call failed because a model does not take images of the given size. */
+bool oc_cli_is_about_size(oc_status status, const oc_error *err);
+
 /* "1,234,567" into text of at least 32 bytes, which is returned. */
 const char *oc_count_text(int64_t count, char *text);
 

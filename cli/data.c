@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "environment.h"
 #include "ocelli/data.h"
+#include "ocelli/recipe.h"
 #include "progress.h"
 
 static const oc_flag info_flags[] = {
@@ -14,7 +15,7 @@ static const oc_flag info_flags[] = {
 };
 
 static const oc_flag pack_flags[] = {
-    {"--size", "N", "input size that the images are packed for; 64 unless given"},
+    {"--size", "N", "input size that the images are packed for; the recipe's data.size unless given"},
     {"--verify", NULL, "compare every byte with its checksum"},
     OC_FLAG_SKIP_BAD,
     OC_FLAG_CACHE,
@@ -32,10 +33,11 @@ static const oc_flag demo_flags[] = {
     OC_FLAG_END,
 };
 
-/* Opens the data set that the first word names. */
-static oc_status open_word(oc_dataset **out, const oc_args *args, oc_error *err) {
+/* Opens the data set that the first word names. *size (may be NULL) = the recipe's input size. */
+static oc_status open_word(oc_dataset **out, int64_t *size, const oc_args *args, oc_error *err) {
     oc_recipe *recipe = NULL;
     oc_status status = oc_cli_recipe(&recipe, args, err);
+    if (status == OC_OK && size) *size = strtoll(oc_recipe_get(recipe, "data.size"), NULL, 10);
     if (status == OC_OK) status = oc_cli_dataset(out, oc_args_word(args)[0], recipe, err);
     oc_recipe_destroy(&recipe);
     return status;
@@ -85,6 +87,8 @@ static void print_info(json_t *info) {
             printf("    %s: %s\n", json_string_value(json_object_get(file, "name")),
                    json_string_value(json_object_get(file, "reason")));
         }
+        printf("  %-18s %" JSON_INTEGER_FORMAT "\n", "left out",
+               json_integer_value(json_object_get(json_object_get(split, "left_out"), "count")));
     }
 }
 
@@ -94,7 +98,7 @@ static oc_status run_info(const oc_args *args, oc_error *err) {
     oc_bar bar = oc_bar_make(oc_environment_stop_flag());
     oc_data_options options = {.progress = oc_bar_progress(&bar), .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);
-    if (status == OC_OK) status = open_word(&dataset, args, err);
+    if (status == OC_OK) status = open_word(&dataset, NULL, args, err);
     if (status == OC_OK) status = oc_data_info(&text, dataset, &options, err);
     oc_bar_clear(&bar);
     if (status == OC_OK && oc_args_has(args, "--json")) {
@@ -118,8 +122,8 @@ static oc_status run_pack(const oc_args *args, oc_error *err) {
                                .progress = oc_bar_progress(&bar),
                                .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);
-    if (status == OC_OK) status = oc_args_int(args, "--size", 1, 65536, &options.size, err);
-    if (status == OC_OK) status = open_word(&dataset, args, err);
+    if (status == OC_OK) status = open_word(&dataset, &options.size, args, err);
+    if (status == OC_OK) status = oc_args_size(args, &options.size, err);
     if (status == OC_OK) status = oc_data_pack(dataset, &options, err);
     oc_bar_clear(&bar);
     if (status == OC_OK)

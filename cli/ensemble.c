@@ -1,9 +1,11 @@
 /* ocelli ensemble */
+#define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "environment.h"
@@ -42,6 +44,28 @@ static oc_status read_fit_on(const oc_args *args, oc_ensemble_options *options, 
     if (end == colon + 1 || *end != '\0' || errno != 0 || !(data->holdout > 0 && data->holdout < 1))
         return oc_cli_fail(err, OC_E_USAGE, "--fit-on", "\"%s\" is no share between 0 and 1", colon + 1);
     options->fit_on = HOLDOUT;
+    return OC_OK;
+}
+
+/* Refuses flags that the method has no use for; an unknown method is for the library to refuse. */
+static oc_status check_flags(const oc_args *args, const char *method, oc_error *err) {
+    static const char *const stack_only[] = {"--init", "--epochs", "--seed"};
+    if (!method || (strcmp(method, "mean") != 0 && strcmp(method, "weighted") != 0)) return OC_OK;
+    for (size_t i = 0; i < sizeof stack_only / sizeof stack_only[0]; i++)
+        if (oc_args_has(args, stack_only[i]))
+            return oc_cli_fail(err, OC_E_USAGE, stack_only[i], "is of --method stack; %s has no use for it", method);
+    return OC_OK;
+}
+
+/* Refuses a file that is given twice, be it by two names. What cannot be looked at is for the library to refuse. */
+static oc_status check_members(const oc_args *args, oc_error *err) {
+    struct stat a, b;
+    for (size_t i = 1; i < oc_args_words(args); i++) {
+        if (stat(oc_args_word(args)[i], &a) != 0) continue;
+        for (size_t j = 0; j < i; j++)
+            if (stat(oc_args_word(args)[j], &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+                return oc_cli_fail(err, OC_E_USAGE, oc_args_word(args)[i], "this member is given twice");
+    }
     return OC_OK;
 }
 
@@ -117,6 +141,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_args_int(args, "--epochs", 1, 1000000, &options.epochs, err);
     if (status == OC_OK) status = oc_args_int(args, "--seed", 0, INT64_MAX, &seed, err);
     if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
+    if (status == OC_OK) status = check_flags(args, options.method, err);
+    if (status == OC_OK) status = check_members(args, err);
     options.seed = (uint64_t)seed;
     if (status == OC_OK) status = oc_dataset_open(&dataset, data, &data_options, err);
     if (status == OC_OK)

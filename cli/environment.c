@@ -2,6 +2,8 @@
 #define _GNU_SOURCE 1
 #include "environment.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -23,6 +25,13 @@ void oc_environment_prepare(char *const *argv) {
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (!getenv(settings[i].name) && setenv(settings[i].name, settings[i].value, 1) == 0) made++;
     if (made > 0) execv("/proc/self/exe", argv);
+}
+
+void oc_environment_hold_standard_files(void) {
+    /* Opened the wrong way round, so that using them still fails. */
+    static const int mode[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF && open("/dev/null", mode[fd]) != fd) _exit(1);
 }
 
 void oc_environment_ignore_signals(void) {

@@ -6,6 +6,10 @@
  * yet. Returns when nothing is to be set, or when the system refuses, which costs speed only. */
 void oc_environment_prepare(char *const *argv);
 
+/* Standard input, output and error that the caller has closed stay closed to use, but no file that is opened later gets
+ * their numbers, and with them what is printed. */
+void oc_environment_hold_standard_files(void);
+
 /* A write beyond the limit on file sizes, or to a closed pipe, becomes an error instead of the end. */
 void oc_environment_ignore_signals(void);
 

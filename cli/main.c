@@ -121,6 +121,7 @@ static oc_status dispatch(int argc, char *const *argv, oc_error *err) {
 
 int main(int argc, char **argv) {
     oc_error err = {0};
+    oc_environment_hold_standard_files();
     oc_environment_ignore_signals();
     oc_status status = dispatch(argc, argv, &err);
     errno = 0;

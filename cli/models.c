@@ -53,21 +53,29 @@ static void totals(const oc_model *model, int64_t *parameters, int64_t *macs) {
     }
 }
 
+/* A model that does not take images of this size has "-" for its numbers; a size that no model takes is an error. */
 static oc_status print_list(int64_t classes, int64_t size, oc_error *err) {
     const char *name;
+    oc_status status = OC_OK;
+    bool any = false;
     printf("%-20s %12s %10s  %s\n", "model", "parameters", "MACs", "");
     for (size_t i = 0; (name = oc_models_name(i)); i++) {
         oc_model *model = NULL;
         char count[32];
         int64_t parameters, macs;
-        oc_status status = make(&model, name, classes, size, NULL, err);
+        status = make(&model, name, classes, size, NULL, err);
+        if (oc_cli_is_about_size(status, err)) {
+            printf("%-20s %12s %10s  %s\n", name, "-", "-", oc_models_summary(i));
+            continue;
+        }
         if (status != OC_OK) return status;
+        any = true;
         totals(model, &parameters, &macs);
         printf("%-20s %12s %9.3fG  %s\n", name, oc_count_text(parameters, count), (double)macs * 1e-9,
                oc_models_summary(i));
         oc_model_destroy(&model);
     }
-    return OC_OK;
+    return any ? OC_OK : status;
 }
 
 static void print_layers(const oc_model *model) {
@@ -99,7 +107,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     oc_model *model = NULL;
     const char *name = oc_args_words(args) > 0 ? oc_args_word(args)[0] : NULL;
     oc_status status = oc_args_int(args, "--classes", 1, CLASSES_MOST, &classes, err);
-    if (status == OC_OK) status = oc_args_int(args, "--size", 1, 65536, &size, err);
+    if (status == OC_OK) status = oc_args_size(args, &size, err);
     if (status == OC_OK && !name && oc_args_has(args, "--tensors"))
         status = oc_cli_fail(err, OC_E_USAGE, "--tensors", "needs the model's name");
     if (status == OC_OK && !name && (oc_args_has(args, "--stem") || oc_args_has(args, "--no-stem-pool")))

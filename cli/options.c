@@ -1,4 +1,5 @@
 /* Parsing the command line by the tables of the subcommands. */
+#define _POSIX_C_SOURCE 200809L
 #include "options.h"
 
 #include <ctype.h>
@@ -7,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ocelli/recipe.h"
 
@@ -199,9 +201,18 @@ oc_status oc_args_int(const oc_args *args, const char *flag, int64_t min, int64_
     return OC_OK;
 }
 
+oc_status oc_args_size(const oc_args *args, int64_t *out, oc_error *err) {
+    const oc_recipe_key *key = recipe_key("--size");
+    return oc_args_int(args, "--size", (int64_t)key->min, (int64_t)key->max, out, err);
+}
+
 oc_status oc_args_threads(const oc_args *args, int *out, oc_error *err) {
     int64_t threads = 0;
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     oc_status status = oc_args_int(args, "--threads", 1, 1024, &threads, err);
+    if (status == OC_OK && processors > 0 && threads > processors)
+        fprintf(stderr, "ocelli: warning: --threads: %d threads on %ld processors are slow\n", (int)threads,
+                processors);
     *out = (int)threads;
     return status;
 }

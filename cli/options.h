@@ -47,7 +47,9 @@ const char *oc_args_nth(const oc_args *args, const char *flag, size_t n);
 oc_status oc_args_need(const oc_args *args, const char *flag, const char **out, oc_error *err);
 /* A whole number in [min, max] into *out, which stays as it is when the flag was not given. */
 oc_status oc_args_int(const oc_args *args, const char *flag, int64_t min, int64_t max, int64_t *out, oc_error *err);
-/* The same as an int, and of the flag --threads (0: all). */
+/* The same of --size, in the range that the recipe has for it. */
+oc_status oc_args_size(const oc_args *args, int64_t *out, oc_error *err);
+/* The same as an int, and of the flag --threads (0: all). Warns of more than there are processors. */
 oc_status oc_args_threads(const oc_args *args, int *out, oc_error *err);
 /* A span of time, "2h30m", "90s", "10m" or plain seconds. */
 oc_status oc_args_seconds(const oc_args *args, const char *flag, double *out, oc_error *err);

@@ -73,7 +73,8 @@ oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *re
 
 /* The class codes that --classes means. A count takes the data's sorted names, or, without data, plain numbers. */
 static oc_status read_classes(oc_lines *classes, const char *text, const oc_dataset *dataset, oc_error *err) {
-    if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0') {
+    const char *digits = text + (text[0] == '-');
+    if (digits[0] == '\0' || digits[strspn(digits, "0123456789")] != '\0') {
         oc_status status = oc_lines_read(classes, text, err);
         if (status == OC_OK && classes->count == 0)
             status = oc_cli_fail(err, OC_E_FORMAT, text, "no class is named in it");
@@ -108,13 +109,17 @@ oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *
     int64_t size = 0;
     const oc_model_options options = oc_cli_model_options(args);
     oc_status status = oc_args_need(args, "--weights", &weights, err);
-    if (status == OC_OK) status = oc_args_int(args, "--size", 1, 65536, &size, err);
+    if (status == OC_OK) status = oc_args_size(args, &size, err);
     if (status == OC_OK && list) status = read_classes(&classes, list, dataset, err);
     if (status == OC_OK)
         status = oc_model_open(out, weights, oc_args_text(args, "--model"), (const char *const *)classes.item,
                                classes.count, size, &options, err);
     oc_lines_free(&classes);
     return status;
+}
+
+bool oc_cli_is_about_size(oc_status status, const oc_error *err) {
+    return status == OC_E_USAGE && strcmp(err->where, "data.size") == 0;
 }
 
 const char *oc_count_text(int64_t count, char *text) {

@@ -25,7 +25,8 @@ echo "-- every method, and a result like any other weights file"
 for method in stack mean weighted; do
     quietly "${join[@]}" --out "$work/$method" --method $method --fit-on holdout:0.3 "${members[@]}" --json
     top1=$(grep -o '"ensemble":.*' "$work/out" | grep -o '"top1":[0-9.]*' | cut -d: -f2)
-    grep -q 'warning' "$work/err" && fail "$method: $(grep warning "$work/err")"
+    # Two threads are more than some machines have.
+    grep 'warning' "$work/err" | grep -vq 'warning: --threads' && fail "$method: $(grep warning "$work/err")"
     cmp -s <(cat "$work/out") <(cat "$work/$method/ensemble.json"; echo) || fail "--json is not ensemble.json"
     quietly "$ocelli" eval --data "$data" --weights "$work/$method/best.safetensors" --threads 2 --json
     holds "$(number top1) - $top1 < 1e-9 && $top1 - $(number top1) < 1e-9" ||

@@ -131,7 +131,34 @@ for place in 0 9 60 500 3000 $((size / 2)) $((size - 1)); do
     expect 1 "$work/changed.safetensors: " "$ocelli" predict --weights "$work/changed.safetensors" "${images[5]}"
 done
 
+echo "-- flags and names that are nearly right, and data sets that people bring"
+expect 2 '-*classes: .*-3' "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-small --classes -3
+expect 2 'did you mean .*resnet18' "$ocelli" models RESNET18
+ensemble=("$ocelli" ensemble --data "$data" --out "$work/none")
+expect 2 '-*init: .*stack.*mean' "${ensemble[@]}" --method mean --init random "$weights" "$weights"
+expect 2 '-*epochs: .*stack.*weighted' "${ensemble[@]}" --method weighted --epochs 1 "$weights" "$weights"
+expect 2 '-*seed: .*stack.*mean' "${ensemble[@]}" --method=mean --seed 0 "$weights" "$weights"
+expect 2 "$run/./last.safetensors: .*twice" "${ensemble[@]}" "$weights" "$run/best.safetensors" "$run/./last.safetensors"
+tar -C "$work" -czf "$work/data.tar.gz" data
+expect 1 "$work/data.tar.gz: .*gzip.*only folders and zip" "${train[@]}" --data "$work/data.tar.gz" --out "$work/none"
+mkdir -p "$work/own"/{train,val}/a "$work/own/train/b"
+cp "${images[5]}" "$work/own/train/a" && cp "${images[5]}" "$work/own/val/a"
+expect 1 "$work/own/train: class b .*remove the empty folder" "${train[@]}" --data "$work/own" --out "$work/none"
+mv "$work/own/train/b" "$work/own/train/"$'cl\xe4ss' && cp "${images[5]}" "$work/own/train/"$'cl\xe4ss'
+expect 1 "$work/own/train: .*cl.xe4ss.*not UTF-8: rename" "${train[@]}" --data "$work/own" --out "$work/none"
+
+echo "-- a setting that only the model or the data refuses: where it was set, and before anything is decoded"
+printf 'model:\n  name: resnt18\n' >"$work/model.yaml"
+unused=("$ocelli" train --data "$data" --out "$work/none" --cache "$work/unused")
+expect 2 "$work/model.yaml:2: .*resnt18" "${unused[@]}" --recipe "$work/model.yaml"
+expect 2 '-*size: .*33' "${unused[@]}" --size 33
+expect 2 '-*batch-size: .*1000' "${unused[@]}" --size 32 --batch-size 1000
+[[ -e $work/unused ]] && fail "a refused training decoded images"
+
 echo "-- output"
+"${train[@]}" --data "$data" --out "$work/closed" <&- >&- 2>&-
+[[ $(awk -F, '{ print NF }' "$work/closed/metrics.csv" | sort -u) == 17 ]] || fail "what was printed got into metrics.csv"
+[[ $(awk -F, '{ print NF }' "$work/closed/steps.csv" | sort -u) == 3 ]] || fail "what was printed got into steps.csv"
 expect 1 "$work/file/s.csv" "$ocelli" predict --weights "$weights" --data "$data" --submission "$work/file/s.csv"
 expect 1 "$work/file/l" "$ocelli" eval --data "$data" --weights "$weights" --save-logits "$work/file/l"
 if [[ -w /dev/full ]]; then

@@ -205,6 +205,8 @@ static void test_nearest(void **state) {
         {"completely.different", NULL},
         {"", NULL},
         {"optimizer.momentun", "optimizer.momentum"},
+        {"OPTIMIZER.LR", "optimizer.lr"},
+        {"Otpimizer.Lr", "optimizer.lr"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *found = oc_text_nearest(cases[i].word, keys, 5);

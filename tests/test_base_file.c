@@ -22,6 +22,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "support/bytes.h"
 #include "support/temporary.h"
 
 #define BIG_SIZE ((size_t)300000) /* several buffers */
@@ -369,6 +370,58 @@ static void test_claims(void **state) {
     close(ready[1]);
 }
 
+/* A lock file goes with its claim; one that was left behind is claimed as well, and a claimed folder is no matter. */
+static void test_claim_files(void **state) {
+    place *p = *state;
+    oc_error err;
+    oc_claim *claim = NULL, *second = NULL, *folder = NULL;
+    for (int left_behind = 0; left_behind < 2; left_behind++) {
+        if (left_behind) test_bytes_write(p->path, "", 0);
+        assert_int_equal(oc_claim_create_file(&claim, p->path, &err), OC_OK);
+        assert_non_null(claim);
+        assert_int_equal(oc_claim_create_file(&second, p->path, &err), OC_E_EXISTS);
+        assert_null(second);
+        assert_int_equal(oc_claim_create(&folder, p->folder, &err), OC_OK);
+        oc_claim_destroy(&folder);
+        assert_true(oc_path_exists(p->path));
+        oc_claim_destroy(&claim);
+        assert_false(oc_path_exists(p->path));
+    }
+    char inside[512];
+    snprintf(inside, sizeof inside, "%s/none/lock", p->folder);
+    assert_int_equal(oc_claim_create_file(&claim, inside, &err), OC_E_IO);
+    assert_string_equal(err.where, inside);
+    assert_null(claim);
+}
+
+/* Many that want the same: never two at once, though each removes the file that the others wait for. */
+static void test_claim_file_race(void **state) {
+    place *p = *state;
+    char inside[512];
+    snprintf(inside, sizeof inside, "%s/inside", p->folder);
+    pid_t child[4];
+    for (int i = 0; i < 4; i++) {
+        child[i] = fork();
+        assert_true(child[i] >= 0);
+        if (child[i] > 0) continue;
+        for (int n = 0; n < 300;) {
+            oc_claim *claim = NULL;
+            const oc_status status = oc_claim_create_file(&claim, p->path, NULL);
+            if (status == OC_E_EXISTS) continue;
+            if (status != OC_OK || mkdir(inside, 0777) != 0 || rmdir(inside) != 0) _exit(1);
+            oc_claim_destroy(&claim);
+            n++;
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < 4; i++) {
+        int result;
+        assert_int_equal(waitpid(child[i], &result, 0), child[i]);
+        assert_int_equal(result, 0);
+    }
+    assert_false(oc_path_exists(p->path));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -385,6 +438,8 @@ int main(void) {
         TEST(test_appender_cuts_torn_line),
         TEST(test_folders_and_paths),
         TEST(test_claims),
+        TEST(test_claim_files),
+        TEST(test_claim_file_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,7 @@ static void test_class_folders(void **state) {
     image(f, "val/dog/v.jpg");
     image(f, "test/one.jpg");
     must_open(f, f->root, NULL);
+    assert_int_equal(oc_dataset_split(f->dataset, "train")->left_out, 1); /* the .gif */
     has_split(f, "train",
               "train/Zebra/z.jpg 0, train/cat/images/x.PNG 1, train/cat/y.jpeg 1, train/dog/a.JPG 2, "
               "train/dog/b.jpg 2");

@@ -154,8 +154,17 @@ static void test_truncated(void **state) {
             free(part);
         }
         refused(f, bytes, size / 2, "truncated");
+        refused(f, bytes, png ? 40 : 100, "truncated"); /* before what says how large the picture is, or just behind */
         free(bytes);
     }
+}
+
+static void test_names(void **state) {
+    (void)state;
+    assert_true(oc_image_name("a.jpg") && oc_image_name("a.b.JPEG") && oc_image_name(".Png"));
+    assert_false(oc_image_name("jpg") || oc_image_name("a.jpg.txt") || oc_image_name("a.webp") || oc_image_name("a."));
+    assert_true(oc_image_name_other("a.webp") && oc_image_name_other("a.TIF") && oc_image_name_other("b.heic"));
+    assert_false(oc_image_name_other("a.png") || oc_image_name_other("a.txt") || oc_image_name_other("gif"));
 }
 
 static void test_other_kinds(void **state) {
@@ -184,6 +193,15 @@ static void test_huge(void **state) {
     memcpy(frame + 5, "\x20\x00\x20\x00", 4); /* 8192 × 8192 */
     refused(f, bytes, size, "truncated");
     free(bytes);
+    /* A PNG's header with its checksum: a side of 100,000, and one whose rows overflow. */
+    refused(f,
+            "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\1\x86\xa0\0\1\x86\xa0\x08\2\0\0\0"
+            "\x27\x30\x9c\x9f",
+            33, "too large: 100000x100000");
+    refused(f,
+            "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\0\0\0\1\x08\2\0\0\0"
+            "\x2f\x54\xa4\x8a",
+            33, "too large");
 }
 
 static void test_damaged(void **state) {
@@ -269,6 +287,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_png_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cmyk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
+        cmocka_unit_test(test_names),
         cmocka_unit_test_setup_teardown(test_other_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_huge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),

@@ -20,6 +20,7 @@ typedef struct fixture {
     char folder[256], root[300], path[700];
     oc_dataset *dataset;
     int reports;
+    char log[4096]; /* all lines */
 } fixture;
 
 static int setup(void **state) {
@@ -44,13 +45,20 @@ static const char *in_root(fixture *f, const char *relative) {
     return f->path;
 }
 
+static void on_log(void *user, oc_log_level level, const char *line) {
+    fixture *f = user;
+    const size_t used = strlen(f->log);
+    assert_int_equal(level, OC_LOG_WARN);
+    snprintf(f->log + used, sizeof f->log - used, "%s\n", line);
+}
+
 /* The text of the statistics, freed with oc_data_free. */
 static char *info_text(fixture *f, int threads) {
     char *text = NULL;
     oc_error error = {0};
     oc_dataset_destroy(&f->dataset);
     if (oc_dataset_open(&f->dataset, f->root, NULL, &error) != OC_OK) fail_msg("%s", error.message);
-    if (oc_data_info(&text, f->dataset, &(oc_data_options){.threads = threads}, &error) != OC_OK)
+    if (oc_data_info(&text, f->dataset, &(oc_data_options){.threads = threads, .log = {on_log, f}}, &error) != OC_OK)
         fail_msg("%s", error.message);
     return text;
 }
@@ -98,6 +106,8 @@ static void test_info(void **state) {
     assert_int_equal(count_at(bad, "count"), 1);
     assert_string_equal(json_string_value(at(file, "name")), "train/n0002/images/n0002_3.JPEG");
     assert_string_equal(json_string_value(at(file, "reason")), "not a JPEG or PNG: begins with the text \"sorry\"");
+    assert_int_equal(count_at(at(train, "left_out"), "count"), 0);
+    assert_string_equal(f->log, "");
     assert_int_equal(count_at(test, "images"), 2);
     assert_null(json_object_get(test, "images_per_class"));
     json_decref(info);
@@ -133,11 +143,13 @@ static void test_mean(void **state) {
     oc_data_free(text);
 }
 
-/* Names that are not UTF-8 and many bad files do no harm. */
+/* File names that are not UTF-8 and many bad files do no harm. */
 static void test_odd_names(void **state) {
     fixture *f = *state;
     char name[64];
-    test_jpeg_write(in_root(f, "cl\xe4ss/1.jpg"), 8, 8, 1, TEST_JPEG_RGB);
+    test_jpeg_write(in_root(f, "one/1.jpg"), 8, 8, 1, TEST_JPEG_RGB);
+    test_text_write(in_root(f, "one/\xe4.gif"), "");
+    test_text_write(in_root(f, "other/2.webp"), "");
     for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof name, "other/\xff%02d.jpg", i);
         test_text_write(in_root(f, name), "");
@@ -146,7 +158,10 @@ static void test_odd_names(void **state) {
     json_t *info = json_loads(text, 0, NULL);
     assert_non_null(info);
     json_t *train = at(at(info, "splits"), "train"), *bad = at(train, "undecodable");
-    assert_string_equal(json_string_value(json_array_get(at(info, "classes"), 0)), "cl?ss");
+    assert_int_equal(count_at(at(train, "left_out"), "count"), 2);
+    assert_string_equal(json_string_value(at(at(train, "left_out"), "first")), "one/?.gif");
+    assert_non_null(strstr(json_string_value(at(at(train, "left_out"), "reason")), "only .jpeg"));
+    assert_non_null(strstr(f->log, "left out of train: 2 that cannot be read as images, the first is one/?.gif"));
     assert_int_equal(count_at(bad, "count"), 30);
     assert_int_equal(json_array_size(at(bad, "files")), 20);
     assert_string_equal(json_string_value(at(json_array_get(at(bad, "files"), 19), "name")), "other/?19.jpg");

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/claim.h"
 #include "base/memory.h"
 #include "data/decode.h"
 #include "data/pack_format.h"
@@ -67,7 +68,7 @@ static void on_log(void *user, oc_log_level level, const char *line) {
 
 static bool on_progress(void *user, const char *what, int64_t done, int64_t total) {
     fixture *f = user;
-    assert_true(strncmp(what, "decode ", 7) == 0);
+    assert_true(strncmp(what, "decode ", 7) == 0 || strcmp(what, "wait for the cache") == 0);
     assert_true(done >= f->done || done == 0);
     f->done = done;
     f->total = total;
@@ -232,7 +233,8 @@ static void test_damaged(void **state) {
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         test_bytes_write(path, bytes, cuts[i]);
         must_open(f, f->root, "train", 64, false);
-        assert_non_null(strstr(f->log, "damaged cache"));
+        const char *told = strstr(f->log, "damaged cache");
+        assert_true(told && !strstr(told + 1, "damaged cache"));
         assert_true(was_made(f));
         unsigned char *again = test_bytes_read(path, &again_size);
         assert_int_equal(again_size, size);
@@ -297,6 +299,29 @@ static void test_two_processes(void **state) {
     assert_false(was_made(f));
 }
 
+/* Another maker is waited for; a run that has claimed the folder for itself is not. */
+static void test_claimed(void **state) {
+    fixture *f = *state;
+    char lock[500];
+    oc_error error = {0};
+    oc_claim *claim = NULL;
+    test_tiny_create(f->root, 2, 3, 2, 0);
+    must_open(f, f->root, "val", 64, false); /* makes the folder */
+    snprintf(lock, sizeof lock, "%s/packs.lock", f->cache);
+    assert_int_equal(oc_claim_create_file(&claim, lock, NULL), OC_OK);
+    f->stop_after = 2;
+    assert_int_equal(open_pack(f, f->root, "train", 64, false, &error), OC_E_STOPPED);
+    const char *told = strstr(f->log, "waiting for another process");
+    assert_true(told && !strstr(told + 1, "waiting for another process"));
+    oc_claim_destroy(&claim);
+    f->stop_after = -1;
+    assert_int_equal(oc_claim_create(&claim, f->cache, NULL), OC_OK);
+    must_open(f, f->root, "train", 64, false);
+    assert_null(strstr(f->log, "waiting"));
+    oc_claim_destroy(&claim);
+    assert_int_equal(test_folder_entries(f->cache), 2);
+}
+
 /* ---- bad images ---- */
 
 static void make_bad(fixture *f) {
@@ -327,6 +352,7 @@ static void test_bad_images(void **state) {
         assert_non_null(strstr(f->log, "n0001_2.JPEG: CMYK JPEG"));
         must_open(f, f->root, "train", 64, true);
         assert_non_null(strstr(f->log, "4 of the 8 images of train are left out\n"));
+        assert_null(strstr(f->log, "of the class"));
         assert_int_equal(oc_pack_skipped(f->pack), 4);
         assert_int_equal(oc_pack_count(f->pack), 4);
         assert_string_equal(oc_pack_image(f->pack, 0).name, "n0000_1.JPEG");
@@ -338,6 +364,34 @@ static void test_bad_images(void **state) {
     must_open(f, f->root, "train", 64, true);
     assert_true(was_made(f));
     assert_int_equal(oc_pack_skipped(f->pack), 3);
+}
+
+/* Classes that lose all they have are named, at first and from the cache; only those, and only of train. */
+static void test_emptied_classes(void **state) {
+    fixture *f = *state;
+    char name[64];
+    test_tiny_create(f->root, 9, 2, 9, 0);
+    for (int i = 1; i < 9; i++) {
+        snprintf(name, sizeof name, "train/n000%d/images/n000%d_0.JPEG", i, i);
+        test_text_write(in_root(f, name), "text");
+        snprintf(name, sizeof name, "train/n000%d/images/n000%d_1.JPEG", i, i);
+        if (i == 4) test_text_write(in_root(f, name), "text");
+    }
+    test_text_write(in_root(f, "val/images/val_2.JPEG"), "text");
+    for (int again = 0; again < 2; again++) {
+        must_open(f, f->root, "train", 64, true);
+        assert_non_null(strstr(f->log, "left in train of the class n0004: nothing can be learnt of it\n"));
+    }
+    must_open(f, f->root, "val", 64, true);
+    assert_null(strstr(f->log, "of the class"));
+    for (int i = 1; i < 8; i++) {
+        snprintf(name, sizeof name, "train/n000%d/images/n000%d_1.JPEG", i, i);
+        test_text_write(in_root(f, name), "text");
+    }
+    test_jpeg_write(in_root(f, "train/n0000/images/n0000_2.JPEG"), 64, 64, 1, TEST_JPEG_RGB);
+    must_open(f, f->root, "train", 64, true);
+    assert_non_null(strstr(f->log, "of the classes n0001, n0002, n0003, n0004, n0005 and 2 more: nothing can be "
+                                   "learnt of them\n"));
 }
 
 static void test_many_bad(void **state) {
@@ -375,7 +429,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_claimed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_images, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_emptied_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_bad, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_cache_folder, setup, teardown),
     };

@@ -1,4 +1,5 @@
 /* The recipe: defaults, text of every key, YAML with every kind of mistake and its line, and the round trip. */
+#define _POSIX_C_SOURCE 200809L
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,9 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "record/record.h"
 #include "support/bytes.h"
+#include "support/images.h"
 #include "support/temporary.h"
 #include "train/recipe.h"
 
@@ -280,17 +283,61 @@ static void test_shipped_recipe(void **state) {
     oc_recipe_destroy(&fresh);
 }
 
-/* Numbers read and write the same under a locale with a decimal comma, where the system has one. */
+/* A locale of our own, whose decimal point is a comma, in folder/comma; false where the system cannot make one. */
+static bool comma_locale(const char *folder) {
+    char path[300], command[1200];
+    if (system("command -v localedef >/dev/null") != 0) return false;
+    snprintf(path, sizeof path, "%s/ascii", folder);
+    FILE *characters = fopen(path, "w");
+    assert_non_null(characters);
+    fputs("<code_set_name> ANSI_X3.4-1968\n<mb_cur_min> 1\n<mb_cur_max> 1\nCHARMAP\n", characters);
+    for (int c = 0; c < 128; c++) fprintf(characters, "<U%04X> /x%02x c%d\n", (unsigned)c, (unsigned)c, c);
+    fputs("END CHARMAP\n", characters);
+    assert_int_equal(fclose(characters), 0);
+    snprintf(path, sizeof path, "%s/source", folder);
+    test_text_write(path, "LC_NUMERIC\ndecimal_point \",\"\nthousands_sep \".\"\ngrouping 3;3\nEND LC_NUMERIC\n");
+    /* It complains of the categories that are missing, and makes the locale nevertheless. */
+    snprintf(command, sizeof command, "localedef -c -i '%s' -f '%s/ascii' '%s/comma' 2>'%s/warnings'", path, folder,
+             folder, folder);
+    assert_int_not_equal(system(command), -1);
+    assert_int_equal(setenv("LOCPATH", folder, 1), 0);
+    return true;
+}
+
+/* Numbers read and write the same under a locale with a decimal comma. */
 static void test_locale(void **state) {
     (void)state;
-    if (!setlocale(LC_ALL, "de_DE.UTF-8")) skip();
+    char folder[256], path[300], number[32];
+    test_temporary_create(folder, sizeof folder);
+    if (!comma_locale(folder)) {
+        test_temporary_remove(folder);
+        skip();
+    }
+    assert_non_null(setlocale(LC_ALL, "comma"));
+    snprintf(number, sizeof number, "%g", 0.25);
+    assert_string_equal(number, "0,25");
     oc_recipe *recipe = new_recipe();
     oc_error error = {0};
     assert_int_equal(oc_recipe_set(recipe, "optimizer.lr", "0.25", "", &error), OC_OK);
     assert_string_equal(oc_recipe_get(recipe, "optimizer.lr"), "0.25");
     assert_true(oc_recipe_resolve(recipe).lr == 0.25);
     oc_recipe_destroy(&recipe);
+
+    /* A row of metrics.csv. */
+    oc_record *record = NULL;
+    oc_metrics *rows = NULL;
+    size_t count = 0;
+    assert_int_equal(oc_record_create(&record, folder, 0, 0, &error), OC_OK);
+    assert_int_equal(oc_record_epoch(record, &(oc_metrics){.epoch = 1, .step = 2, .lr = 0.25, .seconds = 1.5}, &error),
+                     OC_OK);
+    oc_record_destroy(&record);
+    snprintf(path, sizeof path, "%s/metrics.csv", folder);
+    assert_int_equal(oc_metrics_read(&rows, &count, path, &error), OC_OK);
+    assert_int_equal(count, 1);
+    assert_true(rows[0].lr == 0.25 && rows[0].seconds == 1.5 && rows[0].step == 2);
+    oc_free(rows);
     setlocale(LC_ALL, "C");
+    test_temporary_remove(folder);
 }
 
 int main(void) {

@@ -1,5 +1,7 @@
 /* A whole run on a small generated data set, what it leaves in its folder, and what a trainer refuses before anything
  * is touched. (That equal runs give equal bits is in test_resume.c.) */
+#define _POSIX_C_SOURCE 200809L
+#include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,6 +121,8 @@ static void test_refusals(void **state) {
     options = (oc_train_options){.weights = test_run_file(&world, "whole", "best.safetensors", path)};
     test_require(test_run(&world, "none", "data.size=64", &options, &error), OC_E_MISMATCH, &error);
     test_says(&error, "fc.1.weight");
+    test_require(test_run(&world, "none", "data.holdout=0.5", NULL, &error), OC_E_MISMATCH, &error);
+    test_says(&error, "data.holdout is 0.5");
     assert_false(oc_path_exists(test_world_path(&world, "none", out)));
 }
 
@@ -141,42 +145,126 @@ static void test_two_at_once(void **state) {
         test_require(oc_trainer_step(first, &done, &error), OC_OK, &error);
         oc_trainer_destroy(&first);
     }
+    oc_recipe_destroy(&recipe);
+}
+
+static void remove_packs(const char *folder) {
+    char path[640];
+    int removed = 0;
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    for (struct dirent *entry; (entry = readdir(entries));) {
+        if (!strstr(entry->d_name, ".ocpack")) continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        removed += remove(path) == 0;
+    }
+    closedir(entries);
+    assert_int_equal(removed, 2);
+}
+
+/* A run whose folder is the cache's as well waits for nobody, also where it has to decode again. */
+static void test_cache_folder(void **state) {
+    (void)state;
+    oc_error error;
+    char out[320];
+    oc_recipe *recipe = test_recipe_create("train.epochs=1");
+    oc_train_options options = test_train_options(&world, test_world_path(&world, "both", out));
     options.cache = out;
-    test_require(test_train(&world, recipe, &options, &error), OC_E_USAGE, &error);
-    test_says(&error, "the run's own folder");
+    options.max_steps = 1;
+    test_require(test_train(&world, recipe, &options, &error), OC_OK, &error);
+    remove_packs(out);
+    options.max_steps = 2;
+    options.resume = true;
+    test_require(test_train(&world, recipe, &options, &error), OC_OK, &error);
+    oc_recipe_destroy(&recipe);
+}
+
+/* A run that another process has begun while this one decoded is found before anything of it is touched. */
+static bool begin_meanwhile(void *user, const char *what, int64_t done, int64_t total) {
+    (void)what, (void)done, (void)total;
+    char path[320];
+    assert_int_equal(oc_folder_create(user, NULL), OC_OK);
+    snprintf(path, sizeof path, "%s/recipe.yaml", (const char *)user);
+    test_bytes_write(path, "another", 7);
+    return true;
+}
+
+static void test_begun_meanwhile(void **state) {
+    (void)state;
+    oc_error error;
+    char out[320], cache[320], path[320];
+    size_t size = 0;
+    oc_recipe *recipe = test_recipe_create("");
+    oc_train_options options = test_train_options(&world, test_world_path(&world, "meanwhile", out));
+    options.cache = test_world_path(&world, "other-cache", cache);
+    options.progress = (oc_progress){.fn = begin_meanwhile, .user = out};
+    test_require(test_train(&world, recipe, &options, &error), OC_E_EXISTS, &error);
+    test_says(&error, "meanwhile");
+    char *kept = (char *)test_bytes_read(test_run_file(&world, "meanwhile", "recipe.yaml", path), &size);
+    assert_int_equal(size, 7);
+    assert_memory_equal(kept, "another", 7);
+    free(kept);
+    assert_false(oc_path_exists(test_run_file(&world, "meanwhile", "metrics.csv", path)));
+    oc_recipe_destroy(&recipe);
+}
+
+/* A run from a weights file that ends before its first save begins with those weights again. */
+static void test_start(void **state) {
+    (void)state;
+    oc_error error;
+    char out[320], path[320], weights[320];
+    oc_recipe *recipe = test_recipe_create("train.epochs=1 train.seed=3");
+    test_run_file(&world, "whole", "best.safetensors", weights);
+    oc_train_options options = test_train_options(&world, test_world_path(&world, "from-whole", out));
+    options.weights = weights;
+    test_require(test_train(&world, recipe, &options, &error), OC_OK, &error);
+
+    oc_trainer *trainer = NULL;
+    options.out = test_world_path(&world, "from-cut", out);
+    test_require(oc_trainer_create(&trainer, world.dataset, recipe, &options, &error), OC_OK, &error);
+    oc_trainer_destroy(&trainer);
+    assert_int_equal(remove(test_run_file(&world, "from-cut", "state.safetensors", path)), 0);
+    assert_int_equal(remove(test_run_file(&world, "from-cut", "last.safetensors", path)), 0);
+    options.resume = true;
+    options.weights = NULL;
+    test_require(test_train(&world, recipe, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "from-whole", "from-cut", "last.safetensors");
+
+    /* A run with weights of its own has no such file. */
+    assert_false(oc_path_exists(test_run_file(&world, "whole", "start.safetensors", path)));
     oc_recipe_destroy(&recipe);
 }
 
 /* A loss that is not finite: the step, the layer and the samples are named, and the last save still stands. */
-static void test_non_finite(void **state) {
-    (void)state;
+static void check_non_finite(const char *run, const char *broken, const char *layer) {
     oc_error error;
-    char out[320], path[320];
+    char out[320], path[320], named[64];
     oc_recipe *recipe = test_recipe_create("");
-    oc_train_options options = test_train_options(&world, test_world_path(&world, "nan", out));
+    oc_train_options options = test_train_options(&world, test_world_path(&world, run, out));
     options.save_every = 1;
     oc_trainer *trainer = NULL;
     bool done = false;
     test_require(oc_trainer_create(&trainer, world.dataset, recipe, &options, &error), OC_OK, &error);
     test_require(oc_trainer_step(trainer, &done, &error), OC_OK, &error);
     size_t before_size = 0, after_size = 0;
-    unsigned char *before = test_bytes_read(test_run_file(&world, "nan", "state.safetensors", path), &before_size);
-    const oc_tensor *tensor = oc_table_find(oc_graph_table(trainer->model->graph), "fc.1.weight");
+    unsigned char *before = test_bytes_read(test_run_file(&world, run, "state.safetensors", path), &before_size);
+    const oc_tensor *tensor = oc_table_find(oc_graph_table(trainer->model->graph), broken);
     assert_non_null(tensor);
     trainer->model->weights.arena[tensor->offset] = INFINITY;
     trainer->model->weights.version++;
     /* Neither can it be saved, */
     test_require(oc_trainer_save(trainer, &error), OC_E_NON_FINITE, &error);
-    test_says(&error, "fc.1.weight");
+    test_says(&error, broken);
     /* nor stepped on, now or later. */
     test_require(oc_trainer_step(trainer, &done, &error), OC_E_NON_FINITE, &error);
     test_says(&error, "at step 2");
-    test_says(&error, "\"fc.1\"");
+    snprintf(named, sizeof named, "\"%s\"", layer);
+    test_says(&error, named);
     test_says(&error, ".JPEG");
     test_says(&error, "and 11 more");
     test_require(oc_trainer_step(trainer, &done, &error), OC_E_NON_FINITE, &error);
     oc_trainer_destroy(&trainer);
-    unsigned char *after = test_bytes_read(test_run_file(&world, "nan", "state.safetensors", path), &after_size);
+    unsigned char *after = test_bytes_read(test_run_file(&world, run, "state.safetensors", path), &after_size);
     assert_int_equal(before_size, after_size);
     assert_memory_equal(before, after, before_size);
     free(before);
@@ -187,8 +275,17 @@ static void test_non_finite(void **state) {
     oc_recipe_destroy(&recipe);
 }
 
+/* The samples are known by the scores of that step, wherever the first bad layer is. */
+static void test_non_finite(void **state) {
+    (void)state;
+    check_non_finite("nan-last", "fc.1.weight", "fc.1");
+    check_non_finite("nan-before", "res3.layers.4.bias", "res3.layers.4");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_run), cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_non_finite)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_run),   cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_cache_folder),
+                                       cmocka_unit_test(test_start),       cmocka_unit_test(test_begun_meanwhile),
+                                       cmocka_unit_test(test_non_finite)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

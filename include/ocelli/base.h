@@ -59,8 +59,8 @@ typedef struct oc_progress {
     void *user;
 } oc_progress;
 
-/* The candidate (of `count` strings, up to the first NULL) nearest to `word` by Damerau–Levenshtein distance, for "did
- * you mean"; NULL when none is within max(2, length/3). */
+/* The candidate (of `count` strings, up to the first NULL) nearest to `word` by Damerau–Levenshtein distance, in which
+ * the case of ASCII letters does not count, for "did you mean"; NULL when none is within max(2, length/3). */
 OC_API const char *oc_text_nearest(const char *word, const char *const *candidates, size_t count);
 
 /* The library's version, "MAJOR.MINOR.PATCH"; static. */

@@ -29,11 +29,13 @@ typedef struct oc_data_options {
 /* Statistics of a whole data set as JSON text (freed with oc_data_free): path, classes, and per split images, images
  * per class (min, max, and each), sizes ("64x64": count), colour modes, undecodable files (up to 20 with reasons, and
  * their number), per-channel mean and std on [0, 1]. Decodes every image, so it also finds the bad ones without failing
- * on them:
+ * on them, and what was left out when the data set was opened (links that lead nowhere, formats that are not read),
+ * which is logged, too:
  *     {"path", "classes": [code], "class_names": {code: human name}, "splits": {"train": {
  *          "images", "images_per_class": {"min", "max", "each": {code: count}}, "sizes": {"64x64": count},
  *          "colour_modes": {"rgb"|"grey"|"palette"|"rgba"|"grey+alpha": count},
- *          "undecodable": {"count", "files": [{"name", "reason"}]}, "mean": [3], "std": [3]}, …}}
+ *          "undecodable": {"count", "files": [{"name", "reason"}]}, "left_out": {"count", "first", "reason"},
+ *          "mean": [3], "std": [3]}, …}}
  * Absent splits have no key, test images without labels no images_per_class; mean and std are empty without
  * pixels. Bytes of names that are not UTF-8 are shown as '?'. */
 OC_API oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_options *options, oc_error *err);

@@ -1,4 +1,4 @@
-/* A folder that one process at a time may write to. */
+/* A place that one process at a time may write to. */
 #ifndef OC_BASE_CLAIM_H
 #define OC_BASE_CLAIM_H
 
@@ -11,6 +11,9 @@ typedef struct oc_claim oc_claim;
  * system has no such locks, and others may write, too. OC_E_EXISTS: somebody else has claimed it, be it in the same
  * process; OC_E_IO. */
 oc_status oc_claim_create(oc_claim **out, const char *folder, oc_error *err);
+/* The same by a lock file at `path`, for what shares its folder with others: it is made, and removed with the claim.
+ * One that a killed process left behind is in nobody's way. */
+oc_status oc_claim_create_file(oc_claim **out, const char *path, oc_error *err);
 /* Takes NULL; sets NULL. */
 void oc_claim_destroy(oc_claim **claim);
 

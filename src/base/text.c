@@ -98,6 +98,15 @@ static int smaller(int a, int b) {
     return a < b ? a : b;
 }
 
+/* A letter of ASCII without its case. */
+static char caseless(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool is_same(char a, char b) {
+    return caseless(a) == caseless(b);
+}
+
 /* Edits (insertion, deletion, substitution, exchange of two neighbours) that lead from a to b, both at most
  * WORD_LIMIT long: the restricted Damerau–Levenshtein distance. */
 static int edit_distance(const char *a, size_t a_length, const char *b, size_t b_length) {
@@ -108,8 +117,9 @@ static int edit_distance(const char *a, size_t a_length, const char *b, size_t b
         now[0] = (int)i;
         for (size_t j = 1; j <= b_length; j++) {
             int best = smaller(last[j], now[j - 1]) + 1;
-            best = smaller(best, last[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) best = smaller(best, before[j - 2] + 1);
+            best = smaller(best, last[j - 1] + !is_same(a[i - 1], b[j - 1]));
+            if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) && is_same(a[i - 2], b[j - 1]))
+                best = smaller(best, before[j - 2] + 1);
             now[j] = best;
         }
         int *free_row = before;

@@ -8,6 +8,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+/* Where the lines of a text begin: behind the mark that some editors put before UTF-8. */
+static char *lines_begin(char *text, size_t size) {
+    return size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text;
+}
+
 /* Cuts the next line off *cursor (NUL in place of its end, a carriage return gone); NULL at `end`. *size: its length,
  * which is more than strlen when the line holds a NUL byte. */
 static char *line_next(char **cursor, char *end, size_t *size) {
@@ -55,7 +60,7 @@ static int annotation_compare(const void *a, const void *b) {
 oc_status oc_annotations_parse(oc_annotations *out, char *text, size_t size, const char *where, oc_error *err) {
     static const char *const shape = "expected image, class and optionally four numbers, apart by tabs";
     oc_status status = OC_OK;
-    char *cursor = text, *end = text + size, *line;
+    char *cursor = lines_begin(text, size), *end = text + size, *line;
     size_t length;
     for (int64_t number = 1; (line = line_next(&cursor, end, &length)); number++) {
         char *field[6], copy[64];
@@ -85,7 +90,7 @@ void oc_annotations_free(oc_annotations *annotations) {
 
 oc_status oc_lines_parse(oc_names *out, char *text, size_t size, const char *where, oc_error *err) {
     oc_status status = OC_OK;
-    char *cursor = text, *end = text + size, *line;
+    char *cursor = lines_begin(text, size), *end = text + size, *line;
     size_t length;
     for (int64_t number = 1; (line = line_next(&cursor, end, &length)); number++) {
         if (strlen(line) != length) return line_fail(where, number, err, "a NUL byte in the line", line);
@@ -100,7 +105,7 @@ cleanup:
 
 oc_status oc_words_parse(char **human, const oc_names *classes, char *text, size_t size, oc_error *err) {
     oc_status status = OC_OK;
-    char *cursor = text, *end = text + size, *line;
+    char *cursor = lines_begin(text, size), *end = text + size, *line;
     size_t length;
     while ((line = line_next(&cursor, end, &length))) {
         char *tab = strchr(line, '\t');

@@ -22,7 +22,7 @@ struct oc_batcher {
     oc_targets targets;
 };
 
-static oc_status options_check(const oc_batch_options *o, int64_t images, oc_error *err) {
+oc_status oc_batch_options_check(const oc_batch_options *o, int64_t images, oc_error *err) {
     if (o->batch_size < 1 || o->batch_size > INT32_MAX)
         return oc_fail(err, OC_E_USAGE, "train.batch_size", "%lld is no batch size", (long long)o->batch_size);
     if (o->size < 1 || o->size > INT16_MAX)
@@ -47,7 +47,7 @@ oc_status oc_batcher_create(oc_batcher **out, const oc_pack *pack, const oc_batc
     int threads = oc_team_threads(team);
     int32_t height = 1, width = 1;
     *out = NULL;
-    OC_TRY(options_check(options, images, err));
+    OC_TRY(oc_batch_options_check(options, images, err));
     OC_TRY(oc_alloc(&batcher, 1, sizeof *batcher, err));
     batcher->pack = pack;
     batcher->team = team;

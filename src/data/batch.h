@@ -26,8 +26,12 @@ typedef struct oc_targets {
     uint32_t *sample;       /* [batch_size]: place in the pack */
 } oc_targets;
 
+/* OC_E_USAGE, naming the recipe's key, for options out of their range or, with drop_last, fewer `images` than one batch
+ * takes. */
+oc_status oc_batch_options_check(const oc_batch_options *options, int64_t images, oc_error *err);
+
 typedef struct oc_batcher oc_batcher;
-/* `pack` and `team` are borrowed. OC_E_USAGE when fewer images than one batch remain with drop_last. */
+/* `pack` and `team` are borrowed. OC_E_USAGE: as oc_batch_options_check. */
 oc_status oc_batcher_create(oc_batcher **out, const oc_pack *pack, const oc_batch_options *options, oc_team *team,
                             oc_error *err);
 void oc_batcher_destroy(oc_batcher **batcher);

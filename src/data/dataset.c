@@ -39,9 +39,9 @@ static oc_status text_reserve(oc_dataset *dataset, size_t size, char **out, oc_e
     return OC_OK;
 }
 
-oc_status oc_dataset_add(oc_dataset *dataset, int split, const char *folder, const char *name, int32_t label,
-                         oc_error *err) {
-    oc_split *s = &dataset->split[split];
+/* *out = "folder/name" among the data set's texts, *own = where the name begins in it. */
+static oc_status path_add(oc_dataset *dataset, const char *folder, const char *name, char **out, char **own,
+                          oc_error *err) {
     const size_t folder_size = strlen(folder), name_size = strlen(name) + 1, slash = folder_size > 0 ? 1 : 0;
     char *path;
     oc_status status;
@@ -49,10 +49,34 @@ oc_status oc_dataset_add(oc_dataset *dataset, int split, const char *folder, con
     memcpy(path, folder, folder_size);
     if (slash) path[folder_size] = '/';
     memcpy(path + folder_size + slash, name, name_size);
-    OC_TRY(oc_grow(&s->sample, &dataset->capacity[split], (size_t)s->count + 1, sizeof(*s->sample), err));
-    s->sample[s->count++] = (oc_sample){path + folder_size + slash, path, label};
+    *out = path;
+    *own = path + folder_size + slash;
 cleanup:
     return status;
+}
+
+oc_status oc_dataset_add(oc_dataset *dataset, int split, const char *folder, const char *name, int32_t label,
+                         oc_error *err) {
+    oc_split *s = &dataset->split[split];
+    char *path, *own;
+    oc_status status;
+    OC_TRY(path_add(dataset, folder, name, &path, &own, err));
+    OC_TRY(oc_grow(&s->sample, &dataset->capacity[split], (size_t)s->count + 1, sizeof(*s->sample), err));
+    s->sample[s->count++] = (oc_sample){own, path, label};
+cleanup:
+    return status;
+}
+
+oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, const char *folder, const char *name, const char *why,
+                               oc_error *err) {
+    oc_split *s = &dataset->split[split];
+    char *path, *own;
+    if (s->left_out++ > 0) return OC_OK;
+    const oc_status status = path_add(dataset, folder, name, &path, &own, err);
+    if (status != OC_OK) return status;
+    s->left_out_first = path;
+    s->left_out_why = why;
+    return OC_OK;
 }
 
 /* ---- holdout ---- */
@@ -198,6 +222,13 @@ const char *oc_dataset_class(const oc_dataset *dataset, size_t index) {
 const char *oc_dataset_class_name(const oc_dataset *dataset, const char *code) {
     const int64_t place = oc_names_find(&dataset->classes, code);
     return place >= 0 && dataset->human[place] ? dataset->human[place] : code;
+}
+
+void oc_dataset_warn_left_out(const oc_dataset *dataset, const oc_split *split, const oc_log *log) {
+    if (split->left_out > 0)
+        oc_log_line(log, OC_LOG_WARN, "%s: left out of %s: %lld that cannot be read as images, the first is %s (%s)",
+                    dataset->source->path, split->name, (long long)split->left_out, split->left_out_first,
+                    split->left_out_why);
 }
 
 uint64_t oc_dataset_fingerprint(const oc_dataset *dataset) {

@@ -16,6 +16,9 @@ typedef struct oc_split {
     const char *name; /* "train", "val", "holdout", "test" */
     oc_sample *sample;
     int64_t count;
+    /* Entries of the class folders that one would take for images, but that are none that is read. */
+    int64_t left_out;
+    const char *left_out_first, *left_out_why; /* path and reason of the first; NULL: there are none */
 } oc_split;
 
 struct oc_dataset; /* opaque: ocelli.h's oc_dataset */
@@ -24,6 +27,8 @@ struct oc_dataset; /* opaque: ocelli.h's oc_dataset */
 extern const char *const oc_split_names[];
 /* NULL when the data set has no such split. */
 const oc_split *oc_dataset_split(const oc_dataset *dataset, const char *name);
+/* Warns, in one line, of what is left out of a split; says nothing where that is nothing. */
+void oc_dataset_warn_left_out(const oc_dataset *dataset, const oc_split *split, const oc_log *log);
 /* Sorted class codes; shared by all splits. */
 const oc_names *oc_dataset_classes(const oc_dataset *dataset);
 /* XXH3 over paths' names, folder times and counts (zip: size, time, central directory). */

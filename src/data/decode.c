@@ -1,10 +1,12 @@
 /* JPEG and PNG to RGB uint8. The defaults of TurboJPEG (accurate integer DCT, smooth upsampling of chroma) give the
  * same pixels as Pillow. Where those libraries would only warn and fill the rest of a cut file with grey, this is an
  * error. */
+#define _GNU_SOURCE 1
 #include "data/decode.h"
 
 #include <spng.h>
 #include <string.h>
+#include <strings.h>
 #include <turbojpeg.h>
 
 #include "base/error.h"
@@ -20,6 +22,24 @@ struct oc_decoder {
     uint8_t *buffer;
     size_t capacity;
 };
+
+/* Whether the name ends with one of the endings, of which the last is NULL. */
+static bool has_ending(const char *name, const char *const *ending) {
+    const char *dot = strrchr(name, '.');
+    while (dot && *ending && strcasecmp(dot, *ending) != 0) ending++;
+    return dot && *ending;
+}
+
+bool oc_image_name(const char *name) {
+    static const char *const endings[] = {".jpeg", ".jpg", ".png", NULL};
+    return has_ending(name, endings);
+}
+
+bool oc_image_name_other(const char *name) {
+    static const char *const endings[] = {".webp", ".gif",  ".bmp",  ".tif", ".tiff", ".avif",
+                                          ".heic", ".heif", ".jfif", ".jp2", ".jxl",  NULL};
+    return has_ending(name, endings);
+}
 
 const char *oc_color_name(oc_color color) {
     static const char *const names[OC_COLOR_COUNT] = {"rgb", "grey", "palette", "rgba", "grey+alpha"};
@@ -41,10 +61,10 @@ void oc_decoder_destroy(oc_decoder **decoder) {
 /* Room for width × height RGB pixels, after the checks that need no memory. */
 static oc_status buffer_reserve(oc_decoder *decoder, int64_t width, int64_t height, size_t size, int64_t per_byte,
                                 const char *where, oc_error *err) {
-    if (width < 1 || height < 1 || width > OC_IMAGE_SIDE_LIMIT || height > OC_IMAGE_SIDE_LIMIT ||
-        width * height > OC_IMAGE_PIXELS_LIMIT)
-        return oc_fail(err, OC_E_FORMAT, where, "%lldx%lld pixels; the limit is %d a side and %d million in all",
-                       (long long)width, (long long)height, OC_IMAGE_SIDE_LIMIT, OC_IMAGE_PIXELS_LIMIT / 1000000);
+    if (width > OC_IMAGE_SIDE_LIMIT || height > OC_IMAGE_SIDE_LIMIT || width * height > OC_IMAGE_PIXELS_LIMIT)
+        return oc_fail(err, OC_E_FORMAT, where,
+                       "too large: %lldx%lld pixels; the limit is %d a side and %d million in all", (long long)width,
+                       (long long)height, OC_IMAGE_SIDE_LIMIT, OC_IMAGE_PIXELS_LIMIT / 1000000);
     if (width * height / per_byte > (int64_t)size)
         return oc_fail(err, OC_E_FORMAT, where, "truncated: %zu bytes cannot hold %lldx%lld pixels", size,
                        (long long)width, (long long)height);
@@ -74,6 +94,8 @@ static oc_status jpeg_decode_with(oc_decoder *decoder, const uint8_t *data, size
     int width = 0, height = 0, subsampling = 0, space = 0;
     if (tjDecompressHeader3(decoder->jpeg, data, (unsigned long)size, &width, &height, &subsampling, &space) != 0)
         return jpeg_fail(decoder->jpeg, data, size, where, err);
+    /* Cut off before the frame's header, which the library does not mind. */
+    if (width < 1 || height < 1) return oc_fail(err, OC_E_FORMAT, where, "truncated JPEG");
     if (space == TJCS_CMYK || space == TJCS_YCCK)
         return oc_fail(err, OC_E_FORMAT, where, "CMYK JPEG; only RGB and greyscale are read");
     const oc_status status = buffer_reserve(decoder, width, height, size, JPEG_PIXELS_PER_BYTE, where, err);
@@ -124,6 +146,8 @@ static oc_color png_color(uint8_t color_type) {
 
 static oc_status png_fail(int code, const char *where, oc_error *err) {
     if (code == SPNG_EMEM) return oc_fail(err, OC_E_MEMORY, where, "no memory to decode this PNG");
+    if (code == SPNG_EOVERFLOW || code == SPNG_EUSER_WIDTH || code == SPNG_EUSER_HEIGHT)
+        return oc_fail(err, OC_E_FORMAT, where, "too large: a side of a PNG may have %d pixels", OC_IMAGE_SIDE_LIMIT);
     if (code == SPNG_IO_EOF) return oc_fail(err, OC_E_FORMAT, where, "truncated PNG");
     return oc_fail(err, OC_E_FORMAT, where, "damaged PNG: %s", spng_strerror(code));
 }

@@ -103,15 +103,13 @@ static oc_status name_clean(char **out, const char *name, oc_error *err) {
     return status;
 }
 
-/* Adds a name of the data set under a key that may itself be one. */
+/* Adds a name of the data set. */
 static oc_status put_name(json_t *object, const char *key, const char *name, oc_error *err) {
-    char *clean_key = NULL, *clean = NULL;
+    char *clean = NULL;
     oc_status status;
-    OC_TRY(name_clean(&clean_key, key, err));
     OC_TRY(name_clean(&clean, name, err));
-    status = put(object, clean_key, json_string(clean), err);
+    status = put(object, key, json_string(clean), err);
 cleanup:
-    oc_free(clean_key);
     oc_free(clean);
     return status;
 }
@@ -125,7 +123,6 @@ static oc_status count_one(json_t *object, const char *key, oc_error *err) {
 static oc_status per_class_json(json_t **out, const survey *s, oc_error *err) {
     const oc_names *classes = oc_dataset_classes(s->dataset);
     json_t *object = json_object(), *each = json_object();
-    char *name = NULL;
     int64_t *count = NULL, most = 0, least = s->split->count;
     oc_status status;
     OC_TRY(oc_alloc(&count, classes->count, sizeof(*count), err));
@@ -134,10 +131,7 @@ static oc_status per_class_json(json_t **out, const survey *s, oc_error *err) {
     for (size_t i = 0; i < classes->count; i++) {
         if (count[i] > most) most = count[i];
         if (count[i] < least) least = count[i];
-        oc_free(name);
-        name = NULL;
-        OC_TRY(name_clean(&name, classes->item[i], err));
-        OC_TRY(put(each, name, json_integer(count[i]), err));
+        OC_TRY(put(each, classes->item[i], json_integer(count[i]), err));
     }
     OC_TRY(put(object, "min", json_integer(least), err));
     OC_TRY(put(object, "max", json_integer(most), err));
@@ -145,7 +139,6 @@ static oc_status per_class_json(json_t **out, const survey *s, oc_error *err) {
     if (status == OC_OK) *out = json_incref(object);
 cleanup:
     oc_free(count);
-    oc_free(name);
     json_decref(each);
     json_decref(object);
     return status;
@@ -174,6 +167,21 @@ static oc_status bad_json(json_t **out, const survey *s, oc_error *err) {
     if (status == OC_OK) *out = json_incref(object);
 cleanup:
     json_decref(files);
+    json_decref(object);
+    return status;
+}
+
+/* What lies beside the images and was left out: its number, and the first with the reason. */
+static oc_status left_out_json(json_t **out, const oc_split *split, oc_error *err) {
+    json_t *object = json_object();
+    oc_status status;
+    OC_TRY(put(object, "count", json_integer(split->left_out), err));
+    if (split->left_out > 0) {
+        OC_TRY(put_name(object, "first", split->left_out_first, err));
+        OC_TRY(put_name(object, "reason", split->left_out_why, err));
+    }
+    *out = json_incref(object);
+cleanup:
     json_decref(object);
     return status;
 }
@@ -222,6 +230,8 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
     OC_TRY(put(split, "colour_modes", json_incref(colors), err));
     OC_TRY(bad_json(&part, s, err));
     OC_TRY(put(split, "undecodable", part, err));
+    OC_TRY(left_out_json(&part, s->split, err));
+    OC_TRY(put(split, "left_out", part, err));
     OC_TRY(colors_json(split, s, threads, err));
     status = put(splits, s->split->name, json_incref(split), err);
 cleanup:
@@ -262,22 +272,18 @@ cleanup:
 static oc_status classes_json(json_t *root, const oc_dataset *dataset, oc_error *err) {
     const oc_names *classes = oc_dataset_classes(dataset);
     json_t *codes = json_array(), *names = json_object();
-    char *code = NULL;
     oc_status status = OC_OK;
     for (size_t i = 0; i < classes->count; i++) {
-        oc_free(code);
-        code = NULL;
-        OC_TRY(name_clean(&code, classes->item[i], err));
+        const char *code = classes->item[i];
         if (json_array_append_new(codes, json_string(code)) != 0) {
             status = no_memory(err);
             goto cleanup;
         }
-        OC_TRY(put_name(names, code, oc_dataset_class_name(dataset, classes->item[i]), err));
+        OC_TRY(put_name(names, code, oc_dataset_class_name(dataset, code), err));
     }
     OC_TRY(put(root, "classes", json_incref(codes), err));
     status = put(root, "class_names", json_incref(names), err);
 cleanup:
-    oc_free(code);
     json_decref(codes);
     json_decref(names);
     return status;
@@ -294,7 +300,9 @@ oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_opt
     OC_TRY(classes_json(root, dataset, err));
     for (size_t i = 0; oc_split_names[i]; i++) {
         const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
-        if (split) OC_TRY(split_survey(splits, dataset, split, team, &options->progress, err));
+        if (!split) continue;
+        oc_dataset_warn_left_out(dataset, split, &options->log);
+        OC_TRY(split_survey(splits, dataset, split, team, &options->progress, err));
     }
     OC_TRY(put(root, "splits", json_incref(splits), err));
     status = oc_json_text(json, root, err);

@@ -26,6 +26,10 @@ struct oc_dataset {
 oc_status oc_dataset_add(oc_dataset *dataset, int split, const char *folder, const char *name, int32_t label,
                          oc_error *err);
 
+/* Counts an entry of a class folder that is none of the split's images; `why` is static. */
+oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, const char *folder, const char *name, const char *why,
+                               oc_error *err);
+
 /* Recognises the layout of dataset->source and fills classes, human names and splits, each in its order. Folder times
  * go into `hash`. OC_E_IO, OC_E_FORMAT. */
 oc_status oc_layout_read(oc_dataset *dataset, XXH3_state_t *hash, oc_error *err);

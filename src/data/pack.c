@@ -20,6 +20,8 @@
 
 #define LISTED_BAD 20 /* bad files that are named before the rest is only counted */
 #define SUFFIX ".ocpack"
+#define LOCK "packs.lock"
+#define NAMED_CLASSES 5 /* classes that are named before the rest is only counted */
 
 /* ---- where it lies ---- */
 
@@ -131,20 +133,20 @@ static bool is_fresh(const oc_pack *pack, const oc_dataset *dataset, const oc_sp
     return true;
 }
 
-/* Opens the pack at `path` if it is whole and fresh: *out stays NULL when it must be made, which is then logged unless
- * there is none. Other failures are errors. */
+/* Opens the pack at `path` if it is whole and fresh: *out stays NULL when it must be made, which is then logged (`log`
+ * may be NULL) unless there is none. Other failures are errors. */
 static oc_status pack_find(oc_pack **out, const oc_dataset *dataset, const oc_split *split, const char *path,
-                           const oc_pack_options *options, oc_error *err) {
+                           const oc_log *log, oc_error *err) {
     oc_error reason = {0};
     const oc_status status = pack_load(out, path, &reason);
     if (status == OC_E_NOT_FOUND) return OC_OK;
     if (status == OC_E_FORMAT) {
-        oc_log_line(&options->log, OC_LOG_WARN, "%s: %s; making it again", path, reason.message);
+        oc_log_line(log, OC_LOG_WARN, "%s: %s; making it again", path, reason.message);
         return OC_OK;
     }
     if (status != OC_OK) return oc_fail(err, status, reason.where, "%s", reason.message);
     if (!is_fresh(*out, dataset, split)) {
-        oc_log_line(&options->log, OC_LOG_INFO, "%s: the data set has changed; making the cache again", path);
+        oc_log_line(log, OC_LOG_INFO, "%s: the data set has changed; making the cache again", path);
         oc_pack_destroy(out);
     }
     return OC_OK;
@@ -173,19 +175,26 @@ static void generations_remove(const oc_pack *fresh, const char *folder, const c
 
 /* ---- one maker at a time ---- */
 
-/* Claims the cache folder; *claim = NULL where the file system has no locks: then two processes may both make the pack,
- * and the second one's file, of the same bytes, replaces the first's. */
+/* Claims the making of packs in the cache folder, which may serve something else as well; *claim = NULL where the file
+ * system has no locks: then two processes may both make the pack, and the second one's file, of the same bytes,
+ * replaces the first's. */
 static oc_status claim_wait(oc_claim **claim, const char *folder, const oc_pack_options *options, oc_error *err) {
     const struct timespec pause = {0, 100 * 1000 * 1000};
     oc_status status;
+    char *lock = NULL;
     bool told = false;
-    while ((status = oc_claim_create(claim, folder, err)) == OC_E_EXISTS) {
+    OC_TRY(oc_path_join(&lock, folder, LOCK, err));
+    while ((status = oc_claim_create_file(claim, lock, err)) == OC_E_EXISTS) {
         if (!told) oc_log_line(&options->log, OC_LOG_INFO, "%s: waiting for another process to finish it", folder);
         told = true;
-        if (!oc_progress_report(&options->progress, "wait for the cache", 0, 1))
-            return oc_fail(err, OC_E_STOPPED, folder, "stopped while waiting for the cache");
+        if (!oc_progress_report(&options->progress, "wait for the cache", 0, 1)) {
+            status = oc_fail(err, OC_E_STOPPED, folder, "stopped while waiting for the cache");
+            break;
+        }
         nanosleep(&pause, NULL);
     }
+cleanup:
+    oc_free(lock);
     return status;
 }
 
@@ -195,7 +204,7 @@ static oc_status pack_make(oc_pack **out, const oc_dataset *dataset, const oc_sp
     oc_claim *claim = NULL;
     OC_TRY(claim_wait(&claim, folder, options, err));
     /* Another process may have made it meanwhile. */
-    OC_TRY(pack_find(out, dataset, split, path, options, err));
+    OC_TRY(pack_find(out, dataset, split, path, &options->log, err));
     if (*out) goto cleanup;
     if (claim) OC_TRY(oc_file_remove_leftovers(path, err));
     oc_log_line(&options->log, OC_LOG_INFO, "decoding %lld images of %s into %s", (long long)split->count, split->name,
@@ -210,10 +219,39 @@ cleanup:
 
 /* ---- the handle ---- */
 
+/* Warns of classes that have lost all their images of the split: nobody can learn them. */
+static oc_status emptied_report(const oc_pack *pack, const oc_dataset *dataset, const oc_split *split,
+                                const oc_log *log, oc_error *err) {
+    const oc_names *classes = oc_dataset_classes(dataset);
+    enum { NO_IMAGE, LOST, KEPT } *state = NULL;
+    oc_text names = {0};
+    oc_status status;
+    size_t lost = 0;
+    OC_TRY(oc_alloc(&state, classes->count, sizeof *state, err));
+    for (int64_t i = 0; i < split->count; i++)
+        if (split->sample[i].label >= 0) state[split->sample[i].label] = LOST;
+    for (uint64_t i = 0; i < pack->trailer.count; i++)
+        if (pack->entry[i].label >= 0 && (size_t)pack->entry[i].label < classes->count)
+            state[pack->entry[i].label] = KEPT;
+    for (size_t i = 0; i < classes->count; i++)
+        if (state[i] == LOST && lost++ < NAMED_CLASSES)
+            OC_TRY(oc_text_printf(&names, err, "%s%s", lost > 1 ? ", " : "", classes->item[i]));
+    if (lost > NAMED_CLASSES) OC_TRY(oc_text_printf(&names, err, " and %zu more", lost - NAMED_CLASSES));
+    if (lost > 0)
+        oc_log_line(log, OC_LOG_WARN,
+                    "no image that can be decoded is left in %s of the class%s %s: nothing can be learnt of %s",
+                    split->name, lost > 1 ? "es" : "", names.data, lost > 1 ? "them" : "it");
+cleanup:
+    oc_free(state);
+    oc_text_free(&names);
+    return status;
+}
+
 /* Names the files that were left out, and refuses unless that is wanted. */
 static oc_status skipped_report(const oc_pack *pack, const oc_dataset *dataset, const oc_split *split,
                                 const oc_pack_options *options, oc_error *err) {
     const uint64_t skipped = pack->trailer.skipped;
+    oc_dataset_warn_left_out(dataset, split, &options->log);
     for (uint64_t i = 0; i < skipped && i < LISTED_BAD; i++)
         oc_log_line(&options->log, OC_LOG_WARN, "%s/%s: %s", oc_dataset_path(dataset),
                     split->sample[pack->skip[i].sample].path, pack->texts + pack->skip[i].reason);
@@ -233,6 +271,8 @@ static oc_status skipped_report(const oc_pack *pack, const oc_dataset *dataset, 
                     (unsigned long long)skipped, (long long)split->count, split->name);
     if (pack->trailer.count == 0)
         return oc_fail(err, OC_E_FORMAT, oc_dataset_path(dataset), "no image of %s can be decoded", split->name);
+    if (skipped > 0 && strcmp(split->name, "train") == 0)
+        return emptied_report(pack, dataset, split, &options->log, err);
     return OC_OK;
 }
 
@@ -256,7 +296,7 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
     OC_TRY(
         oc_text_printf(&name, err, "%s%016llx" SUFFIX, stem.data, (unsigned long long)oc_dataset_fingerprint(dataset)));
     OC_TRY(oc_path_join(&path, folder, name.data, err));
-    OC_TRY(pack_find(&pack, dataset, s, path, options, err));
+    OC_TRY(pack_find(&pack, dataset, s, path, NULL, err));
     if (!pack) OC_TRY(pack_make(&pack, dataset, s, folder, path, stem.data, options, err));
     OC_TRY(skipped_report(pack, dataset, s, options, err));
     *out = pack;

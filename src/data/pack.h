@@ -15,7 +15,7 @@ typedef struct oc_pack_options {
     bool skip_bad;     /* leave undecodable images out (logged, with their number) instead of refusing */
     oc_team *team;     /* borrowed, only while opening */
     oc_progress progress;
-    oc_log log; /* up to 20 bad files with reasons */
+    oc_log log; /* up to 20 bad files with reasons, classes of train that lose all, what was left out on opening */
 } oc_pack_options;
 
 /* One image: pixels [height, width, 3] uint8 RGB, in the mapping. */

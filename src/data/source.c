@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 
 oc_status oc_source_open(oc_source **out, const char *path, oc_error *err) {
     if (!oc_path_exists(path))
@@ -17,11 +18,19 @@ void oc_source_destroy(oc_source **source) {
     *source = NULL;
 }
 
-oc_status oc_source_list(oc_source *source, const char *folder, oc_names *files, oc_names *folders, XXH3_state_t *hash,
-                         oc_error *err) {
-    const oc_status status = source->ops->list(source, folder, files, folders, hash, err);
-    oc_names_sort(files);
-    oc_names_sort(folders);
+void oc_listing_free(oc_listing *listing) {
+    oc_free(listing->path);
+    oc_names_free(&listing->files);
+    oc_names_free(&listing->folders);
+    oc_names_free(&listing->others);
+    *listing = (oc_listing){0};
+}
+
+oc_status oc_source_list(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err) {
+    const oc_status status = source->ops->list(source, out, hash, err);
+    oc_names_sort(&out->files);
+    oc_names_sort(&out->folders);
+    oc_names_sort(&out->others);
     return status;
 }
 

@@ -8,13 +8,21 @@
 
 typedef struct oc_source oc_source;
 
+/* What one folder holds, by name; starts from {0} but for the path. */
+typedef struct oc_listing {
+    char *path; /* of the folder, relative to the source's root; owned */
+    oc_names files, folders;
+    oc_names others; /* what is neither: a link that leads nowhere, a pipe */
+} oc_listing;
+/* Leaves {0}. */
+void oc_listing_free(oc_listing *listing);
+
 /* The operations of one kind of source. Paths are relative to the source's root, parts joined by '/', "" the root. */
 typedef struct oc_source_ops {
-    /* Adds the names (not paths) of the files and folders directly in `folder` to two empty lists, unsorted. Links are
+    /* Fills the three empty lists with the names (not paths) of what is directly in out->path, unsorted. Links are
      * followed; names beginning with '.' are left out. The folder's own state (its times) goes into `hash` (may be
      * NULL). OC_E_NOT_FOUND, OC_E_IO. */
-    oc_status (*list)(oc_source *source, const char *folder, oc_names *files, oc_names *folders, XXH3_state_t *hash,
-                      oc_error *err);
+    oc_status (*list)(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err);
     /* Reads a file whole; as oc_file_read. Thread-safe. */
     oc_status (*read)(oc_source *source, const char *path, size_t limit, char **data, size_t *size, oc_error *err);
     /* Adds what tells the whole source from a changed one, beyond what its listings gave. OC_E_IO. */
@@ -32,9 +40,8 @@ struct oc_source {
 oc_status oc_source_open(oc_source **out, const char *path, oc_error *err);
 void oc_source_destroy(oc_source **source);
 
-/* Sorted lists of what `folder` holds; the caller frees both. */
-oc_status oc_source_list(oc_source *source, const char *folder, oc_names *files, oc_names *folders, XXH3_state_t *hash,
-                         oc_error *err);
+/* The same, sorted. The caller frees the listing, also after an error. */
+oc_status oc_source_list(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err);
 /* "PATH/relative" for messages into text[size]; returns text. */
 const char *oc_source_where(const oc_source *source, const char *relative, char *text, size_t size);
 

@@ -18,31 +18,27 @@ static oc_status folder_fail(oc_source *source, const char *folder, int error_nu
                    strerror_r(error_number, text, sizeof text));
 }
 
-/* Puts an entry into the list it belongs to. A link that leads nowhere, and what is neither file nor folder, is left
- * out: as is what vanished meanwhile. */
-static oc_status entry_add(const struct dirent *entry, int folder_fd, oc_names *files, oc_names *folders,
-                           oc_error *err) {
+/* Puts an entry into the list it belongs to. */
+static oc_status entry_add(const struct dirent *entry, int folder_fd, oc_listing *out, oc_error *err) {
     bool is_file = entry->d_type == DT_REG, is_folder = entry->d_type == DT_DIR;
     if (!is_file && !is_folder) {
-        struct stat info;
-        if (fstatat(folder_fd, entry->d_name, &info, 0) != 0) return OC_OK;
+        struct stat info = {0}; /* stays that for a link that leads nowhere */
+        fstatat(folder_fd, entry->d_name, &info, 0);
         is_file = S_ISREG(info.st_mode);
         is_folder = S_ISDIR(info.st_mode);
     }
-    if (is_file) return oc_names_add(files, entry->d_name, err);
-    return is_folder ? oc_names_add(folders, entry->d_name, err) : OC_OK;
+    return oc_names_add(is_file ? &out->files : is_folder ? &out->folders : &out->others, entry->d_name, err);
 }
 
-static oc_status folder_list(oc_source *source, const char *folder, oc_names *files, oc_names *folders,
-                             XXH3_state_t *hash, oc_error *err) {
+static oc_status folder_list(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err) {
     oc_status status = OC_OK;
     char *path = NULL;
     DIR *dir = NULL;
     struct stat info;
-    OC_TRY(oc_path_join(&path, source->path, folder, err));
+    OC_TRY(oc_path_join(&path, source->path, out->path, err));
     dir = opendir(path);
     if (!dir || fstat(dirfd(dir), &info) != 0) {
-        status = folder_fail(source, folder, errno, err);
+        status = folder_fail(source, out->path, errno, err);
         goto cleanup;
     }
     if (hash) {
@@ -53,9 +49,9 @@ static oc_status folder_list(oc_source *source, const char *folder, oc_names *fi
         errno = 0;
         const struct dirent *entry = readdir(dir);
         if (!entry) break;
-        if (entry->d_name[0] != '.') OC_TRY(entry_add(entry, dirfd(dir), files, folders, err));
+        if (entry->d_name[0] != '.') OC_TRY(entry_add(entry, dirfd(dir), out, err));
     }
-    if (errno != 0) status = folder_fail(source, folder, errno, err);
+    if (errno != 0) status = folder_fail(source, out->path, errno, err);
 cleanup:
     if (dir) closedir(dir);
     oc_free(path);

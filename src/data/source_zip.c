@@ -30,8 +30,29 @@ typedef struct zip_folder {
     int64_t size, seconds, nanoseconds; /* of the archive when it was opened */
 } zip_folder;
 
-static oc_status open_fail(const char *path, zip_error_t *error, oc_error *err) {
+/* What a file is that is no zip but an archive of another kind; NULL: none of those. */
+static const char *other_archive(const oc_mapping *file) {
+    static const struct {
+        size_t offset;
+        const char *mark, *kind;
+    } kinds[] = {{0, "\x1f\x8b", "a gzip"},         {0, "BZh", "a bzip2"},   {0, "\xfd\x37zXZ", "an xz"},
+                 {0, "\x28\xb5\x2f\xfd", "a zstd"}, {257, "ustar", "a tar"}, {0, "7z\xbc\xaf\x27\x1c", "a 7z"},
+                 {0, "Rar!\x1a\x07", "a RAR"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const size_t length = strlen(kinds[i].mark);
+        if (file->size >= kinds[i].offset + length && memcmp(file->data + kinds[i].offset, kinds[i].mark, length) == 0)
+            return kinds[i].kind;
+    }
+    return NULL;
+}
+
+static oc_status open_fail(const zip_folder *zip, zip_error_t *error, oc_error *err) {
     const int code = zip_error_code_zip(error);
+    const char *path = zip->base.path, *kind = code == ZIP_ER_NOZIP ? other_archive(&zip->file) : NULL;
+    if (kind)
+        return oc_fail(err, OC_E_FORMAT, path,
+                       "this is %s archive; only folders and zip archives are read: unpack it and give the folder",
+                       kind);
     if (code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS || code == ZIP_ER_EOF)
         return oc_fail(err, OC_E_FORMAT, path, "neither a folder nor a whole zip; is the download complete?");
     return oc_fail(err, code == ZIP_ER_MEMORY ? OC_E_MEMORY : OC_E_IO, path, "cannot open the zip: %s",
@@ -47,7 +68,7 @@ static oc_status zip_open_one(zip_t **out, const zip_folder *zip, oc_error *err)
     if (zip->file.size == 0) zip_error_set(&error, ZIP_ER_NOZIP, 0); /* which libzip would take for an empty zip */
     *out = bytes && zip->file.size > 0 ? zip_open_from_source(bytes, ZIP_RDONLY, &error) : NULL;
     if (!*out) {
-        status = open_fail(zip->base.path, &error, err);
+        status = open_fail(zip, &error, err);
         if (bytes) zip_source_free(bytes);
     }
     zip_error_fini(&error);
@@ -107,9 +128,9 @@ static size_t member_lower(const zip_folder *zip, const char *name, bool past) {
     return low;
 }
 
-static oc_status zip_list(oc_source *source, const char *folder, oc_names *files, oc_names *folders, XXH3_state_t *hash,
-                          oc_error *err) {
+static oc_status zip_list(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err) {
     zip_folder *zip = (zip_folder *)source;
+    const char *folder = out->path;
     oc_status status = OC_OK;
     oc_text prefix = {0};
     (void)hash; /* a folder in a zip has no state of its own */
@@ -125,7 +146,7 @@ static oc_status zip_list(oc_source *source, const char *folder, oc_names *files
     while (i < end) {
         const char *name = zip->member[i].name + prefix.size, *slash = strchr(name, '/');
         if (!slash) {
-            if (*name && *name != '.') OC_TRY(oc_names_add(files, name, err));
+            if (*name && *name != '.') OC_TRY(oc_names_add(&out->files, name, err));
             i++;
             continue;
         }
@@ -139,7 +160,7 @@ static oc_status zip_list(oc_source *source, const char *folder, oc_names *files
         i = member_lower(zip, path, true);
         path[length] = '\0';
         if (*name != '.' && length > prefix.size && strcmp(path + prefix.size, "__MACOSX") != 0)
-            status = oc_names_add(folders, path + prefix.size, err);
+            status = oc_names_add(&out->folders, path + prefix.size, err);
         free(path);
         if (status != OC_OK) goto cleanup;
     }
@@ -154,6 +175,10 @@ static oc_status member_fail(zip_folder *zip, const char *path, zip_error_t *err
     const int code = zip_error_code_zip(error);
     const bool system = code == ZIP_ER_READ || code == ZIP_ER_SEEK || code == ZIP_ER_OPEN;
     oc_source_where(&zip->base, path, where, sizeof where);
+    if (code == ZIP_ER_COMPNOTSUPP)
+        return oc_fail(err, OC_E_FORMAT, where,
+                       "cannot read it from the zip: %s; unpack it, or pack it again with deflate (zip -r)",
+                       zip_error_strerror(error));
     return oc_fail(err,
                    code == ZIP_ER_MEMORY ? OC_E_MEMORY
                    : system              ? OC_E_IO
@@ -247,6 +272,22 @@ static void zip_destroy(oc_source *source) {
     oc_free(zip);
 }
 
+/* Refuses an archive that keeps its folders apart with backslashes only, against the format's rule: it would look as if
+ * it had no folders. */
+static oc_status backslashes_refuse(const zip_folder *zip, oc_error *err) {
+    const char *first = NULL;
+    for (size_t i = 0; i < zip->count; i++) {
+        if (strchr(zip->member[i].name, '/')) return OC_OK;
+        if (!first && strchr(zip->member[i].name, '\\')) first = zip->member[i].name;
+    }
+    if (!first) return OC_OK;
+    return oc_fail(
+        err, OC_E_FORMAT, zip->base.path,
+        "its names have backslashes for slashes (%.100s), as some Windows programs write them: unpack it, or "
+        "pack it again with another program",
+        first);
+}
+
 static const oc_source_ops zip_ops = {zip_list, zip_read, zip_hash, zip_destroy};
 
 oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err) {
@@ -279,6 +320,7 @@ oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err)
         if (name && *name) zip->member[zip->count++] = (zip_member){name, (zip_uint64_t)i};
     }
     if (zip->count > 1) qsort(zip->member, zip->count, sizeof(*zip->member), member_compare);
+    OC_TRY(backslashes_refuse(zip, err));
     *out = &zip->base;
     zip = NULL;
 cleanup:

@@ -34,6 +34,10 @@ oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe);
 /* What the recipe says of the model's variant; text is owned by the recipe. */
 oc_model_options oc_recipe_model_options(const oc_recipe_values *values);
 
+/* Where an error names a key of the recipe as its place, puts the place where that key was set there: "file:line", a
+ * flag. `err` may be NULL. */
+void oc_recipe_locate(const oc_recipe *recipe, oc_error *err);
+
 /* *out = a copy. */
 oc_status oc_recipe_copy(oc_recipe **out, const oc_recipe *recipe, oc_error *err);
 

@@ -14,10 +14,12 @@ oc_status oc_run_folder_name(oc_run_folder *folder, const char *path, oc_error *
     OC_TRY(oc_strdup(&folder->path, path, err));
     OC_TRY(oc_path_join(&folder->recipe, path, "recipe.yaml", err));
     OC_TRY(oc_path_join(&folder->plan, path, "plan.txt", err));
+    OC_TRY(oc_path_join(&folder->start, path, "start.safetensors", err));
     OC_TRY(oc_path_join(&folder->best, path, "best.safetensors", err));
     OC_TRY(oc_path_join(&folder->last, path, "last.safetensors", err));
     OC_TRY(oc_path_join(&folder->state, path, "state.safetensors", err));
     OC_TRY(oc_path_join(&folder->metrics, path, "metrics.csv", err));
+    OC_TRY(oc_path_join(&folder->steps, path, "steps.csv", err));
 cleanup:
     return status;
 }
@@ -27,16 +29,21 @@ void oc_run_folder_free(oc_run_folder *folder) {
     oc_free(folder->path);
     oc_free(folder->recipe);
     oc_free(folder->plan);
+    oc_free(folder->start);
     oc_free(folder->best);
     oc_free(folder->last);
     oc_free(folder->state);
     oc_free(folder->metrics);
+    oc_free(folder->steps);
     *folder = (oc_run_folder){0};
 }
 
-bool oc_run_folder_used(const oc_run_folder *folder) {
-    return oc_path_exists(folder->state) || oc_path_exists(folder->recipe) || oc_path_exists(folder->metrics) ||
-           oc_path_exists(folder->last) || oc_path_exists(folder->best);
+const char *oc_run_folder_used(const oc_run_folder *folder) {
+    const char *const signs[] = {folder->state, folder->recipe, folder->plan, folder->metrics,
+                                 folder->steps, folder->last,   folder->best, folder->start};
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (oc_path_exists(signs[i])) return signs[i];
+    return NULL;
 }
 
 /* Writes plan.txt unless it says the same already. */
@@ -60,13 +67,21 @@ oc_status oc_run_folder_claim(oc_run_folder *folder, oc_error *err) {
                    "another process is training in this folder: wait for it, or choose another --out");
 }
 
-oc_status oc_run_folder_prepare(oc_run_folder *folder, const oc_recipe *recipe, const char *plan, bool *plan_changed,
-                                oc_error *err) {
+oc_status oc_run_folder_prepare(oc_run_folder *folder, const oc_recipe *recipe, const oc_model *start, const char *plan,
+                                bool *plan_changed, oc_error *err) {
     oc_status status = OC_OK;
     OC_TRY(oc_folder_create(folder->path, err));
     if (!folder->claim) OC_TRY(oc_run_folder_claim(folder, err));
-    const char *const written[] = {folder->recipe, folder->plan, folder->best, folder->last, folder->state};
+    if (folder->fresh && oc_run_folder_used(folder)) {
+        status = oc_fail(err, OC_E_EXISTS, folder->path,
+                         "another process has begun a run in this folder meanwhile: choose another --out");
+        goto cleanup;
+    }
+    const char *const written[] = {folder->recipe, folder->plan, folder->start,
+                                   folder->best,   folder->last, folder->state};
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) OC_TRY(oc_file_remove_leftovers(written[i], err));
+    /* First, so that a run which has a recipe has the weights that it begins with as well. */
+    if (start) OC_TRY(oc_model_write(start, NULL, folder->start, err));
     if (!oc_path_exists(folder->recipe)) OC_TRY(oc_recipe_save(recipe, folder->recipe, err));
     OC_TRY(write_plan(folder, plan, plan_changed, err));
 cleanup:

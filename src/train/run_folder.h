@@ -3,31 +3,35 @@
 #define OC_TRAIN_RUN_FOLDER_H
 
 #include "base/claim.h"
+#include "models/model.h"
 #include "train/recipe.h"
 
 /* Paths, owned. Start from {0}. The record (metrics, steps, events, log) has its files from src/record. */
 typedef struct oc_run_folder {
     char *path;
-    char *recipe, *plan;       /* recipe.yaml, plan.txt */
-    char *best, *last, *state; /* *.safetensors */
-    char *metrics;             /* metrics.csv: only to see whether a run is there */
-    oc_claim *claim;           /* NULL before oc_run_folder_claim, or where there are no locks */
+    char *recipe, *plan;               /* recipe.yaml, plan.txt */
+    char *start, *best, *last, *state; /* *.safetensors */
+    char *metrics, *steps;             /* *.csv: only to see whether a run is there */
+    bool fresh;                        /* no run was there when it was looked at */
+    oc_claim *claim;                   /* NULL before oc_run_folder_claim, or where there are no locks */
 } oc_run_folder;
 
 /* Makes the paths for folder `path`; touches no file. The caller frees, also after an error. */
 oc_status oc_run_folder_name(oc_run_folder *folder, const char *path, oc_error *err);
 void oc_run_folder_free(oc_run_folder *folder);
 
-/* True when a run has left a file in the folder. */
-bool oc_run_folder_used(const oc_run_folder *folder);
+/* The path of a file in the folder that shows that a run is there; NULL when there is none. */
+const char *oc_run_folder_used(const oc_run_folder *folder);
 
 /* Claims the folder, which must exist, until it is freed. OC_E_EXISTS: another process is training in it. */
 oc_status oc_run_folder_claim(oc_run_folder *folder, oc_error *err);
 
 /* Creates the folder and claims it, where that is still to be done; removes temporaries of killed processes, writes
- * recipe.yaml where it is absent, and the plan's description. *plan_changed = another description was there: the run
- * was computed otherwise so far. */
-oc_status oc_run_folder_prepare(oc_run_folder *folder, const oc_recipe *recipe, const char *plan, bool *plan_changed,
-                                oc_error *err);
+ * start.safetensors where `start` is not NULL: the weights that a run begins with which are not its own random ones;
+ * then recipe.yaml where it is absent, and the plan's description. *plan_changed = another description was there: the
+ * run was computed otherwise so far. OC_E_EXISTS: another process is training in the folder, or has begun a run there
+ * since it was found fresh. */
+oc_status oc_run_folder_prepare(oc_run_folder *folder, const oc_recipe *recipe, const oc_model *start, const char *plan,
+                                bool *plan_changed, oc_error *err);
 
 #endif

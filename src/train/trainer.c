@@ -41,14 +41,15 @@ static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error
     oc_recipe *saved = NULL;
     if (oc_path_exists(folder->path) && !oc_path_is_folder(folder->path))
         return oc_fail(err, OC_E_EXISTS, folder->path, "this is a file: a run needs a folder of its own");
-    /* Making a pack claims the cache's folder, for which this run, whose folder is claimed here, would wait forever. */
-    const char *cache = trainer->options.cache;
-    if (cache && (strcmp(cache, folder->path) == 0 || oc_path_same(cache, folder->path)))
-        return oc_fail(err, OC_E_USAGE, "--cache", "%s is the run's own folder: give the cache another", cache);
-    if (!oc_run_folder_used(folder)) return OC_OK;
-    if (!trainer->options.resume)
-        return oc_fail(err, OC_E_EXISTS, folder->path,
-                       "this folder holds a run: continue it with --resume, or choose another --out");
+    const char *sign = oc_run_folder_used(folder);
+    folder->fresh = !sign;
+    if (folder->fresh) goto cleanup;
+    if (!trainer->options.resume) {
+        status = oc_fail(err, OC_E_EXISTS, folder->path,
+                         "this folder holds a run (%s): continue it with --resume, or choose another --out",
+                         strrchr(sign, '/') + 1);
+        goto cleanup;
+    }
 
     OC_TRY(oc_run_folder_claim(folder, err));
     OC_TRY(oc_recipe_create(&saved, err));
@@ -132,14 +133,44 @@ static oc_status describe_data(oc_trainer *trainer, oc_error *err) {
                     classes->count, oc_pack_count(trainer->train_pack), oc_pack_count(trainer->val_pack), digest);
 }
 
+static oc_batch_options batch_options(const oc_trainer *trainer) {
+    const oc_recipe_values *values = &trainer->values;
+    oc_batch_options options = {.batch_size = values->batch_size,
+                                .size = values->size,
+                                .augment = values->augment,
+                                .shuffle = values->shuffle,
+                                .drop_last = true,
+                                .mixup_alpha = values->mixup_alpha,
+                                .seed = values->seed};
+    memcpy(options.mean, values->augment ? oc_augmented_mean : trainer->model->mean, sizeof options.mean);
+    memcpy(options.std, values->augment ? oc_augmented_std : trainer->model->std, sizeof options.std);
+    return options;
+}
+
+/* What the names of the images suffice to refuse. */
+static oc_status check_splits(const oc_trainer *trainer, oc_error *err) {
+    const char *path = oc_dataset_path(trainer->dataset);
+    const double holdout = oc_dataset_holdout(trainer->dataset);
+    if (holdout != trainer->values.holdout)
+        return oc_fail(err, OC_E_MISMATCH, path,
+                       "opened with a hold-out of %g, but the recipe's data.holdout is %g: the run would not be what "
+                       "its recipe says",
+                       holdout, trainer->values.holdout);
+    const oc_split *train = oc_dataset_split(trainer->dataset, "train"),
+                   *val = oc_dataset_split(trainer->dataset, "val");
+    if (!train) return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no training images");
+    if (!val || val->count == 0)
+        return oc_fail(err, OC_E_NOT_FOUND, path,
+                       holdout > 0
+                           ? "the data set has no validation images, and data.holdout is too little to hold "
+                             "any out of its classes: raise it"
+                           : "the data set has no validation images: hold some out with --set data.holdout=0.1");
+    const oc_batch_options batch = batch_options(trainer);
+    return oc_batch_options_check(&batch, train->count, err);
+}
+
 static oc_status open_data(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
     oc_status status = OC_OK;
-    const char *path = oc_dataset_path(trainer->dataset);
-    if (!oc_dataset_split(trainer->dataset, "train"))
-        return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no training images");
-    if (!oc_dataset_split(trainer->dataset, "val"))
-        return oc_fail(err, OC_E_NOT_FOUND, path,
-                       "the data set has no validation images: hold some out with --set data.holdout=0.1");
     oc_pack_options options = {.size = trainer->values.size,
                                .cache = trainer->options.cache,
                                .skip_bad = trainer->options.skip_bad,
@@ -148,10 +179,6 @@ static oc_status open_data(oc_trainer *trainer, const oc_checkpoint *state, oc_e
                                .log = trainer->options.log};
     OC_TRY(oc_pack_open(&trainer->train_pack, trainer->dataset, "train", &options, err));
     OC_TRY(oc_pack_open(&trainer->val_pack, trainer->dataset, "val", &options, err));
-    if (oc_pack_count(trainer->val_pack) == 0) {
-        status = oc_fail(err, OC_E_FORMAT, path, "the data set's validation split is empty");
-        goto cleanup;
-    }
     OC_TRY(describe_data(trainer, err));
     OC_TRY(check_about(trainer, state, ABOUT_DATA, "the data set", err));
 cleanup:
@@ -172,8 +199,11 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
     oc_model_init(model, values->seed);
     size_t count = oc_table_arena_size(oc_graph_table(model->graph));
     OC_TRY(set_text(&trainer->about[ABOUT_START], err, "random weights"));
-    if (trainer->options.weights) {
-        OC_TRY(oc_model_read(model, trainer->options.weights, &trainer->options.log, err));
+    const char *weights = trainer->options.weights;
+    if (!weights && !state && oc_path_exists(trainer->folder.start)) weights = trainer->folder.start;
+    trainer->given_start = weights != NULL;
+    if (weights) {
+        OC_TRY(oc_model_read(model, weights, &trainer->options.log, err));
         OC_TRY(set_text(&trainer->about[ABOUT_START], err, "weights %016" PRIx64,
                         XXH3_64bits(model->weights.arena, count * sizeof(float))));
         OC_TRY(check_about(trainer, state, ABOUT_START, "the first weights", err));
@@ -204,15 +234,7 @@ static oc_status open_plans(oc_trainer *trainer, oc_error *err) {
     oc_status status = OC_OK;
     const oc_recipe_values *values = &trainer->values;
     const oc_model *model = trainer->model;
-    oc_batch_options batch = {.batch_size = values->batch_size,
-                              .size = values->size,
-                              .augment = values->augment,
-                              .shuffle = values->shuffle,
-                              .drop_last = true,
-                              .mixup_alpha = values->mixup_alpha,
-                              .seed = values->seed};
-    memcpy(batch.mean, values->augment ? oc_augmented_mean : model->mean, sizeof batch.mean);
-    memcpy(batch.std, values->augment ? oc_augmented_std : model->std, sizeof batch.std);
+    const oc_batch_options batch = batch_options(trainer);
     OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
 
     OC_TRY(oc_slab_create(&trainer->slab, err));
@@ -262,7 +284,8 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     bool plan_changed = false;
     const oc_position *position = &trainer->position;
     OC_TRY(oc_plan_describe(trainer->plan, &plan, err));
-    OC_TRY(oc_run_folder_prepare(&trainer->folder, trainer->recipe, plan, &plan_changed, err));
+    const oc_model *start = trainer->given_start && !resumed ? trainer->model : NULL;
+    OC_TRY(oc_run_folder_prepare(&trainer->folder, trainer->recipe, start, plan, &plan_changed, err));
     OC_TRY(oc_record_create(&trainer->record, trainer->folder.path, position->step, position->metrics_rows, err));
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
@@ -306,8 +329,9 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     OC_TRY(oc_run_folder_name(&trainer->folder, options->out, err));
     OC_TRY(open_state(trainer, &state, err));
     OC_TRY(open_team(trainer, state, err));
-    OC_TRY(open_data(trainer, state, err));
     OC_TRY(open_model(trainer, state, err));
+    OC_TRY(check_splits(trainer, err));
+    OC_TRY(open_data(trainer, state, err)); /* may decode every image: after all that can be refused without */
     OC_TRY(open_plans(trainer, err));
 
     trainer->epoch_steps = oc_batcher_count(trainer->batcher);
@@ -324,6 +348,7 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     *out = trainer;
     trainer = NULL;
 cleanup:
+    if (status != OC_OK && trainer && trainer->recipe) oc_recipe_locate(trainer->recipe, err);
     oc_checkpoint_destroy(&state);
     oc_trainer_destroy(&trainer);
     return status;

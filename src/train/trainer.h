@@ -41,6 +41,7 @@ struct oc_trainer {
     oc_state_arena arenas[OC_TRAINER_ARENAS];
     size_t arena_count;
     char *about[OC_TRAINER_ABOUT];
+    bool given_start; /* the weights before step 0 come from a file */
     oc_position position;
 
     int64_t epoch_steps, total_steps; /* steps an epoch; steps of all epochs */

@@ -185,7 +185,6 @@ cleanup:
 
 /* Explains a loss that is not finite: where it began, and in which samples. */
 static oc_status fail_non_finite(oc_trainer *trainer, const oc_targets *targets, double loss, oc_error *err) {
-    const char *layer = oc_plan_non_finite(trainer->plan);
     const float *logits = oc_plan_dst(trainer->plan);
     size_t classes = trainer->model->classes.count, used = 0;
     char names[NAMES_MAX * 80] = "";
@@ -200,6 +199,7 @@ static oc_status fail_non_finite(oc_trainer *trainer, const oc_targets *targets,
     }
     char more[64] = "";
     if (bad > NAMES_MAX) snprintf(more, sizeof more, " and %" PRId64 " more", bad - NAMES_MAX);
+    const char *layer = oc_plan_non_finite(trainer->plan); /* computes anew, which may overwrite the logits */
     return oc_fail(err, OC_E_NON_FINITE, trainer->folder.path,
                    "the loss is %f at step %" PRId64
                    ", first in layer \"%s\", samples %s%s: the last save before it is kept; "

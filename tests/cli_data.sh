@@ -1,0 +1,72 @@
+#!/bin/bash
+# What a data set has beside its images is told by whoever opens it, and sizes mean the same to every subcommand.
+ocelli=$1
+# shellcheck source=tests/support/shell.sh
+. tests/support/shell.sh
+data=$work/data
+
+quietly "$ocelli" data demo "$data" --classes 3 --per-class 8
+train=("$ocelli" train --size 32 --batch-size 8 --epochs 1 --max-steps 1 --threads 1)
+
+# says PATTERN: a line on the last command's standard error is a warning that matches, and no other does.
+says() {
+    [[ $(grep -cE "^ocelli: warning: .*$1" "$work/err") -eq 1 ]] || fail "not one warning of $1: $(cat "$work/err")"
+}
+
+echo "-- what is left out"
+first=$data/train/n90000001/images
+ln -s nowhere "$first/a.jpg"
+: >"$first/b.webp"
+left="$data: left out of train: 2 that cannot be read as images, the first is train/n90000001/images/a.jpg"
+quietly "$ocelli" data info "$data"
+says "$left"
+[[ $(grep -cE '^  left out +2$' "$work/out") -eq 1 ]] || fail "data info does not print what is left out"
+quietly "$ocelli" data info "$data" --json
+grep -q '"left_out":{"count":2,"first":"train/n90000001/images/a.jpg",' "$work/out" || fail "no left_out in JSON"
+quietly "${train[@]}" --data "$data" --out "$work/run"
+says "$left"
+rm "$first/a.jpg" "$first/b.webp"
+quietly "${train[@]}" --data "$data" --out "$work/run2"
+grep -q warning "$work/err" && fail "a warning of nothing: $(cat "$work/err")"
+
+echo "-- a class that is lost"
+cp -r "$data" "$work/lost"
+for image in "$work/lost/train/n90000002/images"/*.JPEG; do echo text >"$image"; done
+quietly "${train[@]}" --data "$work/lost" --out "$work/run3" --skip-bad
+says 'class n90000002: nothing can be learnt of it'
+
+echo "-- a cache that is damaged is made again, which is said once; a run in the same folder is not waited for"
+for pack in "$work"/cache/ocelli/data-*.ocpack; do
+    head -c 5000 "$pack" >"$work/cut" && cp "$work/cut" "$pack"
+done
+quietly "$ocelli" data pack "$data" --size 32
+[[ $(grep -c 'making it again' "$work/err") -eq 2 ]] || fail "not once for each of two: $(cat "$work/err")"
+mkdir "$work/both"
+quietly flock -x "$work/both" timeout 60 "$ocelli" data pack "$data" --cache "$work/both"
+[[ $(find "$work/both" -type f | wc -l) -eq 3 ]] || fail "not three packs alone: $(ls "$work/both")"
+
+echo "-- sizes"
+quietly "$ocelli" data pack "$data" --cache "$work/by-key" --set data.size=48
+quietly "$ocelli" data pack "$data" --cache "$work/by-key" --set data.size=48 --size 40
+printf 'data:\n  size: 24\n' >"$work/size.yaml"
+quietly "$ocelli" data pack "$data" --cache "$work/by-key" --recipe "$work/size.yaml"
+sizes=$(basename -a "$work"/by-key/data-train-*.ocpack | cut -d- -f3 | sort | xargs)
+[[ $sizes == "24 40 48" ]] || fail "packed for sizes $sizes"
+quietly "$ocelli" models --size 48
+grep -qE '^myresnet-small +- +-  [a-z]' "$work/out" || fail "no row for a model that does not take the size"
+grep -qE '^resnet18 +[0-9,]+ +[0-9.]+G ' "$work/out" || fail "no numbers of one that does"
+expect 2 'myresnet-small .*48' "$ocelli" models myresnet-small --size 48
+expect 2 'data.size' "$ocelli" models --size 16
+expect 2 'data.size' "$ocelli" bench --size 16 --threads 1
+[[ $(grep -c 'warning: left out: .* not 16' "$work/err") -eq $(("$("$ocelli" models | wc -l)" - 1)) ]] ||
+    fail "bench does not go on behind the first model"
+expect 2 'myresnet-small .*48' "$ocelli" bench --model myresnet-small --size 48 --threads 1
+for command in "models" "bench" "data pack $data" "eval --data $data --weights x" "train --data $data"; do
+    # shellcheck disable=SC2086
+    expect 2 '-*size: .*1025.*1024' "$ocelli" $command --size 1025
+done
+
+echo "-- threads"
+quietly "$ocelli" data info "$data" --threads 1000
+says '-*threads: 1000 threads on [0-9]+ processors'
+finish

@@ -12,7 +12,7 @@
 
 #include "base/random.h"
 #include "support/run.h"
-#include "train/combiner.h"
+#include "train/ensemble_fit.h"
 
 #define IMAGES 60
 #define CLASSES 4
@@ -160,6 +160,81 @@ static void test_weighted_rows(void **state) {
     oc_combiner_destroy(&combiner);
 }
 
+/* Members of which each is the first with a little of its own, which `own` scales. */
+#define ALIKE 10
+#define ALIKE_CLASSES 10
+#define ALIKE_IMAGES 1000
+typedef struct crowd {
+    float score[ALIKE][ALIKE_IMAGES * ALIKE_CLASSES];
+    int32_t label[ALIKE_IMAGES];
+    uint32_t row[ALIKE_IMAGES];
+    const float *member[ALIKE];
+} crowd;
+
+static oc_fit_set crowd_make(crowd *x, double own, double skill) {
+    oc_random random;
+    oc_random_init(&random, SEED, OC_RANDOM_TEST, 1, 0);
+    for (int i = 0; i < ALIKE_IMAGES; i++) {
+        x->row[i] = (uint32_t)i;
+        x->label[i] = (int32_t)oc_random_below(&random, ALIKE_CLASSES);
+        for (int c = 0; c < ALIKE_CLASSES; c++) {
+            const double shared = 1.5 * oc_random_normal(&random) + (c == x->label[i] ? skill : 0);
+            for (int m = 0; m < ALIKE; m++)
+                x->score[m][i * ALIKE_CLASSES + c] = (float)(shared * (1 + 0.01 * m) + own * oc_random_normal(&random));
+        }
+    }
+    for (int m = 0; m < ALIKE; m++) x->member[m] = x->score[m];
+    return (oc_fit_set){x->member, ALIKE, ALIKE_CLASSES, x->label, x->row, ALIKE_IMAGES};
+}
+
+/* By how much other weights could be better, at most: the largest derivative of the log-likelihood, less 1. */
+static double crowd_gap(const crowd *x, const float *weight) {
+    double derivative[ALIKE] = {0}, gap = 0;
+    for (int i = 0; i < ALIKE_IMAGES; i++) {
+        double p[ALIKE], mixed = 0;
+        for (int m = 0; m < ALIKE; m++) {
+            const float *z = x->score[m] + (int64_t)i * ALIKE_CLASSES;
+            double sum = 0;
+            for (int c = 0; c < ALIKE_CLASSES; c++) sum += exp((double)z[c] - (double)z[x->label[i]]);
+            p[m] = 1 / sum;
+            mixed += (double)weight[m] * p[m];
+        }
+        for (int m = 0; m < ALIKE; m++) derivative[m] += p[m] / mixed / ALIKE_IMAGES;
+    }
+    for (int m = 0; m < ALIKE; m++) gap = fmax(gap, derivative[m] - 1);
+    return gap;
+}
+
+static void on_log(void *user, oc_log_level level, const char *line) {
+    (void)level;
+    if (strstr(line, "not exact")) ++*(int *)user;
+}
+
+/* Weights of members that hardly differ are the best as well, and where they are not, that is said. */
+static void test_weighted_of_alike(void **state) {
+    (void)state;
+    static const struct {
+        double own, skill;
+    } cases[] = {{0.05, 2.1}, {0.05, 2.25}, {0.02, 2.3}, {0, 2}, {1, 0}, {40, 20}};
+    crowd *x = malloc(sizeof *x);
+    assert_non_null(x);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const oc_fit_set set = crowd_make(x, cases[k].own, cases[k].skill);
+        int warned = 0;
+        const oc_log log = {on_log, &warned};
+        oc_fit_options options = options_make();
+        options.log = &log;
+        oc_combiner *combiner = fit(OC_COMBINE_WEIGHTED, &set, &options);
+        const double gap = crowd_gap(x, combiner->weight);
+        print_message("own %g, skill %g: to the optimum at most %.1e%s\n", cases[k].own, cases[k].skill, gap,
+                      warned ? ", warned" : "");
+        assert_int_equal(warned, 0);
+        assert_true(gap < 3e-7); /* of the weights' rounding to float */
+        oc_combiner_destroy(&combiner);
+    }
+    free(x);
+}
+
 /* ---- stack ---- */
 
 /* One full batch a step in double precision: AdamW with decay on the weight, cosine, smoothing; from the mean. */
@@ -274,6 +349,19 @@ static void test_stack_stops(void **state) {
     w.score[1][5] = 0;
 }
 
+static void test_weighted_stops(void **state) {
+    (void)state;
+    oc_error error = {0};
+    oc_combiner *combiner = NULL;
+    oc_fit_options options = options_make();
+    for (int until = 0; until < 3; until++) {
+        const oc_progress progress = {refuse, &until};
+        options.progress = &progress;
+        assert_int_equal(oc_combiner_fit(&combiner, OC_COMBINE_WEIGHTED, &w.set, &options, &error), OC_E_STOPPED);
+        assert_null(combiner);
+    }
+}
+
 /* A mean of one member is that member; joined scores do not depend on the team. */
 static void test_apply(void **state) {
     (void)state;
@@ -296,14 +384,40 @@ static void test_apply(void **state) {
     oc_combiner_destroy(&combiner);
 }
 
+/* ---- choosing members ---- */
+
+/* Scores of one image cannot be split into one half to fit on and one to judge by. */
+static void test_prune_of_one_image(void **state) {
+    (void)state;
+    static const char *const methods[] = {"mean", "weighted", "stack"};
+    static const float score[MEMBERS][CLASSES] = {{1}, {0, 1}, {0, 0, 1}};
+    int32_t label[1] = {0};
+    oc_error error = {0};
+    for (int k = 0; k < 3; k++) {
+        oc_ensemble_job job = {.options = {.prune = 2},
+                               .fit = {.schedule = "constant", .epochs = 1, .batch_size = 1, .lr = 1e-3},
+                               .fit_on = "holdout",
+                               .members = MEMBERS,
+                               .classes = CLASSES,
+                               .kept = {true, true, true},
+                               .fitted = {.images = 1, .label = label}};
+        for (int m = 0; m < MEMBERS; m++) job.fitted.score[m] = score[m];
+        test_require(oc_combine_find(&job.combine, methods[k], "", &error), OC_OK, &error);
+        assert_int_equal(oc_choice_prune(&job, &error), OC_E_USAGE);
+        assert_string_equal(error.where, "--prune");
+        test_says(&error, "holdout has too few images (1) to choose members by");
+        job.options.prune = MEMBERS; /* nothing is to be chosen */
+        test_require(oc_choice_prune(&job, &error), OC_OK, &error);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weighted_is_best),
-        cmocka_unit_test(test_weighted_rows),
-        cmocka_unit_test(test_stack_by_plain_arithmetic),
-        cmocka_unit_test(test_stack_learns),
-        cmocka_unit_test(test_stack_stops),
-        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_weighted_is_best),   cmocka_unit_test(test_weighted_rows),
+        cmocka_unit_test(test_weighted_of_alike),  cmocka_unit_test(test_stack_by_plain_arithmetic),
+        cmocka_unit_test(test_stack_learns),       cmocka_unit_test(test_stack_stops),
+        cmocka_unit_test(test_weighted_stops),     cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_prune_of_one_image),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

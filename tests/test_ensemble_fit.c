@@ -339,6 +339,9 @@ static void test_cache(void **state) {
     assert_int_equal(count_logged("computed"), 0);
     assert_int_equal(count_logged("taken from the cache"), 4);
     assert_string_equal(oc_ensemble_report_json(first), oc_ensemble_report_json(second));
+    /* How fast the members are is known where all of them were computed. */
+    assert_true(oc_ensemble_report_whole(first, NULL, NULL).images_per_second > 0);
+    assert_true(isnan(oc_ensemble_report_whole(second, NULL, NULL).images_per_second));
     oc_ensemble_report_destroy(&second);
 
     /* Other weights at the same path: theirs are computed, the other member's are not. */
@@ -349,6 +352,7 @@ static void test_cache(void **state) {
     free(bytes);
     second = fit(changing, 2, &options);
     assert_int_equal(count_logged("computed"), 2);
+    assert_true(isnan(oc_ensemble_report_whole(second, NULL, NULL).images_per_second));
     oc_ensemble_report_destroy(&second);
     bytes = test_bytes_read(path[1], &size);
     test_bytes_write(file, bytes, size);
@@ -580,11 +584,9 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_result),        cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_class_order),   cmocka_unit_test(test_cache),
-
-        cmocka_unit_test(test_earlier_stays), cmocka_unit_test(test_seen_images),
-        cmocka_unit_test(test_prune),         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_result), cmocka_unit_test(test_same_bits),     cmocka_unit_test(test_class_order),
+        cmocka_unit_test(test_cache),  cmocka_unit_test(test_earlier_stays), cmocka_unit_test(test_seen_images),
+        cmocka_unit_test(test_prune),  cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/claim.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "ocelli/study.h"
@@ -127,6 +128,63 @@ static void test_estimate(void **state) {
     oc_study_destroy(&study);
 }
 
+/* Runs share what was measured where they differ in nothing that takes time, and nowhere else. */
+static void test_estimate_kinds(void **state) {
+    (void)state;
+    static const char text[] = "set: {data.size: 32, train.batch_size: 4, train.epochs: 1,\n"
+                               "      model.name: resnet26d, data.holdout: 0.1}\n"
+                               "runs:\n"
+                               "  - {name: first}\n"
+                               "  - {name: same, set: {train.seed: 1, optimizer.lr: 0.1, schedule.name: constant}}\n"
+                               "  - {name: plain, set: {data.augment: false}}\n"
+                               "  - {name: clipped, set: {clip.norm: 1}}\n"
+                               "  - {name: averaged, set: {ema.decay: 0.9}}\n"
+                               "  - {name: sgd, set: {optimizer.name: sgd}}\n"
+                               "  - {name: dropped, set: {model.drop_path: 0.2}}\n"
+                               "  - {name: unmixed, set: {mixup.alpha: 0}}\n";
+    oc_error error;
+    seen s = {0};
+    oc_study *study = test_study_create(&world, text);
+    test_require(run_study(study, "dry", true, &s, &error), OC_OK, &error);
+    const double first = oc_study_row_at(study, 0).estimate;
+    for (size_t i = 0; i < oc_study_count(study); i++) {
+        const oc_study_row row = oc_study_row_at(study, i);
+        print_message("%s: %.9f s\n", row.name, row.estimate);
+        assert_true(row.estimate > 0);
+        assert_int_equal(row.estimate == first, i < 2);
+    }
+    oc_study_destroy(&study);
+}
+
+/* Who finds the folder in another's hands changes nothing in it. */
+static void test_claimed(void **state) {
+    (void)state;
+    oc_error error;
+    char folder[320], file[320];
+    oc_claim *claim = NULL;
+    seen s = {0};
+    assert_int_equal(mkdir(test_world_path(&world, "claimed", folder), 0777), 0);
+    test_bytes_write(test_run_file(&world, "claimed", "study.json.tmp.Xa", file), "half", 4);
+    test_require(oc_claim_create(&claim, folder, &error), OC_OK, &error);
+    assert_non_null(claim);
+    oc_study *study = test_study_create(&world, SMALL "runs:\n  - {name: a}\n");
+    test_require(run_study(study, "claimed", false, &s, &error), OC_E_EXISTS, &error);
+    test_says(&error, "another process is running a study in this folder: wait for it, or choose another --out");
+    assert_string_equal(error.where, folder);
+    assert_int_equal(s.begun, 0);
+    assert_int_equal(test_folder_entries(folder), 1);
+    assert_true(oc_path_exists(file));
+
+    /* Given back, it is the next one's, and that one gives it back as well. */
+    oc_claim_destroy(&claim);
+    test_require(run_study(study, "claimed", false, &s, &error), OC_OK, &error);
+    assert_false(oc_path_exists(file));
+    test_require(oc_claim_create(&claim, folder, &error), OC_OK, &error);
+    assert_non_null(claim);
+    oc_claim_destroy(&claim);
+    oc_study_destroy(&study);
+}
+
 /* One run fails, and what builds on it with it; the others and the ensemble are made. A second call begins only what is
  * not done. */
 static void test_story(void **state) {
@@ -159,6 +217,7 @@ static void test_story(void **state) {
     assert_non_null(strstr(csv, "\nbroken,broken,,myresnet-small,"));
     assert_non_null(strstr(csv, ",failed,\"its start broken failed\"\n"));
     assert_string_equal(json, oc_study_json(study));
+    assert_true(ensemble.images_per_second > 0);
     oc_study_destroy(&study);
     free(csv);
     free(json);
@@ -197,6 +256,11 @@ static void test_story(void **state) {
     test_require(run_study(study, "out", false, &s, &error), OC_OK, &error);
     assert_string_equal(s.names, "one broken after two-seed3 ensemble ");
     assert_int_equal(s.run.steps, 0);
+    /* The ensemble's scores came from its cache: how fast they are computed is not known any more. */
+    assert_true(isnan(oc_study_row_at(study, 4).images_per_second));
+    json = read_text("out", "study.json");
+    assert_non_null(strstr(strstr(json, "\"name\":\"ensemble\""), "\"images_per_second\":null"));
+    free(json);
     oc_study_destroy(&study);
 
     /* Another recipe under a finished run's name is that run's failure. */
@@ -252,7 +316,8 @@ static void test_resume(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_estimate), cmocka_unit_test(test_story),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_estimate), cmocka_unit_test(test_estimate_kinds),
+                                       cmocka_unit_test(test_claimed), cmocka_unit_test(test_story),
                                        cmocka_unit_test(test_resume)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

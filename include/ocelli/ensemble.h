@@ -49,7 +49,8 @@ OC_API size_t oc_ensemble_report_count(const oc_ensemble_report *report);
 OC_API oc_ensemble_member oc_ensemble_report_member(const oc_ensemble_report *report, size_t index);
 /* Correlation (Pearson's, of being wrong, image by image) between two members' errors on the validation images. */
 OC_API double oc_ensemble_report_correlation(const oc_ensemble_report *report, size_t a, size_t b);
-/* The ensemble's figures on the validation images; best: the best member's place; p: of McNemar's test between them. */
+/* The ensemble's figures on the validation images; best: the best member's place; p: of McNemar's test between them.
+ * images_per_second: of its members one after the other; NaN where out/scores had the scores of one of them. */
 OC_API oc_evaluation oc_ensemble_report_whole(const oc_ensemble_report *report, size_t *best, double *p);
 /* What the ensemble takes: its kept members and what joins them; macs of one image. */
 OC_API void oc_ensemble_report_size(const oc_ensemble_report *report, int64_t *parameters, int64_t *macs);
@@ -60,8 +61,13 @@ OC_API void oc_ensemble_report_destroy(oc_ensemble_report **report);
 /* Fits an ensemble of `count` weights files (2 … 64) on `dataset` and writes it to options->out. Members are matched by
  * class name; each member's scores are computed once and kept in out/scores, keyed by weights and data, so that a
  * second fit takes seconds. An existing ensemble in `out` is replaced only by a finished one. *report may be NULL: not
- * wanted. OC_E_USAGE (fewer than two members, unknown method), OC_E_MISMATCH (different classes), OC_E_NOT_FOUND,
- * OC_E_IO (a full disk), OC_E_STOPPED. */
+ * wanted. OC_E_USAGE (fewer members than two or more than 64, an ensemble among them, an option out of its range,
+ * members to be dropped with fewer than two images to choose by), OC_E_NOT_FOUND (a weights file; a data set without
+ * validation images, or without those of fit_on), OC_E_EXISTS (`out` holds a training run, a member would be
+ * overwritten, another process is writing to `out`), OC_E_MISMATCH (different classes among the members or in the data,
+ * a data set that changes meanwhile), OC_E_FORMAT (a damaged weights file, an image that cannot be decoded and
+ * !skip_bad, or that has no label), OC_E_NON_FINITE (a member's score, the loss of the fit), OC_E_IO (a full disk),
+ * OC_E_COMPUTE, OC_E_MEMORY, OC_E_STOPPED. */
 OC_API oc_status oc_ensemble_fit(oc_ensemble_report **report, const oc_dataset *dataset, const char *const *weights,
                                  size_t count, const oc_ensemble_options *options, oc_error *err);
 

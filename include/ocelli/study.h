@@ -60,16 +60,19 @@ OC_API oc_study_row oc_study_row_at(const oc_study *study, size_t index);
  * "top1_min", "top1_max"} of each run with seeds]}. Owned by the study until its next call; NULL: out of memory. */
 OC_API const char *oc_study_json(oc_study *study);
 
-/* Measures a few training steps of each (model, size, batch size) and a part of its validation on the data set, without
- * leaving anything in `out`, and fills `steps` and `estimate` of every row: for what is begun, of what is left. Writing
- * the states is not in it. Of the data set it makes the packed cache. OC_E_STOPPED; OC_E_USAGE as oc_study_run. */
+/* Measures a few training steps and a part of the validation of each kind of run (runs that differ only in epochs,
+ * seed, hold-out, schedule and the numbers of loss and AdamW are of one kind) on the data set, without leaving anything
+ * in `out`, and fills `steps` and `estimate` of every row: for what is begun, of what is left. Writing the states is
+ * not in it. Of the data set it makes the packed cache. OC_E_STOPPED; OC_E_USAGE as oc_study_run. */
 OC_API oc_status oc_study_estimate(oc_study *study, const char *data, const oc_study_options *options, oc_error *err);
 
 /* Runs what is not finished and resumes what was begun; a run that fails is noted and the others go on (those that
  * start from it, and the ensemble of it, fail with it). study.csv and study.json are written after each run. OC_OK when
- * all are done, else, after all, OC_E_MISMATCH that names the first failure; OC_E_STOPPED when asked to stop. What the
- * data set cannot do (no validation images, a batch larger than its training images) is OC_E_USAGE with the run's
- * "file:line", before anything is trained. `data`: path of the data set. */
+ * all are done, else, after all, the status of the first failure, which the message names: what oc_trainer_run or
+ * oc_ensemble_fit returned, with OC_E_MISMATCH for their OC_E_USAGE. OC_E_STOPPED when asked to stop. Before anything
+ * is trained: OC_E_USAGE with the run's "file:line" for what the data set cannot do (no validation images, a batch
+ * larger than its training images), what oc_dataset_open returns, OC_E_EXISTS when another process is running a study
+ * in `out`; at any time OC_E_IO, OC_E_MEMORY of the table's files. `data`: path of the data set. */
 OC_API oc_status oc_study_run(oc_study *study, const char *data, const oc_study_options *options, oc_error *err);
 
 #ifdef __cplusplus

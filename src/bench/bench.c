@@ -11,10 +11,7 @@
 #include "base/random.h"
 #include "bench/images.h"
 #include "bench/peak.h"
-#include "data/batch.h"
-#include "graph/loss.h"
-#include "models/model.h"
-#include "train/optimizer.h"
+#include "train/step.h"
 
 #define STEPS_MOST 1000
 #define STEPS_LEAST 5
@@ -35,9 +32,8 @@ typedef struct bench {
     oc_recipe_values values;
     oc_team *team;
     oc_slab *slab;
-    oc_plan *train, *infer;
-    oc_optimizer *optimizer;
-    float *gradients;
+    oc_step step;
+    oc_plan *infer;
     oc_bench_images *images; /* NULL: the batch stays as it is */
     oc_batcher *batcher;
     float *input;    /* without images: what every step computes on */
@@ -71,16 +67,7 @@ static oc_status make_input(bench *b, bool augment, oc_error *err) {
     b->input_count = b->batch * 3 * b->size * b->size;
     if (augment) {
         int64_t count = 4 * b->batch > IMAGES_LEAST ? 4 * b->batch : IMAGES_LEAST;
-        oc_batch_options options = {.batch_size = b->batch,
-                                    .size = b->size,
-                                    .augment = true,
-                                    .shuffle = true,
-                                    .drop_last = true,
-                                    .mixup_alpha = b->values.mixup_alpha};
-        for (int c = 0; c < 3; c++) {
-            options.mean[c] = b->model->mean[c];
-            options.std[c] = b->model->std[c];
-        }
+        const oc_batch_options options = oc_step_batch_options(&b->values, b->model);
         OC_TRY(oc_bench_images_create(&b->images, count, b->size, b->team, err));
         OC_TRY(oc_batcher_create(&b->batcher, oc_bench_images_pack(b->images), &options, b->team, err));
         goto cleanup;
@@ -108,17 +95,15 @@ static oc_status open_bench(bench *b, const char *name, const oc_bench_options *
     OC_TRY(make_model(b, name, err));
     OC_TRY(oc_recipe_create(&b->recipe, err));
     b->values = oc_recipe_resolve(b->recipe);
+    b->values.batch_size = b->batch;
+    b->values.size = b->size;
     OC_TRY(oc_team_create(&b->team, options->threads, err));
     oc_team_enter(b->team);
     OC_TRY(oc_slab_create(&b->slab, err));
     OC_TRY(make_input(b, options->augment, err));
-    const oc_table *table = oc_graph_table(b->model->graph);
-    OC_TRY(oc_alloc(&b->gradients, oc_table_arena_size(table), sizeof *b->gradients, err));
-    OC_TRY(oc_optimizer_create(&b->optimizer, &b->values, table, err));
-    oc_plan_options plan = {
-        .batch = b->batch, .mode = OC_PLAN_TRAIN, .precision = OC_PRECISION_FP32, .team = b->team, .slab = b->slab};
-    OC_TRY(oc_plan_create(&b->train, b->model->graph, &plan, err));
-    plan.mode = OC_PLAN_INFER;
+    OC_TRY(oc_step_open(&b->step, &b->values, b->model, b->team, b->slab, err));
+    const oc_plan_options plan = {
+        .batch = b->batch, .mode = OC_PLAN_INFER, .precision = OC_PRECISION_FP32, .team = b->team, .slab = b->slab};
     OC_TRY(oc_plan_create(&b->infer, b->model->graph, &plan, err));
 cleanup:
     return status;
@@ -126,15 +111,13 @@ cleanup:
 
 static void close_bench(bench *b) {
     oc_plan_destroy(&b->infer);
-    oc_plan_destroy(&b->train);
-    oc_optimizer_destroy(&b->optimizer);
+    oc_step_close(&b->step);
     oc_batcher_destroy(&b->batcher);
     oc_bench_images_destroy(&b->images);
     oc_slab_destroy(&b->slab);
     oc_team_destroy(&b->team);
     oc_recipe_destroy(&b->recipe);
     oc_model_destroy(&b->model);
-    oc_free(b->gradients);
     oc_free(b->input);
     oc_free(b->labels);
     for (int p = 0; p <= PARTS; p++) oc_free(b->part[p]);
@@ -142,33 +125,31 @@ static void close_bench(bench *b) {
 
 /* ---- measuring ---- */
 
-/* One training step as the trainer makes it; seconds[PARTS + 1] of its parts and the whole. */
-static oc_status step(bench *b, double *seconds, oc_error *err) {
+/* One training step; seconds[PARTS + 1] of its parts and the whole. */
+static oc_status make_step(bench *b, double *seconds, oc_error *err) {
     oc_status status = OC_OK;
     double at[PARTS + 1];
     oc_soft_labels labels = {.rows = b->batch, .lambda = 1, .label = b->labels};
     oc_score score = {0};
+    double norm = 0;
+    const int64_t index = b->next++;
     at[DATA] = oc_clock_seconds();
     if (b->batcher) {
         oc_targets targets;
         int64_t count = oc_batcher_count(b->batcher);
-        oc_batcher_fill(b->batcher, b->next / count, b->next % count, oc_plan_src(b->train), &targets);
-        b->next++;
-        labels = (oc_soft_labels){
-            .rows = targets.rows, .lambda = targets.lambda, .label = targets.label, .mixed = targets.mixed};
+        oc_batcher_fill(b->batcher, index / count, index % count, oc_plan_src(b->step.plan), &targets);
+        labels = oc_step_labels(&targets);
     } else {
-        memcpy(oc_plan_src(b->train), b->input, (size_t)b->input_count * sizeof *b->input);
+        memcpy(oc_plan_src(b->step.plan), b->input, (size_t)b->input_count * sizeof *b->input);
     }
     at[FORWARD] = oc_clock_seconds();
-    OC_TRY(oc_plan_forward(b->train, &b->model->weights, err));
+    OC_TRY(oc_step_forward(&b->step, index, err));
     at[LOSS] = oc_clock_seconds();
-    oc_loss_cross_entropy(oc_plan_dst(b->train), &labels, b->classes, b->values.label_smoothing,
-                          oc_plan_diff_dst(b->train), &score, b->team);
+    oc_step_loss(&b->step, &labels, &score);
     at[BACKWARD] = oc_clock_seconds();
-    OC_TRY(oc_plan_backward(b->train, &b->model->weights, b->gradients, err));
+    OC_TRY(oc_step_backward(&b->step, &norm, err));
     at[OPTIMIZER] = oc_clock_seconds();
-    oc_optimizer_step(b->optimizer, b->model->weights.arena, b->gradients, b->values.lr, b->team);
-    b->model->weights.version++;
+    (void)oc_step_update(&b->step, index, 2 * STEPS_MOST);
     at[PARTS] = oc_clock_seconds();
     for (int p = 0; p < PARTS; p++) seconds[p] = at[p + 1] - at[p];
     seconds[PARTS] = at[PARTS] - at[DATA];
@@ -190,20 +171,20 @@ static double median(double *values, int64_t count) {
 static oc_status measure_training(bench *b, int64_t steps, oc_error *err) {
     oc_status status = OC_OK;
     double seconds[PARTS + 1];
-    for (int i = 0; i < WARM_STEPS; i++) OC_TRY(step(b, seconds, err));
+    for (int i = 0; i < WARM_STEPS; i++) OC_TRY(make_step(b, seconds, err));
     /* Enough steps for about five seconds, going by the warm ones. */
     int64_t wanted = steps > 0 ? steps : (int64_t)(TIMED_SECONDS / seconds[PARTS]);
     if (steps == 0 && wanted < STEPS_LEAST) wanted = STEPS_LEAST;
     b->steps = wanted < STEPS_MOST ? wanted : STEPS_MOST;
     for (int64_t i = 0; i < b->steps; i++) {
-        OC_TRY(step(b, seconds, err));
+        OC_TRY(make_step(b, seconds, err));
         for (int p = 0; p <= PARTS; p++) b->part[p][i] = seconds[p];
     }
     /* The operators apart, since taking their times costs a little. */
-    oc_plan_profile(b->train, true);
-    oc_plan_profile_reset(b->train);
-    for (int i = 0; i < PROFILED_STEPS; i++) OC_TRY(step(b, seconds, err));
-    oc_plan_profile(b->train, false);
+    oc_plan_profile(b->step.plan, true);
+    oc_plan_profile_reset(b->step.plan);
+    for (int i = 0; i < PROFILED_STEPS; i++) OC_TRY(make_step(b, seconds, err));
+    oc_plan_profile(b->step.plan, false);
 cleanup:
     return status;
 }
@@ -242,8 +223,8 @@ static json_t *kinds_json(const bench *b, double *flops) {
     size_t count = 0;
     double all = 0;
     *flops = 0;
-    for (int i = 0; i < oc_plan_node_times(b->train); i++) {
-        oc_node_time t = oc_plan_node_time(b->train, i);
+    for (int i = 0; i < oc_plan_node_times(b->step.plan); i++) {
+        oc_node_time t = oc_plan_node_time(b->step.plan, i);
         size_t k = 0;
         while (k < count && strcmp(kinds[k].op, t.op) != 0) k++;
         if (k == KINDS_MOST) continue;

@@ -299,8 +299,7 @@ static void combine_stack(const oc_ensemble *e, const float *const *src, int64_t
     }
 }
 
-/* log Σ exp of a row. */
-static double log_sum_exp(const float *row, int64_t classes) {
+double oc_log_sum_exp(const float *row, int64_t classes) {
     double most = (double)row[0], sum = 0;
     for (int64_t c = 1; c < classes; c++) most = (double)row[c] > most ? (double)row[c] : most;
     for (int64_t c = 0; c < classes; c++) sum += exp((double)row[c] - most);
@@ -317,7 +316,7 @@ static void combine_average(const oc_ensemble *e, const float *const *src, int64
         const double weight = e->weight ? (double)e->weight[m] : 1.0 / (double)e->members;
         if (!(weight > 0)) continue;
         x[used] = src[m] + row * classes;
-        shift[used] = log(weight) - log_sum_exp(x[used], classes);
+        shift[used] = log(weight) - oc_log_sum_exp(x[used], classes);
         used++;
     }
     for (int64_t c = 0; c < classes; c++) {

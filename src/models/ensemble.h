@@ -56,4 +56,7 @@ void oc_ensemble_gather(const oc_model *model, size_t member, const float *src, 
  * each row depends on its own scores only. Of a network: a copy of src[0]. */
 void oc_ensemble_combine(const oc_model *model, const float *const *src, int64_t rows, float *dst);
 
+/* log Σ exp of a row of scores, in double; classes >= 1. The row's softmax is exp(score − that). */
+double oc_log_sum_exp(const float *row, int64_t classes);
+
 #endif

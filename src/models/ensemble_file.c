@@ -24,7 +24,7 @@
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
-static bool same_names(const oc_names *a, const oc_names *b) {
+static bool same_order(const oc_names *a, const oc_names *b) {
     bool same = a->count == b->count;
     for (size_t i = 0; same && i < a->count; i++) same = strcmp(a->item[i], b->item[i]) == 0;
     return same;
@@ -38,7 +38,7 @@ static oc_status write_member(oc_text *json, const oc_model *model, const oc_mod
     OC_TRY(oc_origin_write(&text, member, err));
     for (size_t i = 0; i < text.pairs; i++) {
         const char *key = text.pair[i].key, *value = text.pair[i].value;
-        if (strcmp(key, "classes") == 0 && same_names(&model->classes, &member->classes)) continue;
+        if (strcmp(key, "classes") == 0 && same_order(&model->classes, &member->classes)) continue;
         const char *quote = strcmp(key, "model") == 0 || strcmp(key, "stem") == 0 ? "\"" : "";
         OC_TRY(oc_text_printf(json, err, "%c\"%s\":%s", i ? ',' : '{', key, quote));
         OC_TRY(oc_text_append(json, value, strlen(value), err));
@@ -215,7 +215,7 @@ static oc_status build_told(oc_model **out, const oc_safetensors *file, const oc
         status = oc_fail(err, status, path, "%s: %s", why.where, why.message);
         goto cleanup;
     }
-    if (!same_names(&(*out)->classes, &origin->classes) || !is_of_first_member(*out, origin))
+    if (!same_order(&(*out)->classes, &origin->classes) || !is_of_first_member(*out, origin))
         status = damaged(path, err, "its classes, size, mean and std are not those of its first member");
 cleanup:
     for (size_t m = 0; m < OC_ENSEMBLE_MOST; m++) oc_model_destroy(&member[m]);

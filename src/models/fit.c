@@ -99,7 +99,7 @@ cleanup:
 }
 
 /* *out: both lists hold the same names, in whatever order. */
-static oc_status same_names(bool *out, const oc_names *a, const oc_names *b, oc_error *err) {
+static oc_status same_set(bool *out, const oc_names *a, const oc_names *b, oc_error *err) {
     oc_status status = OC_OK;
     oc_names sorted = {0};
     *out = a->count == b->count;
@@ -119,7 +119,7 @@ static oc_status is_head_of_others(bool *out, const oc_model *model, const oc_sa
     bool same = !origin->model;
     int64_t count = 0;
     *out = false;
-    if (origin->model) OC_TRY(same_names(&same, &model->classes, &origin->classes, err));
+    if (origin->model) OC_TRY(same_set(&same, &model->classes, &origin->classes, err));
     for (size_t i = 0; i < oc_table_count(table); i++) {
         const oc_tensor *tensor = oc_table_at(table, i);
         if (!oc_fit_is_of(tensor->name, head)) continue;

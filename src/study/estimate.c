@@ -1,17 +1,15 @@
-/* What a study will take: a few training steps and a few batches of validation of each (model, size, batch size), timed
- * on the data set itself. Nothing is written but the packed cache. */
+/* What a study will take: a few training steps and a few batches of validation, timed on the data set itself, of each
+ * kind of run, which is what differs in more than values that cost no time. Nothing is written but the packed cache. */
 #include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/batch.h"
 #include "eval/evaluator.h"
-#include "graph/loss.h"
-#include "models/model.h"
+#include "ocelli/recipe.h"
 #include "study/study.h"
-#include "train/optimizer.h"
+#include "train/step.h"
 
 #define TIMED_STEPS 4
 #define TIMED_SECONDS 2.0 /* steps end earlier than that, where they are slow */
@@ -29,23 +27,19 @@ typedef struct rig {
     oc_pack *train, *val;
     oc_batcher *batcher;
     oc_model *model;
-    oc_optimizer *optimizer;
-    oc_plan *plan;
+    oc_step step;
     oc_evaluator *evaluator;
-    float *gradients;
 } rig;
 
 static void rig_close(rig *r) {
     oc_evaluator_destroy(&r->evaluator);
-    oc_plan_destroy(&r->plan);
-    oc_optimizer_destroy(&r->optimizer);
+    oc_step_close(&r->step);
     oc_batcher_destroy(&r->batcher);
     oc_model_destroy(&r->model);
     oc_pack_destroy(&r->train);
     oc_pack_destroy(&r->val);
     oc_slab_destroy(&r->slab);
     oc_team_destroy(&r->team);
-    oc_free(r->gradients);
 }
 
 static oc_status rig_open(rig *r, const oc_study_task *run, const oc_study_options *options, oc_error *err) {
@@ -67,50 +61,31 @@ static oc_status rig_open(rig *r, const oc_study_task *run, const oc_study_optio
     OC_TRY(oc_model_create(&r->model, values->model_name, (const char *const *)classes->item, classes->count,
                            values->size, &variant, err));
     oc_model_init(r->model, values->seed);
-    const oc_table *table = oc_graph_table(r->model->graph);
-    OC_TRY(oc_alloc(&r->gradients, oc_table_arena_size(table), sizeof *r->gradients, err));
-    OC_TRY(oc_optimizer_create(&r->optimizer, values, table, err));
-    oc_batch_options batch = {.batch_size = values->batch_size,
-                              .size = values->size,
-                              .augment = values->augment,
-                              .shuffle = values->shuffle,
-                              .drop_last = true,
-                              .mixup_alpha = values->mixup_alpha,
-                              .seed = values->seed};
+    const oc_batch_options batch = oc_step_batch_options(values, r->model);
     oc_evaluator_options evaluator = {
         .batch_size = values->batch_size, .smoothing = values->label_smoothing, .team = r->team, .slab = r->slab};
-    memcpy(batch.mean, r->model->mean, sizeof batch.mean);
-    memcpy(batch.std, r->model->std, sizeof batch.std);
     memcpy(evaluator.mean, r->model->mean, sizeof evaluator.mean);
     memcpy(evaluator.std, r->model->std, sizeof evaluator.std);
     OC_TRY(oc_batcher_create(&r->batcher, r->train, &batch, r->team, err));
-    const oc_plan_options plan = {.batch = values->batch_size,
-                                  .mode = OC_PLAN_TRAIN,
-                                  .precision = OC_PRECISION_FP32,
-                                  .team = r->team,
-                                  .slab = r->slab};
-    OC_TRY(oc_plan_create(&r->plan, r->model->graph, &plan, err));
+    OC_TRY(oc_step_open(&r->step, values, r->model, r->team, r->slab, err));
     OC_TRY(oc_evaluator_create(&r->evaluator, r->model->graph, r->val, &evaluator, err));
 cleanup:
     return status;
 }
 
-/* A training step as the trainer makes it. */
-static oc_status step(rig *r, const oc_recipe_values *values, int64_t index, oc_error *err) {
+/* A training step of the run, whatever comes of it: of these weights nothing is kept. */
+static oc_status make_step(rig *r, int64_t index, oc_error *err) {
     oc_status status = OC_OK;
     oc_targets targets;
     oc_score score = {0};
-    int64_t count = oc_batcher_count(r->batcher);
-    oc_batcher_fill(r->batcher, index / count, index % count, oc_plan_src(r->plan), &targets);
-    OC_TRY(oc_plan_forward(r->plan, &r->model->weights, err));
-    const oc_soft_labels labels = {targets.rows, targets.lambda, targets.label,
-                                   targets.lambda < 1 ? targets.mixed : NULL};
-    oc_loss_cross_entropy(oc_plan_dst(r->plan), &labels, (int64_t)r->model->classes.count, values->label_smoothing,
-                          oc_plan_diff_dst(r->plan), &score, r->team);
-    OC_TRY(oc_plan_backward(r->plan, &r->model->weights, r->gradients, err));
-    oc_optimizer_step(r->optimizer, r->model->weights.arena, r->gradients, oc_schedule_lr(values, index, count + 1),
-                      r->team);
-    r->model->weights.version++;
+    double norm = 0;
+    const int64_t count = oc_batcher_count(r->batcher);
+    oc_batcher_fill(r->batcher, index / count, index % count, oc_plan_src(r->step.plan), &targets);
+    const oc_soft_labels labels = oc_step_labels(&targets);
+    OC_TRY(oc_step_forward(&r->step, index, err));
+    oc_step_loss(&r->step, &labels, &score);
+    OC_TRY(oc_step_backward(&r->step, &norm, err));
+    (void)oc_step_update(&r->step, index, count * r->step.values.epochs);
 cleanup:
     return status;
 }
@@ -141,18 +116,19 @@ static oc_status measure(cost *out, const oc_study_task *run, const oc_study_opt
     oc_status status = OC_OK;
     rig r = {0};
     OC_TRY(rig_open(&r, run, options, err));
-    OC_TRY(step(&r, &run->values, 0, err));
+    OC_TRY(make_step(&r, 0, err));
     double began = oc_clock_seconds(), spent = 0;
     int64_t steps = 0;
     while (steps < TIMED_STEPS && spent < TIMED_SECONDS) {
-        OC_TRY(step(&r, &run->values, ++steps, err));
+        OC_TRY(make_step(&r, ++steps, err));
         spent = oc_clock_seconds() - began;
     }
     out->step = spent / (double)steps;
     timing t = {.began = oc_clock_seconds()};
     oc_score score;
     oc_error stopped;
-    status = oc_evaluator_run(r.evaluator, &r.model->weights, &score, on_batch, &t, &stopped);
+    oc_weights *weights = r.step.average.arena ? &r.step.average : &r.model->weights;
+    status = oc_evaluator_run(r.evaluator, weights, &score, on_batch, &t, &stopped);
     if (status == OC_E_STOPPED) status = OC_OK; /* by on_batch, once it had seen enough */
     if (status != OC_OK) status = oc_fail(err, status, stopped.where, "%s", stopped.message);
     out->image = t.images > 0 ? t.seconds / (double)t.images : 0;
@@ -161,25 +137,31 @@ cleanup:
     return status;
 }
 
-static bool alike(const oc_study_task *a, const oc_study_task *b) {
-    return strcmp(a->values.model_name, b->values.model_name) == 0 && strcmp(a->values.stem, b->values.stem) == 0 &&
-           a->values.stem_pool == b->values.stem_pool && a->values.size == b->values.size &&
-           a->values.batch_size == b->values.batch_size;
-}
+/* Settings whose value changes nothing about the time of a step or of an image. */
+static const char *const costless[] = {"data.holdout",         "train.epochs",      "train.seed",
+                                       "loss.label_smoothing", "optimizer.lr",      "optimizer.weight_decay",
+                                       "optimizer.beta1",      "optimizer.beta2",   "optimizer.eps",
+                                       "schedule.name",        "schedule.final_lr", "schedule.warmup_steps"};
 
-static int64_t split_images(const oc_dataset *dataset, const char *name) {
-    const oc_split *split = oc_dataset_split(dataset, name);
-    return split ? split->count : 0;
+static bool alike(const oc_study_task *a, const oc_study_task *b) {
+    for (size_t i = 0; i < oc_recipe_key_count(); i++) {
+        const char *key = oc_recipe_key_at(i)->key;
+        size_t k = 0;
+        while (k < sizeof costless / sizeof *costless && strcmp(costless[k], key) != 0) k++;
+        if (k < sizeof costless / sizeof *costless) continue;
+        if (strcmp(oc_recipe_get(a->recipe, key), oc_recipe_get(b->recipe, key)) != 0) return false;
+    }
+    return true;
 }
 
 /* What the run has left: epochs that its metrics do not show yet, each with a validation, and that before the first. */
 static double left(oc_study_task *run, const cost *c, const char *out) {
     int64_t epochs = -1;
-    if (oc_study_row_fill(run, out, split_images(run->dataset, "val"), &epochs, NULL) != OC_OK) epochs = -1;
+    if (oc_study_row_fill(run, out, oc_study_images(run->dataset, "val"), &epochs, NULL) != OC_OK) epochs = -1;
     double validations = (double)(run->values.epochs - epochs), training = (double)run->values.epochs;
     if (epochs > 0) training -= (double)epochs;
     return fmax(0, training) * (double)run->epoch_steps * c->step +
-           fmax(0, validations) * (double)split_images(run->dataset, "val") * c->image;
+           fmax(0, validations) * (double)oc_study_images(run->dataset, "val") * c->image;
 }
 
 /* Every member scores the validation images and those that the ensemble is fitted on. */
@@ -189,9 +171,9 @@ static oc_status estimate_ensemble(oc_study *study, const cost *costs, oc_study_
     oc_status status = oc_study_data_get(data, study->ensemble.holdout, &dataset, err);
     if (status != OC_OK) return status;
     bool train = join->fit_on ? strcmp(join->fit_on, "train") == 0 : !oc_dataset_split(dataset, "holdout");
-    double images = (double)split_images(dataset, "val");
+    double images = (double)oc_study_images(dataset, "val");
     if (strcmp(study->ensemble.row.model, "mean") != 0)
-        images += (double)split_images(dataset, train ? "train" : "holdout");
+        images += (double)oc_study_images(dataset, train ? "train" : "holdout");
     study->ensemble.row.estimate = 0;
     for (size_t i = 0; i < study->ensemble.members; i++)
         study->ensemble.row.estimate += images * costs[study->ensemble.member[i]].image;

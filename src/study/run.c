@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
+#include "base/claim.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -24,6 +25,7 @@ typedef struct call {
     oc_study *study;
     const oc_study_options *options;
     oc_study_data data;
+    oc_claim *claim;      /* of options->out */
     oc_progress progress; /* the caller's, with the stop flag looked at */
     size_t failures, first_failed;
     oc_status failed; /* status of the first failure */
@@ -52,7 +54,7 @@ oc_status oc_study_data_get(oc_study_data *data, double holdout, oc_dataset **ou
     return OC_OK;
 }
 
-static int64_t split_count(const oc_dataset *dataset, const char *name) {
+int64_t oc_study_images(const oc_dataset *dataset, const char *name) {
     const oc_split *split = oc_dataset_split(dataset, name);
     return split ? split->count : 0;
 }
@@ -77,8 +79,8 @@ oc_status oc_study_check_data(oc_study *study, oc_study_data *data, oc_error *er
         oc_dataset *dataset = NULL;
         OC_TRY(oc_study_data_get(data, run->values.holdout, &dataset, err));
         run->dataset = dataset;
-        int64_t images = split_count(dataset, "train");
-        if (split_count(dataset, "val") == 0)
+        int64_t images = oc_study_images(dataset, "train");
+        if (oc_study_images(dataset, "val") == 0)
             return oc_yaml_fail(study->path, line, err,
                                 "%s: the data set has no validation images: hold some out with data.holdout: 0.1",
                                 run->name);
@@ -151,11 +153,12 @@ static oc_status skip_finished(const call *c, size_t index, oc_error *err) {
     OC_TRY(oc_path_join(&path, c->options->out, run->name, err));
     OC_TRY(oc_run_folder_name(&folder, path, err));
     OC_TRY(oc_recipe_create(&saved, err));
-    run->skipped = oc_path_exists(folder.recipe) && oc_path_exists(folder.best) &&
-                   oc_recipe_load(saved, folder.recipe, NULL) == OC_OK &&
-                   oc_recipe_compare(saved, run->recipe, path, NULL) == OC_OK &&
-                   oc_study_row_fill(run, c->options->out, split_count(run->dataset, "val"), &epochs, NULL) == OC_OK &&
-                   epochs == run->values.epochs;
+    run->skipped =
+        oc_path_exists(folder.recipe) && oc_path_exists(folder.best) &&
+        oc_recipe_load(saved, folder.recipe, NULL) == OC_OK &&
+        oc_recipe_compare(saved, run->recipe, path, NULL) == OC_OK &&
+        oc_study_row_fill(run, c->options->out, oc_study_images(run->dataset, "val"), &epochs, NULL) == OC_OK &&
+        epochs == run->values.epochs;
     if (run->skipped) OC_TRY(oc_study_row_state(c->study, index, OC_STUDY_DONE, NULL, err));
 cleanup:
     oc_recipe_destroy(&saved);
@@ -184,8 +187,8 @@ static oc_status train(const call *c, oc_study_task *run, const char *folder, co
     if (status == OC_OK) {
         status = oc_trainer_run(trainer, err);
         /* Also what a run got done before it stopped or failed is worth showing. */
-        oc_status filled =
-            oc_study_row_fill(run, given->out, split_count(run->dataset, "val"), &epochs, status == OC_OK ? err : NULL);
+        oc_status filled = oc_study_row_fill(run, given->out, oc_study_images(run->dataset, "val"), &epochs,
+                                             status == OC_OK ? err : NULL);
         if (status == OC_OK) status = filled;
     }
     oc_trainer_destroy(&trainer);
@@ -367,13 +370,24 @@ cleanup:
     return status;
 }
 
+/* Makes the folder this process' own. Runs and ensemble claim theirs below it. */
+static oc_status claim(call *c, oc_error *err) {
+    const char *out = c->options->out;
+    oc_status status = oc_folder_create(out, err);
+    if (status != OC_OK) return status;
+    status = oc_claim_create(&c->claim, out, err);
+    if (status != OC_E_EXISTS) return status;
+    return oc_fail(err, status, out,
+                   "another process is running a study in this folder: wait for it, or choose another --out");
+}
+
 static oc_status prepare(call *c, oc_error *err) {
     oc_status status = OC_OK;
     const char *out = c->options->out;
     char *csv = NULL, *json = NULL;
     OC_TRY(forget(c->study, err));
     OC_TRY(oc_study_check_data(c->study, &c->data, err));
-    OC_TRY(oc_folder_create(out, err));
+    OC_TRY(claim(c, err));
     OC_TRY(oc_path_join(&csv, out, OC_STUDY_CSV, err));
     OC_TRY(oc_path_join(&json, out, OC_STUDY_JSON, err));
     OC_TRY(oc_file_remove_leftovers(csv, err));
@@ -416,6 +430,7 @@ oc_status oc_study_run(oc_study *study, const char *data, const oc_study_options
         status = oc_fail(err, OC_E_STOPPED, options->out, "stopped, everything saved: the same command goes on");
     if (status == OC_OK) status = conclude(&c, err);
 cleanup:
+    oc_claim_destroy(&c.claim);
     oc_study_data_close(&c.data);
     return status;
 }

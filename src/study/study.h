@@ -126,6 +126,9 @@ void oc_study_data_close(oc_study_data *data);
 /* *out = the data set with this share left out, owned by `data`. */
 oc_status oc_study_data_get(oc_study_data *data, double holdout, oc_dataset **out, oc_error *err);
 
+/* Images of a split, 0 where it is absent. */
+int64_t oc_study_images(const oc_dataset *dataset, const char *name);
+
 /* Checks every run against the data set and fills its dataset, epoch_steps, fingerprint, steps and parameters. */
 oc_status oc_study_check_data(oc_study *study, oc_study_data *data, oc_error *err);
 

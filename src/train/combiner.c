@@ -13,7 +13,12 @@
 
 #define APPLY_GRAIN 16 /* rows that a thread joins at once */
 #define MIXTURE_GAP 1e-9
-#define MIXTURE_ROUNDS 20000
+#define MIXTURE_ROUNDS 1000
+#define MIXTURE_SWEEPS 200
+#define MIXTURE_DESCENT 1e-4 /* share of the expected descent that a step must bring (Armijo) */
+#define MIXTURE_SHORTEST 1e-12
+
+#define STOPPED "stopped while the ensemble was fitted; nothing was written"
 
 size_t oc_combiner_weights(oc_combine combine, size_t members, int64_t classes) {
     if (combine == OC_COMBINE_STACK) return (size_t)classes * members * (size_t)classes;
@@ -30,6 +35,7 @@ size_t oc_combiner_biases(oc_combine combine, int64_t classes) {
 typedef struct stack {
     const oc_fit_set *set;
     const oc_fit_options *options;
+    oc_recipe *recipe; /* that the texts of `values` are of */
     oc_recipe_values values;
     oc_graph *graph;
     oc_weights weights;
@@ -47,6 +53,7 @@ static void stack_close(stack *s) {
     oc_slab_destroy(&s->slab);
     oc_optimizer_destroy(&s->optimizer);
     oc_graph_destroy(&s->graph);
+    oc_recipe_destroy(&s->recipe);
     oc_free(s->weights.arena);
     oc_free(s->gradients);
     oc_free(s->order);
@@ -73,13 +80,11 @@ static oc_status stack_open(stack *s, oc_error *err) {
     oc_status status = OC_OK;
     const int64_t classes = s->set->classes, inputs = (int64_t)s->set->members * classes;
     const oc_init init = {OC_INIT_UNIFORM, 1 / sqrt((double)inputs)};
-    oc_recipe *recipe = NULL;
-    OC_TRY(oc_recipe_create(&recipe, err));
-    s->values = oc_recipe_resolve(recipe);
+    OC_TRY(oc_recipe_create(&s->recipe, err));
+    s->values = oc_recipe_resolve(s->recipe);
     s->values.optimizer = "adamw";
     s->values.schedule = s->options->schedule;
     s->values.lr = s->options->lr;
-    s->values.model_name = s->values.precision = NULL; /* would dangle, and nobody reads them */
     s->batch = s->options->batch_size < s->set->rows ? s->options->batch_size : s->set->rows;
     s->epoch_steps = s->set->rows / s->batch;
 
@@ -104,7 +109,6 @@ static oc_status stack_open(stack *s, oc_error *err) {
                                   .slab = s->slab};
     OC_TRY(oc_plan_create(&s->plan, s->graph, &plan, err));
 cleanup:
-    oc_recipe_destroy(&recipe);
     return status;
 }
 
@@ -149,7 +153,7 @@ static oc_status stack_fit(oc_combiner *combiner, const oc_fit_set *set, const o
         oc_random_init(&random, options->seed, OC_RANDOM_SHUFFLE, (uint32_t)epoch, 0);
         oc_random_permutation(&random, s.order, (uint32_t)set->rows);
         if (!oc_progress_report(options->progress, "fit the ensemble", epoch, options->epochs)) {
-            status = oc_fail(err, OC_E_STOPPED, NULL, "stopped while the ensemble was fitted; nothing was written");
+            status = oc_fail(err, OC_E_STOPPED, NULL, STOPPED);
             goto cleanup;
         }
         for (int64_t i = 0; i < s.epoch_steps; i++) {
@@ -176,50 +180,150 @@ static void mixture_ratios(const oc_fit_set *set, double *dst) {
         double best = -INFINITY;
         for (size_t m = 0; m < set->members; m++) {
             const float *score = set->score[m] + (int64_t)image * set->classes;
-            double highest = score[0], sum = 0;
-            for (int64_t c = 1; c < set->classes; c++) highest = score[c] > highest ? score[c] : highest;
-            for (int64_t c = 0; c < set->classes; c++) sum += exp(score[c] - highest);
-            dst[m] = score[set->label[image]] - highest - log(sum);
+            dst[m] = (double)score[set->label[image]] - oc_log_sum_exp(score, set->classes);
             best = dst[m] > best ? dst[m] : best;
         }
         for (size_t m = 0; m < set->members; m++) dst[m] = exp(dst[m] - best);
     }
 }
 
-/* gradient[m] = mean over the rows of p_m / Σ_k w_k p_k. */
-static void mixture_gradient(const oc_fit_set *set, const double *ratio, const double *weight, double *gradient) {
-    for (size_t m = 0; m < set->members; m++) gradient[m] = 0;
-    for (int64_t i = 0; i < set->rows; i++, ratio += set->members) {
+/* What is minimised over all weights that are not negative: f = −mean log Σ_m w_m p_m + Σ_m w_m. It has the same
+ * minimum as the mean alone over weights of sum 1, since scaling w changes f to where the sum is 1. */
+typedef struct mixture {
+    const oc_fit_set *set;
+    double *ratio;         /* [rows, members] */
+    double *weight, *next; /* [members] */
+    double *gain;          /* [members]: mean over the rows of p_m / Σ_k w_k p_k; f has the gradient 1 − gain */
+    double *slope, *step, *curvature; /* [members], [members], [members, members] */
+} mixture;
+
+static double mixture_loss(const mixture *x, const double *weight) {
+    const double *ratio = x->ratio;
+    double loss = 0, sum = 0;
+    for (int64_t i = 0; i < x->set->rows; i++, ratio += x->set->members) {
         double mixed = 0;
-        for (size_t m = 0; m < set->members; m++) mixed += weight[m] * ratio[m];
-        for (size_t m = 0; m < set->members; m++) gradient[m] += ratio[m] / mixed;
+        for (size_t m = 0; m < x->set->members; m++) mixed += weight[m] * ratio[m];
+        loss -= log(mixed);
     }
-    for (size_t m = 0; m < set->members; m++) gradient[m] /= (double)set->rows;
+    for (size_t m = 0; m < x->set->members; m++) sum += weight[m];
+    return loss / (double)x->set->rows + sum;
 }
 
-static oc_status mixture_fit(oc_combiner *combiner, const oc_fit_set *set, oc_error *err) {
+/* Fills gain and curvature: the second derivatives, mean of p_m p_n / (Σ_k w_k p_k)². */
+static void mixture_derive(mixture *x) {
+    const size_t members = x->set->members;
+    const double *ratio = x->ratio, *weight = x->weight;
+    memset(x->gain, 0, members * sizeof *x->gain);
+    memset(x->curvature, 0, members * members * sizeof *x->curvature);
+    for (int64_t i = 0; i < x->set->rows; i++, ratio += members) {
+        double mixed = 0;
+        for (size_t m = 0; m < members; m++) mixed += weight[m] * ratio[m];
+        for (size_t m = 0; m < members; m++) {
+            const double share = ratio[m] / mixed;
+            x->gain[m] += share;
+            for (size_t n = 0; n <= m; n++) x->curvature[m * members + n] += share * (ratio[n] / mixed);
+        }
+    }
+    for (size_t m = 0; m < members; m++) {
+        x->gain[m] /= (double)x->set->rows;
+        for (size_t n = 0; n <= m; n++)
+            x->curvature[n * members + m] = x->curvature[m * members + n] /= (double)x->set->rows;
+    }
+}
+
+/* step = towards the minimum, over weights that are not negative, of the parabola that touches f at the weights; by
+ * coordinate descent. */
+static void mixture_aim(mixture *x) {
+    const size_t members = x->set->members;
+    for (size_t m = 0; m < members; m++) {
+        x->slope[m] = 1 - x->gain[m];
+        x->step[m] = 0;
+    }
+    for (int sweep = 0; sweep < MIXTURE_SWEEPS; sweep++) {
+        double largest = 0;
+        for (size_t m = 0; m < members; m++) {
+            const double *row = x->curvature + m * members;
+            /* A member that gives no row anything is of no curvature, and of no use. */
+            double change = row[m] > 0 ? -x->slope[m] / row[m] : -x->weight[m] - x->step[m];
+            change = fmax(change, -x->weight[m] - x->step[m]);
+            x->step[m] += change;
+            for (size_t n = 0; n < members; n++) x->slope[n] += row[n] * change;
+            largest = fmax(largest, fabs(change));
+        }
+        if (largest < MIXTURE_SHORTEST) break;
+    }
+}
+
+/* Goes the step, or as much of it as makes f less; false: none of it does. */
+static bool mixture_go(mixture *x) {
+    const size_t members = x->set->members;
+    const double before = mixture_loss(x, x->weight);
+    double descent = 0, sum = 0;
+    for (size_t m = 0; m < members; m++) descent += (1 - x->gain[m]) * x->step[m];
+    for (double part = 1; part >= MIXTURE_SHORTEST; part /= 2) {
+        for (size_t m = 0; m < members; m++) x->next[m] = fmax(0, x->weight[m] + part * x->step[m]);
+        /* Also refuses what is not a number: a row that only members of no weight know. */
+        if (!(mixture_loss(x, x->next) <= before + MIXTURE_DESCENT * part * descent)) continue;
+        for (size_t m = 0; m < members; m++) sum += x->next[m];
+        for (size_t m = 0; m < members; m++) x->weight[m] = x->next[m] / sum;
+        return true;
+    }
+    return false;
+}
+
+static oc_status mixture_open(mixture *x, oc_error *err) {
     oc_status status = OC_OK;
-    const size_t members = set->members;
-    double *ratio = NULL, *weight = NULL, *gradient = NULL;
-    OC_TRY(oc_alloc(&ratio, (size_t)set->rows * members, sizeof *ratio, err));
-    OC_TRY(oc_alloc(&weight, members, sizeof *weight, err));
-    OC_TRY(oc_alloc(&gradient, members, sizeof *gradient, err));
-    mixture_ratios(set, ratio);
-    for (size_t m = 0; m < members; m++) weight[m] = 1 / (double)members;
+    const size_t members = x->set->members;
+    OC_TRY(oc_alloc(&x->ratio, (size_t)x->set->rows * members, sizeof *x->ratio, err));
+    OC_TRY(oc_alloc(&x->weight, members, sizeof *x->weight, err));
+    OC_TRY(oc_alloc(&x->next, members, sizeof *x->next, err));
+    OC_TRY(oc_alloc(&x->gain, members, sizeof *x->gain, err));
+    OC_TRY(oc_alloc(&x->slope, members, sizeof *x->slope, err));
+    OC_TRY(oc_alloc(&x->step, members, sizeof *x->step, err));
+    OC_TRY(oc_alloc(&x->curvature, members * members, sizeof *x->curvature, err));
+    mixture_ratios(x->set, x->ratio);
+    for (size_t m = 0; m < members; m++) x->weight[m] = 1 / (double)members;
+cleanup:
+    return status;
+}
+
+static void mixture_close(mixture *x) {
+    oc_free(x->ratio);
+    oc_free(x->weight);
+    oc_free(x->next);
+    oc_free(x->gain);
+    oc_free(x->slope);
+    oc_free(x->step);
+    oc_free(x->curvature);
+}
+
+static oc_status mixture_fit(oc_combiner *combiner, const oc_fit_set *set, const oc_fit_options *options,
+                             oc_error *err) {
+    oc_status status = OC_OK;
+    mixture x = {.set = set};
+    double gap = INFINITY;
+    OC_TRY(mixture_open(&x, err));
     for (int round = 0; round < MIXTURE_ROUNDS; round++) {
+        if (!oc_progress_report(options->progress, "fit the ensemble", round, MIXTURE_ROUNDS)) {
+            status = oc_fail(err, OC_E_STOPPED, NULL, STOPPED);
+            goto cleanup;
+        }
         /* The log-likelihood is concave in the weights, so that no others can better it by more than the steepest
          * direction says: Σ_m (w*_m − w_m) g_m <= max g − 1. */
         double steepest = 0;
-        mixture_gradient(set, ratio, weight, gradient);
-        for (size_t m = 0; m < members; m++) steepest = gradient[m] > steepest ? gradient[m] : steepest;
-        if (steepest - 1 <= MIXTURE_GAP) break;
-        for (size_t m = 0; m < members; m++) weight[m] *= gradient[m];
+        mixture_derive(&x);
+        for (size_t m = 0; m < set->members; m++) steepest = fmax(steepest, x.gain[m]);
+        gap = steepest - 1;
+        if (gap <= MIXTURE_GAP) break;
+        mixture_aim(&x);
+        if (!mixture_go(&x)) break;
     }
-    for (size_t m = 0; m < members; m++) combiner->weight[m] = (float)weight[m];
+    if (gap > MIXTURE_GAP && options->log)
+        oc_log_line(options->log, OC_LOG_WARN,
+                    "the weights of the members are not exact: others may be better by up to %.1e nats", gap);
+    for (size_t m = 0; m < set->members; m++) combiner->weight[m] = (float)x.weight[m];
 cleanup:
-    oc_free(ratio);
-    oc_free(weight);
-    oc_free(gradient);
+    mixture_close(&x);
     return status;
 }
 
@@ -234,7 +338,7 @@ oc_status oc_combiner_fit(oc_combiner **out, oc_combine combine, const oc_fit_se
     OC_TRY(oc_alloc(&combiner->weight, oc_combiner_weights(combine, set->members, set->classes), sizeof(float), err));
     OC_TRY(oc_alloc(&combiner->bias, oc_combiner_biases(combine, set->classes), sizeof(float), err));
     if (combine == OC_COMBINE_STACK) OC_TRY(stack_fit(combiner, set, options, err));
-    if (combine == OC_COMBINE_WEIGHTED) OC_TRY(mixture_fit(combiner, set, err));
+    if (combine == OC_COMBINE_WEIGHTED) OC_TRY(mixture_fit(combiner, set, options, err));
     *out = combiner;
     combiner = NULL;
 cleanup:

@@ -1,5 +1,6 @@
 /* Fitting and judging choices of members. */
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -41,18 +42,18 @@ oc_status oc_choice_evaluate(oc_evaluation *out, bool *right, const oc_ensemble_
                              const oc_combiner *combiner, oc_error *err) {
     oc_status status = OC_OK;
     const float *score[OC_ENSEMBLE_MOST];
-    oc_scores joined = {.images = job->val.images,
-                        .classes = job->classes,
-                        .skipped = job->val.skipped,
-                        .label = job->val.label,
-                        .seconds = job->val.seconds};
+    oc_scores joined = {
+        .images = job->val.images, .classes = job->classes, .skipped = job->val.skipped, .label = job->val.label};
     choose(score, &job->val, job, use);
     OC_TRY(oc_alloc(&joined.logits, (size_t)(joined.images * joined.classes), sizeof *joined.logits, err));
     if (combiner)
         oc_combiner_apply(combiner, score, joined.images, joined.logits, job->team);
     else
         memcpy(joined.logits, score[0], (size_t)(joined.images * joined.classes) * sizeof *joined.logits);
+    for (size_t m = 0; m < job->members; m++)
+        if (use[m]) joined.seconds += job->val.seconds[m];
     *out = oc_scores_evaluation(&joined, job->fit.smoothing);
+    if (!(joined.seconds > 0)) out->images_per_second = NAN;
     for (int64_t i = 0; right && i < joined.images; i++)
         right[i] = oc_top1(joined.logits + i * joined.classes, joined.classes) == joined.label[i];
 cleanup:
@@ -102,6 +103,11 @@ oc_status oc_choice_prune(oc_ensemble_job *job, oc_error *err) {
     oc_status status = OC_OK;
     size_t left = 0;
     for (size_t m = 0; m < job->members; m++) left += job->kept[m];
+    if ((int64_t)left > job->options.prune && job->fitted.images < HALVES)
+        return oc_fail(err, OC_E_USAGE, "--prune",
+                       "%s has too few images (%lld) to choose members by: each half of them judges what was fitted on "
+                       "the other",
+                       job->fit_on, (long long)job->fitted.images);
     for (; (int64_t)left > job->options.prune; left--) {
         bool use[OC_ENSEMBLE_MOST];
         double best = 0;

@@ -2,9 +2,12 @@
 #define _GNU_SOURCE 1
 #include "train/ensemble_fit.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -23,6 +26,7 @@
 
 #define BEST_FILE "best.safetensors"
 #define REPORT_FILE "ensemble.json"
+#define REPORT_ASIDE REPORT_FILE ".tmp.earlier" /* a temporary as any: a killed process' is removed */
 #define SCORES_FOLDER "scores"
 
 /* ---- what is asked for ---- */
@@ -79,7 +83,8 @@ static oc_status options_resolve(oc_ensemble_job *job, oc_error *err) {
                                 .lr = o->lr > 0 ? o->lr : DEFAULT_LR,
                                 .smoothing = o->smoothing > 0 ? o->smoothing : DEFAULT_SMOOTHING,
                                 .seed = o->seed,
-                                .progress = &job->options.progress};
+                                .progress = &job->options.progress,
+                                .log = &job->options.log};
     OC_TRY(fit_on_resolve(job, err));
     if (!oc_dataset_split(job->dataset, "val"))
         status = oc_fail(err, OC_E_NOT_FOUND, oc_dataset_path(job->dataset),
@@ -105,6 +110,28 @@ static oc_status folder_check(const oc_ensemble_job *job, oc_error *err) {
     }
 cleanup:
     oc_run_folder_free(&run);
+    return status;
+}
+
+/* Makes the folder this process' own, and removes what killed ones left in it. */
+static oc_status folder_claim(oc_ensemble_job *job, oc_error *err) {
+    oc_status status = OC_OK;
+    const char *out = job->options.out;
+    char *best = NULL, *json = NULL;
+    OC_TRY(oc_path_join(&best, out, BEST_FILE, err));
+    OC_TRY(oc_path_join(&json, out, REPORT_FILE, err));
+    OC_TRY(oc_folder_create(out, err));
+    status = oc_claim_create(&job->claim, out, err);
+    if (status == OC_E_EXISTS)
+        status = oc_fail(err, status, out,
+                         "another process is writing to this folder: wait for it, or choose another --out");
+    if (status != OC_OK) goto cleanup;
+    OC_TRY(folder_check(job, err)); /* a run may have begun and ended here since it was looked at */
+    OC_TRY(oc_file_remove_leftovers(best, err));
+    OC_TRY(oc_file_remove_leftovers(json, err));
+cleanup:
+    oc_free(best);
+    oc_free(json);
     return status;
 }
 
@@ -211,7 +238,7 @@ static oc_status member_score(oc_split_scores *out, oc_ensemble_job *job, size_t
                          cache->eval.split);
         goto cleanup;
     }
-    if (computed) out->seconds += scores.seconds;
+    out->seconds[m] = computed ? scores.seconds : NAN;
     out->score[m] = ordered;
     ordered = NULL;
 cleanup:
@@ -286,18 +313,29 @@ static oc_status result_write(oc_ensemble_job *job, const oc_combiner *combiner,
                               oc_error *err) {
     oc_status status = OC_OK;
     oc_model *ensemble = NULL;
-    char *best = NULL, *json = NULL;
+    char *best = NULL, *json = NULL, *aside = NULL;
     const char *text = oc_ensemble_report_json(report);
     OC_TRY(oc_path_join(&best, job->options.out, BEST_FILE, err));
     OC_TRY(oc_path_join(&json, job->options.out, REPORT_FILE, err));
+    OC_TRY(oc_path_join(&aside, job->options.out, REPORT_ASIDE, err));
     OC_TRY(assemble(&ensemble, job, combiner, err));
-    OC_TRY(oc_folder_create(job->options.out, err));
-    OC_TRY(oc_model_save(ensemble, best, err));
+    /* An earlier report is of earlier weights: it is not to lie beside the new ones, wherever this may end. */
+    if (rename(json, aside) != 0 && errno != ENOENT) {
+        status = oc_fail(err, OC_E_IO, json, "cannot rename this file");
+        goto cleanup;
+    }
+    status = oc_model_save(ensemble, best, err);
+    if (status != OC_OK) {
+        (void)rename(aside, json);
+        goto cleanup;
+    }
     OC_TRY(oc_file_write_atomic(json, text, strlen(text), err));
 cleanup:
+    if (aside) (void)unlink(aside);
     oc_model_destroy(&ensemble);
     oc_free(best);
     oc_free(json);
+    oc_free(aside);
     return status;
 }
 
@@ -317,6 +355,7 @@ oc_status oc_ensemble_fit(oc_ensemble_report **report, const oc_dataset *dataset
     OC_TRY(oc_team_create(&job->team, options->threads, err));
     job->fit.team = job->team;
     OC_TRY(members_open(job, err));
+    OC_TRY(folder_claim(job, err));
     for (size_t m = 0; m < count; m++) job->kept[m] = true;
     if (job->fit_on) {
         OC_TRY(split_score(&job->fitted, job, job->fit_on, err));
@@ -340,6 +379,7 @@ cleanup:
         oc_free(job->ordered);
         oc_model_destroy(&job->whole);
         oc_team_destroy(&job->team);
+        oc_claim_destroy(&job->claim);
     }
     oc_free(job);
     return status;

@@ -6,6 +6,7 @@
 #ifndef OC_TRAIN_ENSEMBLE_FIT_H
 #define OC_TRAIN_ENSEMBLE_FIT_H
 
+#include "base/claim.h"
 #include "eval/scores.h"
 #include "models/ensemble.h"
 #include "ocelli/ensemble.h"
@@ -17,7 +18,7 @@ typedef struct oc_split_scores {
     const float *score[OC_ENSEMBLE_MOST]; /* each [images, classes]; owned */
     int32_t *label;                       /* [images] */
     oc_names names;                       /* [images] */
-    double seconds;                       /* spent computing; 0 when all was kept from before */
+    double seconds[OC_ENSEMBLE_MOST];     /* each member spent computing; NaN where the cache had its scores */
 } oc_split_scores;
 
 typedef struct oc_ensemble_job {
@@ -30,6 +31,7 @@ typedef struct oc_ensemble_job {
     size_t members;
     int64_t classes;
     oc_team *team;
+    oc_claim *claim;  /* of options.out */
     oc_model *whole;  /* the ensemble of all members */
     int32_t *ordered; /* [classes]: place in whole's classes of each in bytewise order */
     bool kept[OC_ENSEMBLE_MOST], seen[OC_ENSEMBLE_MOST];
@@ -43,10 +45,12 @@ typedef struct oc_ensemble_job {
 oc_status oc_choice_fit(oc_combiner **out, const oc_ensemble_job *job, const bool *use, const uint32_t *row,
                         int64_t rows, oc_error *err);
 /* Scores the validation images by the members in `use` joined (combiner NULL: by the only one, as it is): the figures,
- * and right[images] (may be NULL): whether each is classified rightly. */
+ * and right[images] (may be NULL): whether each is classified rightly. images_per_second is NaN where the cache had the
+ * scores of one of them. */
 oc_status oc_choice_evaluate(oc_evaluation *out, bool *right, const oc_ensemble_job *job, const bool *use,
                              const oc_combiner *combiner, oc_error *err);
-/* Drops members from job->kept until options.prune are left; see oc_ensemble_options. */
+/* Drops members from job->kept until options.prune are left; see oc_ensemble_options. OC_E_USAGE when members are to be
+ * dropped and the fit split has fewer than two images to choose them by. */
 oc_status oc_choice_prune(oc_ensemble_job *job, oc_error *err);
 
 /* ---- the report ---- */

@@ -143,6 +143,7 @@ oc_status oc_score_cache_get(oc_scores *out, bool *computed, const oc_score_cach
     OC_TRY(key_make(key, cache, model, path, err));
     snprintf(name, sizeof name, "%s.safetensors", key);
     OC_TRY(oc_path_join(&file, cache->folder, name, err));
+    OC_TRY(oc_file_remove_leftovers(file, err));
     if (computed) *computed = false;
     if (split && cache_read(out, cache, split, model, key, file, &reason) == OC_OK) goto cleanup;
     if (oc_path_exists(file))

@@ -5,14 +5,15 @@
 #include "eval/scores.h"
 
 typedef struct oc_score_cache {
-    const char *folder; /* created where absent */
+    const char *folder; /* created where absent; no other process writes to it meanwhile */
     const oc_dataset *dataset;
     oc_eval_options eval; /* how scores are computed: split, threads, packed cache, callbacks */
 } oc_score_cache;
 
 /* *out (starts as {0}, ended with oc_scores_free) = the scores of network `model`, opened from the weights file at
  * `path`, of the split cache->eval.split: read from cache->folder where they are there, else computed and written
- * there, atomically. *computed (may be NULL) = they were not there.
+ * there, atomically. What a killed process left of writing the same is removed. *computed (may be NULL) = they were not
+ * there.
  *
  * A file is named by XXH3-64 of the weights file's bytes, the data set's fingerprint, split, input size, threads and
  * library version, so that scores of other weights or other data are not found. One that is damaged, or whose classes,

@@ -9,6 +9,7 @@
 #include "ocelli/eval.h"
 #include "ocelli/models.h"
 #include "ocelli/recipe.h"
+#include "output.h"
 #include "progress.h"
 
 static const oc_flag flags[] = {
@@ -134,7 +135,9 @@ static void print_table(const result *r) {
     }
     printf("%-18s %.1f\n", "images/s", e->images_per_second);
     if (!r->paired) return;
-    printf("\n%-18s %s, %s\n", "paired with", oc_model_name(r->other), r->paired);
+    printf("\n%-18s %s, ", "paired with", oc_model_name(r->other));
+    oc_cli_print(r->paired);
+    putchar('\n');
     print_top1("its top-1", &r->pair.b);
     print_count("both right", r->pair.both);
     print_count("only the first", r->pair.only_a);
@@ -170,6 +173,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
                                .progress = oc_bar_progress(&bar),
                                .log = oc_bar_log(&bar)};
     oc_status status = oc_args_need(args, "--data", &r.data, err);
+    if (status == OC_OK) status = oc_cli_check_output(args, "--save-logits", err);
     if (status == OC_OK) status = oc_args_int(args, "--batch-size", 1, 65536, &options.batch_size, err);
     if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
     if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);

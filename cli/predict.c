@@ -10,6 +10,7 @@
 #include "ocelli/eval.h"
 #include "ocelli/models.h"
 #include "ocelli/recipe.h"
+#include "output.h"
 #include "progress.h"
 
 static const oc_flag flags[] = {
@@ -30,8 +31,8 @@ static const oc_flag flags[] = {
     OC_FLAG_RECIPE,
     OC_FLAG_SET,
     OC_FLAG_THREADS,
-    OC_FLAG_CACHE,
-    OC_FLAG_SKIP_BAD,
+    {"--cache", "DIR", "for the submission: where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given"},
+    {"--skip-bad", NULL, "for the submission: leave out images that cannot be decoded, instead of stopping"},
     OC_FLAG_END,
 };
 
@@ -77,25 +78,30 @@ static void nothing(printer *p) {
 }
 
 static void table_image(printer *p, const char *path, const oc_prediction *predictions, size_t top_k) {
-    printf("%s\n", path);
+    oc_cli_print(path);
+    putchar('\n');
     for (size_t k = 0; k < top_k; k++) {
         const char *code = predictions[k].code, *name = human_name(p, code);
-        printf("  %6.2f %%  %s%s%s\n", 100.0 * predictions[k].probability, code, strcmp(name, code) ? "  " : "",
-               strcmp(name, code) ? name : "");
+        printf("  %6.2f %%  ", 100.0 * predictions[k].probability);
+        oc_cli_print(code);
+        if (strcmp(name, code) != 0) {
+            fputs("  ", stdout);
+            oc_cli_print(name);
+        }
+        putchar('\n');
     }
 }
 
-static void print_field(const char *field) {
-    if (!strpbrk(field, ",\"\r\n")) {
+static void print_field(printer *p, const char *text) {
+    const size_t size = oc_csv_field(NULL, 0, text) + 1;
+    char *field = malloc(size);
+    if (field) {
+        oc_csv_field(field, size, text);
         fputs(field, stdout);
-        return;
+    } else {
+        oc_cli_fail(&p->error, OC_E_MEMORY, NULL, "out of memory for CSV");
     }
-    putchar('"');
-    for (const char *c = field; *c; c++) {
-        if (*c == '"') putchar('"');
-        putchar(*c);
-    }
-    putchar('"');
+    free(field);
 }
 
 static void csv_begin(printer *p) {
@@ -105,11 +111,11 @@ static void csv_begin(printer *p) {
 
 static void csv_image(printer *p, const char *path, const oc_prediction *predictions, size_t top_k) {
     for (size_t k = 0; k < top_k; k++) {
-        print_field(path);
+        print_field(p, path);
         printf(",%zu,", k + 1);
-        print_field(predictions[k].code);
+        print_field(p, predictions[k].code);
         putchar(',');
-        print_field(human_name(p, predictions[k].code));
+        print_field(p, human_name(p, predictions[k].code));
         printf(",%.6g\n", predictions[k].probability);
     }
 }
@@ -172,6 +178,18 @@ static void on_image(void *user, const char *path, const oc_prediction *predicti
     fprintf(stderr, "ocelli: warning: %s: %s\n", reason->where[0] ? reason->where : path, reason->message);
 }
 
+/* Names of classes, one of which must at least look like one. */
+static oc_status read_words(oc_lines *words, const char *path, oc_error *err) {
+    oc_status status = oc_lines_read(words, path, err);
+    if (status != OC_OK) return status;
+    for (size_t i = 0; i < words->count; i++)
+        if (strchr(words->item[i], '\t')) {
+            qsort(words->item, words->count, sizeof *words->item, compare_lines);
+            return OC_OK;
+        }
+    return oc_cli_fail(err, OC_E_FORMAT, path, "no line of it is a class's code, a tab, and its name");
+}
+
 static bool is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
@@ -187,8 +205,7 @@ static oc_status predict_images(const oc_args *args, oc_model *model, printer *p
     oc_status status = find_format(&p->format, oc_args_text(args, "--format"), err);
     if (status == OC_OK) status = oc_args_int(args, "--top-k", 1, (int64_t)oc_model_class_count(model), &top_k, err);
     if (status == OC_OK) status = oc_args_threads(args, &threads, err);
-    if (status == OC_OK && words) status = oc_lines_read(&p->words, words, err);
-    if (p->words.count > 0) qsort(p->words.item, p->words.count, sizeof *p->words.item, compare_lines);
+    if (status == OC_OK && words) status = read_words(&p->words, words, err);
     /* A single image need not wait for the rest of a batch. */
     if (batch == 0) batch = count == 1 && !is_folder(paths[0]) ? 1 : 32;
     if (status == OC_OK) status = oc_classifier_create(&classifier, model, batch, threads, err);
@@ -223,8 +240,26 @@ static oc_status predict_submission(const oc_args *args, oc_model *model, const 
     if (status == OC_OK)
         status = oc_predict_submission(model, dataset, splits ? splits : "val,test", path, &options, err);
     oc_bar_clear(&bar);
-    if (status == OC_OK) printf("predictions in %s\n", path);
+    if (status == OC_OK) {
+        fputs("predictions in ", stdout);
+        oc_cli_print(path);
+        putchar('\n');
+    }
     return status;
+}
+
+/* Flags that mean something only with a submission, and those that mean something only without. */
+static oc_status check_kind(const oc_args *args, bool submission, oc_error *err) {
+    static const struct {
+        const char *flag;
+        bool submission;
+    } kinds[] = {{"--tta", true},    {"--split", true},   {"--cache", true}, {"--skip-bad", true},
+                 {"--top-k", false}, {"--format", false}, {"--words", false}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].submission != submission && oc_args_has(args, kinds[i].flag))
+            return oc_cli_fail(err, OC_E_USAGE, kinds[i].flag, "is %s",
+                               submission ? "for images, not for a --submission" : "for a --submission only");
+    return OC_OK;
 }
 
 static oc_status run(const oc_args *args, oc_error *err) {
@@ -239,8 +274,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
         status = oc_cli_fail(err, OC_E_USAGE, "--data", "is needed for a submission");
     if (status == OC_OK && submission && oc_args_words(args) > 0)
         status = oc_cli_fail(err, OC_E_USAGE, oc_args_word(args)[0], "a submission is of splits of the data set alone");
-    if (status == OC_OK && !submission && oc_args_has(args, "--tta"))
-        status = oc_cli_fail(err, OC_E_USAGE, "--tta", "is for a --submission only");
+    if (status == OC_OK) status = check_kind(args, submission, err);
+    if (status == OC_OK) status = oc_cli_check_output(args, "--submission", err);
     if (status == OC_OK && !submission && oc_args_words(args) == 0)
         status = oc_cli_fail(err, OC_E_USAGE, "predict", "name images or folders, or ask for a --submission");
     if (status == OC_OK) status = oc_args_int(args, "--batch-size", 1, 65536, &batch, err);

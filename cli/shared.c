@@ -35,7 +35,11 @@ oc_status oc_lines_read(oc_lines *lines, const char *path, oc_error *err) {
     char *line = NULL;
     size_t room = 0, capacity = 0;
     errno = 0;
-    while (status == OC_OK && getline(&line, &room, file) >= 0) {
+    for (ssize_t length; status == OC_OK && (length = getline(&line, &room, file)) >= 0;) {
+        if (memchr(line, '\0', (size_t)length)) {
+            status = oc_cli_fail(err, OC_E_FORMAT, path, "this is no text: it holds bytes of zero");
+            break;
+        }
         char *begin = line, *end = line + strlen(line);
         while (isspace((unsigned char)*begin)) begin++;
         while (end > begin && isspace((unsigned char)end[-1])) *--end = '\0';
@@ -114,6 +118,13 @@ oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *
     if (status == OC_OK)
         status = oc_model_open(out, weights, oc_args_text(args, "--model"), (const char *const *)classes.item,
                                classes.count, size, &options, err);
+    /* What the library lacks, these flags can say. */
+    if (status == OC_E_USAGE && weights && strcmp(err->where, weights) == 0) {
+        const bool model = oc_args_has(args, "--model");
+        const oc_error why = *err;
+        oc_cli_fail(err, status, weights, "%s: pass %s%s%s", why.message, model ? "" : "--model NAME",
+                    model || list ? "" : " and ", list ? "" : "--classes N (a count) or FILE (a file of names)");
+    }
     oc_lines_free(&classes);
     return status;
 }

@@ -40,7 +40,6 @@ copy && sed -i '2s/n9000000[0-9]/n12345678/' "$broken/val/val_annotations.txt"
 expect 1 "$broken.*n12345678" "${train[@]}" --data "$broken" --out "$work/none"
 printf 'PK\003\004 is no zip' >"$work/fake.zip"
 expect 1 "$work/fake.zip: " "$ocelli" data info "$work/fake.zip"
-expect 1 'nowhere' "$ocelli" eval --data "$data" --weights "$weights" --split nowhere
 
 echo "-- images"
 copy
@@ -154,6 +153,65 @@ expect 2 "$work/model.yaml:2: .*resnt18" "${unused[@]}" --recipe "$work/model.ya
 expect 2 '-*size: .*33' "${unused[@]}" --size 33
 expect 2 '-*batch-size: .*1000' "${unused[@]}" --size 32 --batch-size 1000
 [[ -e $work/unused ]] && fail "a refused training decoded images"
+
+echo "-- what eval and predict read and write: nothing that is read is overwritten, and no flag is idle"
+one=$data/val/images/val_0.JPEG
+cp "$weights" "$work/kept" && cp "$weights" "$work/second"
+eval=("$ocelli" eval --data "$data" --weights "$work/kept")
+submit=("$ocelli" predict --data "$data" --weights "$work/kept")
+predict=("$ocelli" predict --weights "$work/kept")
+data_before=$(sums "$data")
+ln -s kept "$work/link"
+for name in kept link data/../kept; do
+    expect 2 "-*submission: $work/$name .*--weights" "${submit[@]}" --submission "$work/$name"
+    expect 2 "-*save-logits: $work/$name .*--weights" "${eval[@]}" --save-logits "$work/$name"
+done
+expect 2 '-*save-logits: .*--paired' "${eval[@]}" --paired "$work/second" --save-logits "$work/second"
+cp "$work/data.tar.gz" "$work/packed.zip" && ln "$work/packed.zip" "$work/same.zip"
+expect 2 '-*submission: .*--data' "${submit[@]}" --data "$work/packed.zip" --submission "$work/same.zip"
+for name in val/val_annotations.txt val/images/val_0.JPEG ../data/wnids.txt; do
+    expect 2 '-*submission: .*--data' "${submit[@]}" --submission "$data/$name"
+    expect 2 '-*save-logits: .*--data' "${eval[@]}" --save-logits "$data/$name"
+done
+for path in kept second; do cmp -s "$weights" "$work/$path" || fail "$path was overwritten"; done
+cmp -s "$work/data.tar.gz" "$work/packed.zip" || fail "the data set's zip was overwritten"
+[[ $(sums "$data") == "$data_before" ]] || fail "files of the data set were overwritten"
+mkfifo "$work/pipe"
+expect 1 "$work/pipe: .*pipe" "${submit[@]}" --submission "$work/pipe"
+expect 1 "$work/pipe: .*pipe" "${eval[@]}" --save-logits "$work/pipe"
+[[ -p $work/pipe ]] || fail "a pipe was replaced"
+ln -s real.csv "$work/link.csv"
+quietly "${submit[@]}" --split val --submission "$work/link.csv"
+[[ -L $work/link.csv && $(head -1 "$work/real.csv") == id,pred ]] || fail "a link was replaced, not its target"
+for flag in --top-k=1 --format=csv --words="$data/words.txt"; do
+    expect 2 "${flag%=*}: .*--submission" "${submit[@]}" --submission "$work/idle" "$flag"
+done
+for flag in --split=val --cache="$work/idle" --skip-bad --tta; do
+    expect 2 "${flag%=*}: .*--submission" "${predict[@]}" "$flag" "$one"
+done
+expect 2 'nowhere.*train, val, test' "${eval[@]}" --split nowhere
+expect 2 'did you mean val' "${submit[@]}" --split vall --submission "$work/idle"
+expect 2 '"val" is named twice' "${submit[@]}" --split val,test,val --submission "$work/idle"
+[[ -e $work/idle ]] && fail "a refused prediction wrote a file"
+expect 1 "$one: .*no text" "${predict[@]}" --words "$one" "$one"
+expect 1 "$data/wnids.txt: .*tab" "${predict[@]}" --words "$data/wnids.txt" "$one"
+expect 1 "$one: .*no text" "${predict[@]}" --classes "$one" --model myresnet-small "$one"
+expect 1 "$work/kept: .*n90000004" "$ocelli" eval --data "$work/four" --weights "$work/kept"
+expect 1 "$run/state.safetensors: .*last.safetensors" "${predict[@]}" --weights "$run/state.safetensors" "$one"
+header='{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+printf '%b%s\0\0\0\0' "\\x$(printf %x ${#header})\\0\\0\\0\\0\\0\\0\\0" "$header" >"$work/bare"
+expect 2 "$work/bare: .*--model NAME and --classes" "${predict[@]}" --weights "$work/bare" "$one"
+expect 2 "$work/bare: .*pass --classes" "${predict[@]}" --weights "$work/bare" --model resnet18 "$one"
+expect 2 "$work/bare: .*pass --model NAME$" "${predict[@]}" --weights "$work/bare" --classes 3 "$one"
+expect 2 "$work/bare: .*which model and classes it is$" "${eval[@]}" --paired "$work/bare"
+expect 2 "$work/bare: .*which model and classes it is$" "${ensemble[@]}" "$weights" "$work/bare"
+cp "$one" "$work/"$'a\e[31m\nb,.JPEG'
+printf 'n90000001\tred\e[31m\nn90000002\tred\e[31m\nn90000003\tred\e[31m\n' >"$work/red.txt"
+quietly "${predict[@]}" --words "$work/red.txt" "$work"/a*.JPEG
+grep -q $'\e' "$work/out" && fail "control codes of names reach the terminal"
+[[ $(wc -l <"$work/out") -eq 4 && $(grep -cF 'red?[31m' "$work/out") -eq 3 ]] || fail "names: $(cat -v "$work/out")"
+quietly "${predict[@]}" --format csv --top-k 1 "$work"/a*.JPEG
+grep -q '^b,.JPEG",1,n9000000[123],n9000000[123],' "$work/out" || fail "a name with a comma: $(cat -v "$work/out")"
 
 echo "-- output"
 "${train[@]}" --data "$data" --out "$work/closed" <&- >&- 2>&-

@@ -227,6 +227,29 @@ static void test_nearest(void **state) {
     assert_null(oc_text_nearest("a", NULL, 0));
 }
 
+/* As Python's csv and pandas write it, and cut like snprintf's where there is no room. */
+static void test_csv_field(void **state) {
+    (void)state;
+    static const char *const fields[][2] = {
+        {"", ""},           {"plain 'x';\t", "plain 'x';\t"},   {"a,b", "\"a,b\""},
+        {"\"", "\"\"\"\""}, {"say \"x\"", "\"say \"\"x\"\"\""}, {"a\nb\r", "\"a\nb\r\""},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char out[32];
+        const size_t length = strlen(fields[i][1]);
+        assert_int_equal(oc_csv_field(NULL, 0, fields[i][0]), length);
+        assert_int_equal(oc_csv_field(out, length + 1, fields[i][0]), length);
+        assert_string_equal(out, fields[i][1]);
+        for (size_t size = 1; size <= length; size++) {
+            memset(out, '#', sizeof out);
+            assert_int_equal(oc_csv_field(out, size, fields[i][0]), length);
+            assert_memory_equal(out, fields[i][1], size - 1);
+            assert_int_equal(out[size - 1], '\0');
+            assert_int_equal(out[size], '#');
+        }
+    }
+}
+
 static void test_json(void **state) {
     (void)state;
     json_t *json;
@@ -263,6 +286,7 @@ int main(void) {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_csv_field),
         cmocka_unit_test(test_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

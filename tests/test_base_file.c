@@ -184,6 +184,79 @@ static void test_write_refused(void **state) {
     assert_int_equal(test_folder_entries(p->folder), 0);
 }
 
+/* A link stays one, and what it leads to is replaced, wherever that lies and whether it is there. */
+static void test_write_through_links(void **state) {
+    place *p = *state;
+    oc_error err;
+    char folder[320], target[340], first[340], second[340], left[400];
+    snprintf(folder, sizeof folder, "%s/inner", p->folder);
+    snprintf(target, sizeof target, "%s/target", folder);
+    snprintf(first, sizeof first, "%s/first", folder);
+    snprintf(second, sizeof second, "%s/second", p->folder);
+    assert_int_equal(mkdir(folder, 0777), 0);
+    assert_int_equal(symlink("inner/first", second), 0); /* relative to where they lie */
+    assert_int_equal(symlink("target", first), 0);
+    assert_int_equal(symlink(second, p->path), 0);
+    for (int there = 0; there < 2; there++) {
+        oc_fault_arm(0, 0);
+        assert_int_equal(save(p, &err), OC_OK);
+        assert_content(target, p->big, BIG_SIZE);
+        assert_int_equal(oc_file_write_atomic(first, "new", 3, &err), OC_OK);
+        assert_content(target, "new", 3);
+        struct stat info;
+        const char *const links[] = {p->path, first, second};
+        for (size_t i = 0; i < 3; i++) assert_true(lstat(links[i], &info) == 0 && S_ISLNK(info.st_mode));
+        assert_true(lstat(target, &info) == 0 && S_ISREG(info.st_mode));
+        assert_int_equal(test_folder_entries(p->folder), 3);
+        assert_int_equal(test_folder_entries(folder), 2);
+    }
+    /* What a killed write leaves behind lies beside the target, too. */
+    snprintf(left, sizeof left, "%s.tmp.1-1", target);
+    test_bytes_write(left, "x", 1);
+    assert_int_equal(oc_file_remove_leftovers(p->path, &err), OC_OK);
+    assert_false(oc_path_exists(left));
+    /* A loop. */
+    assert_int_equal(unlink(target), 0);
+    assert_int_equal(symlink("first", target), 0);
+    assert_int_equal(oc_file_write_atomic(p->path, "x", 1, &err), OC_E_IO);
+    assert_string_equal(err.where, p->path);
+}
+
+/* What is no file is neither written to nor replaced. */
+static void test_write_to_a_pipe(void **state) {
+    place *p = *state;
+    oc_error err;
+    char link[400];
+    struct stat info;
+    snprintf(link, sizeof link, "%s/link", p->folder);
+    assert_int_equal(mkfifo(p->path, 0600), 0);
+    assert_int_equal(symlink("file", link), 0);
+    const char *const paths[] = {p->path, link};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(oc_file_write_atomic(paths[i], "x", 1, &err), OC_E_IO);
+        assert_string_equal(err.where, paths[i]);
+        assert_non_null(strstr(err.message, "pipe"));
+        assert_int_equal(oc_file_check_writable(paths[i], &err), OC_E_IO);
+    }
+    assert_true(lstat(p->path, &info) == 0 && S_ISFIFO(info.st_mode));
+    assert_int_equal(test_folder_entries(p->folder), 2);
+}
+
+static void test_check_writable(void **state) {
+    place *p = *state;
+    oc_error err;
+    char path[400];
+    assert_int_equal(oc_file_check_writable(p->path, &err), OC_OK);
+    assert_int_equal(test_folder_entries(p->folder), 0);
+    assert_int_equal(oc_file_write_atomic(p->path, "x", 1, &err), OC_OK);
+    assert_int_equal(oc_file_check_writable(p->path, &err), OC_OK);
+    assert_content(p->path, "x", 1);
+    assert_int_equal(test_folder_entries(p->folder), 1);
+    assert_int_equal(oc_file_check_writable(p->folder, &err), OC_E_IO);
+    snprintf(path, sizeof path, "%s/absent/file", p->folder);
+    assert_int_equal(oc_file_check_writable(path, &err), OC_E_IO);
+}
+
 static void test_relative_path(void **state) {
     place *p = *state;
     char before[4096];
@@ -333,6 +406,16 @@ static void test_folders_and_paths(void **state) {
     snprintf(dotted, sizeof dotted, "%s/.", p->folder);
     assert_true(oc_path_same(p->folder, dotted));
     assert_false(oc_path_same(p->folder, "/") || oc_path_same("/nowhere", "/nowhere"));
+    char beside[320], inner[440], link[340];
+    snprintf(beside, sizeof beside, "%s/a2", p->folder);
+    snprintf(path, sizeof path, "%s/a", p->folder);
+    snprintf(inner, sizeof inner, "%s/../a/b/c", path);
+    snprintf(link, sizeof link, "%s/link", beside);
+    assert_int_equal(mkdir(beside, 0777), 0);
+    assert_int_equal(symlink("../a/b", link), 0);
+    assert_true(oc_path_inside(inner, path) && oc_path_inside(link, path) && oc_path_inside(path, "/"));
+    assert_false(oc_path_inside(path, path) || oc_path_inside(path, inner) || oc_path_inside(beside, path));
+    assert_false(oc_path_inside("/", "/") || oc_path_inside("/nowhere", "/") || oc_path_inside(path, "/nowhere"));
 }
 
 /* One claim at a time, in this process or another; a killed process has none. */
@@ -431,6 +514,9 @@ int main(void) {
         TEST(test_interrupted_and_short_writes),
         TEST(test_file_size_limit),
         TEST(test_write_refused),
+        TEST(test_write_through_links),
+        TEST(test_write_to_a_pipe),
+        TEST(test_check_writable),
         TEST(test_relative_path),
         TEST(test_leftovers),
         TEST(test_read_and_map),

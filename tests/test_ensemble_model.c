@@ -506,7 +506,30 @@ static void test_lying_shares(void **state) {
         memcpy(model->ensemble->weight, shares[i], sizeof shares[i]);
         assert_int_equal(oc_model_save(model, in_folder("shares"), NULL), OC_OK);
         refuse(OC_E_FORMAT, &err, in_folder("shares"), NULL, NULL, 0, 0, NULL);
-        says(&err, "shares of 1");
+        says(&err, isfinite(shares[i][0]) ? "shares of 1" : "element 0 of clf.weight");
+    }
+    oc_model_destroy(&model);
+}
+
+/* Neither in a member nor in what joins them. */
+static void test_not_finite(void **state) {
+    (void)state;
+    oc_error err;
+    oc_model *model =
+        test_ensemble(OC_COMBINE_STACK, test_network(test_codes, 32, 1), test_network(test_codes, 32, 2), NULL);
+    const oc_ensemble *e = model->ensemble;
+    static const char *const names[] = {"models.1.fc.1.weight", "clf.bias"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t place = 0;
+        while (strcmp(oc_table_at(e->table, place)->name, names[i]) != 0) place++;
+        const float before = e->data[place][3];
+        e->data[place][3] = NAN;
+        assert_int_equal(oc_model_save(model, in_folder("nan"), NULL), OC_OK);
+        refuse(OC_E_FORMAT, &err, in_folder("nan"), NULL, NULL, 0, 0, NULL);
+        says(&err, names[i]);
+        says(&err, "element 3");
+        assert_string_equal(err.where, in_folder("nan"));
+        e->data[place][3] = before;
     }
     oc_model_destroy(&model);
 }
@@ -526,10 +549,12 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),          cmocka_unit_test(test_combine),         cmocka_unit_test(test_no_weight),
-        cmocka_unit_test(test_gather),         cmocka_unit_test(test_refused_members), cmocka_unit_test(test_told),
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_contradicted),    cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_lying_metadata), cmocka_unit_test(test_lying_shares),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_combine),
+        cmocka_unit_test(test_no_weight),       cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_refused_members), cmocka_unit_test(test_told),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_contradicted),
+        cmocka_unit_test(test_damage),          cmocka_unit_test(test_lying_metadata),
+        cmocka_unit_test(test_lying_shares),    cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

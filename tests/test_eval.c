@@ -195,8 +195,10 @@ static void test_classes_by_name(void **state) {
 static void test_class_map(void **state) {
     (void)state;
     char *data_items[] = {"a", "b", "c"}, *model_items[] = {"c", "extra", "a", "b"}, *less[] = {"b"};
-    oc_names data = {.item = data_items, .count = 3}, model = {.item = model_items, .count = 4};
-    oc_names small = {.item = less, .count = 1};
+    char path[] = "some/weights";
+    const oc_names data = {.item = data_items, .count = 3};
+    const oc_model model = {.classes = {.item = model_items, .count = 4}};
+    oc_model small = {.classes = {.item = less, .count = 1}};
     int32_t map[3];
     oc_error err = {0};
     assert_int_equal(oc_class_map(map, &data, &model, &err), OC_OK);
@@ -205,6 +207,10 @@ static void test_class_map(void **state) {
     assert_int_equal(map[2], 0);
     assert_int_equal(oc_class_map(map, &data, &small, &err), OC_E_MISMATCH);
     assert_non_null(strstr(err.message, "a, c"));
+    assert_string_equal(err.where, "classes");
+    small.path = path;
+    assert_int_equal(oc_class_map(map, &data, &small, &err), OC_E_MISMATCH);
+    assert_string_equal(err.where, path);
 }
 
 static void test_evaluate_refuses(void **state) {
@@ -212,13 +218,21 @@ static void test_evaluate_refuses(void **state) {
     oc_error err = {0};
     oc_evaluation evaluation;
     oc_eval_options options = options_of(f, "nowhere");
+    assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_E_USAGE);
+    assert_non_null(strstr(err.message, "\"nowhere\", only train, val, test"));
+    options = options_of(f, "trian");
+    assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_E_USAGE);
+    assert_non_null(strstr(err.message, "did you mean train?"));
+    /* One that this data set lacks is another matter. */
+    options = options_of(f, "holdout");
     assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_E_NOT_FOUND);
     options = options_of(f, "test");
     assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_E_USAGE);
     /* Logits of unlabelled images can be had all the same. */
     options.save_logits = path_in(f, "test.safetensors");
     assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_OK);
-    assert_true(isnan(evaluation.top1));
+    assert_true(isnan(evaluation.loss) && isnan(evaluation.top1) && isnan(evaluation.top5));
+    assert_true(isnan(evaluation.top1_low) && isnan(evaluation.top1_high) && isnan(evaluation.calibration_error));
     saved s = read_saved(options.save_logits);
     for (int64_t i = 0; i < s.rows; i++) assert_int_equal(s.labels[i], -1);
     free_saved(&s);
@@ -228,6 +242,16 @@ static void test_evaluate_refuses(void **state) {
     options = options_of(f, "val");
     assert_int_equal(oc_evaluate(&evaluation, other, f->dataset, &options, &err), OC_E_MISMATCH);
     assert_non_null(strstr(err.message, oc_dataset_class(f->dataset, 0)));
+    /* Opened from a file, it is told by that; of two, too. */
+    const char *file = path_in(f, "other.safetensors");
+    oc_paired pair;
+    assert_int_equal(oc_model_save(other, file, &err), OC_OK);
+    oc_model_destroy(&other);
+    assert_int_equal(oc_model_open(&other, file, NULL, NULL, 0, 0, NULL, &err), OC_OK);
+    assert_int_equal(oc_evaluate(&evaluation, other, f->dataset, &options, &err), OC_E_MISMATCH);
+    assert_string_equal(err.where, file);
+    assert_int_equal(oc_evaluate_paired(&pair, f->model, other, f->dataset, &options, &err), OC_E_MISMATCH);
+    assert_string_equal(err.where, file);
     oc_model_destroy(&other);
 }
 
@@ -386,6 +410,13 @@ static void test_predict_files(void **state) {
     oc_classifier_destroy(&classifier);
 }
 
+/* Progress of what should not have begun. */
+static bool never(void *user, const char *what, int64_t done, int64_t total) {
+    (void)user;
+    fail_msg("%s: %lld of %lld", what, (long long)done, (long long)total);
+    return false;
+}
+
 static void test_submission(void **state) {
     const fixture *f = *state;
     oc_error err = {0};
@@ -418,9 +449,18 @@ static void test_submission(void **state) {
     assert_string_equal(rest, "");
     free_saved(&s);
 
-    /* An absent split leaves the file that is there. */
-    assert_int_equal(oc_predict_submission(f->model, f->dataset, "val,nowhere", path, &options, &err), OC_E_NOT_FOUND);
+    /* What cannot be is told at once, and leaves the file that is there. */
+    options.progress = (oc_progress){.fn = never};
+    assert_int_equal(oc_predict_submission(f->model, f->dataset, "val,nowhere", path, &options, &err), OC_E_USAGE);
     assert_non_null(strstr(err.message, "nowhere"));
+    assert_int_equal(oc_predict_submission(f->model, f->dataset, "val,holdout", path, &options, &err), OC_E_NOT_FOUND);
+    assert_non_null(strstr(err.message, "holdout"));
+    assert_int_equal(oc_predict_submission(f->model, f->dataset, "val,test,val", path, &options, &err), OC_E_USAGE);
+    assert_non_null(strstr(err.message, "\"val\" is named twice"));
+    assert_int_equal(oc_predict_submission(f->model, f->dataset, "val", f->folder, &options, &err), OC_E_IO);
+    saving.progress = options.progress;
+    saving.save_logits = f->folder;
+    assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &saving, &err), OC_E_IO);
     size_t after;
     char *again = (char *)test_bytes_read(path, &after);
     assert_int_equal(after, size);

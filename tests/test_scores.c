@@ -239,7 +239,11 @@ static void test_refuses(void **state) {
     oc_scores scores = {0};
     oc_model *model = model_create(in_order, 32, SEED), *other = NULL;
     oc_eval_options options = options_of(f, false);
+    /* No split's name, and one of a split that this data set lacks. */
     options.split = "nowhere";
+    assert_int_equal(oc_scores_compute(&scores, model, f->dataset, &options, &err), OC_E_USAGE);
+    assert_non_null(strstr(err.message, "only train, val"));
+    options.split = "holdout";
     assert_int_equal(oc_scores_compute(&scores, model, f->dataset, &options, &err), OC_E_NOT_FOUND);
     options.split = NULL;
     options.batch_size = -1;

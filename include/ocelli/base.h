@@ -63,6 +63,20 @@ typedef struct oc_progress {
  * the case of ASCII letters does not count, for "did you mean"; NULL when none is within max(2, length/3). */
 OC_API const char *oc_text_nearest(const char *word, const char *const *candidates, size_t count);
 
+/* Makes `text` one line of valid UTF-8 without control codes of a terminal, in place, as messages are: what a file's or
+ * a class's name holds is not to be trusted. */
+OC_API void oc_text_line(char *text);
+
+/* Writes `text` as a field of a CSV file, as pandas does: in quotes, its own doubled, only where it holds a comma, a
+ * quote or a line break (RFC 4180). Like snprintf: at most `size` bytes, the NUL included; returns how long the whole
+ * is. `out` may be NULL when `size` is 0. */
+OC_API size_t oc_csv_field(char *out, size_t size, const char *text);
+
+/* True when both are there and are one and the same file or folder, by whatever names. */
+OC_API bool oc_path_same(const char *a, const char *b);
+/* True when both are there and `path`, its links followed, lies somewhere in `folder`. */
+OC_API bool oc_path_inside(const char *path, const char *folder);
+
 /* The library's version, "MAJOR.MINOR.PATCH"; static. */
 OC_API const char *oc_version(void);
 

@@ -35,7 +35,8 @@ OC_API oc_status oc_predict_files(oc_classifier *classifier, const char *const *
                                   oc_on_image on_image, void *user, int64_t *failed, oc_error *err);
 
 /* Scores images as oc_evaluate does and writes "id,pred" as pandas does: id = file name, pred = class code; rows of
- * `splits` ("val,test") in that order, each in data-set order. Atomic. A split that is absent is OC_E_NOT_FOUND. */
+ * `splits` ("val,test") in that order, each in data-set order. Atomic. A split that is absent is OC_E_NOT_FOUND, one
+ * that is named twice, or by a name that is no split's, OC_E_USAGE. */
 OC_API oc_status oc_predict_submission(oc_model *model, const oc_dataset *dataset, const char *splits, const char *path,
                                        const oc_eval_options *options, oc_error *err);
 

@@ -118,10 +118,10 @@ typedef struct oc_model_options {
  * size it cannot take. */
 OC_API oc_status oc_model_create(oc_model **out, const char *name, const char *const *classes, size_t count,
                                  int64_t size, const oc_model_options *options, oc_error *err);
-/* A model, or an ensemble, from a weights file. A file without metadata needs `name` and `classes` (else NULL, 0), or
- * OC_E_USAGE says which flags to pass; its size is taken to be 64 when `size` is 0, its variant what `options` (may be
- * NULL) say. Arguments that contradict the metadata, and tensors that do not fit: OC_E_MISMATCH. Damaged files are
- * refused. */
+/* A model, or an ensemble, from a weights file. A file without metadata needs `name` and `classes` (else NULL, 0):
+ * without them it is OC_E_USAGE, with the path as its `where`; its size is taken to be 64 when `size` is 0, its variant
+ * what `options` (may be NULL) say. Arguments that contradict the metadata, and tensors that do not fit: OC_E_MISMATCH.
+ * Damaged files, and weights that are no finite numbers: OC_E_FORMAT. */
 OC_API oc_status oc_model_open(oc_model **out, const char *path, const char *name, const char *const *classes,
                                size_t count, int64_t size, const oc_model_options *options, oc_error *err);
 /* Writes a weights file, atomically. */
@@ -152,7 +152,7 @@ OC_API oc_status oc_classifier_encoded(oc_classifier *classifier, const void *da
 
 /* ---- Evaluating ------------------------------------------------------------------------------------------------- */
 
-/* Figures over the labelled images; NaN for a split without labels. */
+/* Figures over the labelled images; loss to calibration_error are NaN where there are none. */
 typedef struct oc_evaluation {
     int64_t images, skipped;
     double loss; /* mean cross-entropy with `smoothing` */
@@ -178,7 +178,8 @@ typedef struct oc_eval_options {
 } oc_eval_options;
 
 /* Over every image of the split, classes matched by name: a class of the data that the model does not know is
- * OC_E_MISMATCH. */
+ * OC_E_MISMATCH. A split without labels is OC_E_USAGE, unless its scores are saved (save_logits). So is a name that is
+ * no split's; a split that is absent is OC_E_NOT_FOUND. */
 OC_API oc_status oc_evaluate(oc_evaluation *out, oc_model *model, const oc_dataset *dataset,
                              const oc_eval_options *options, oc_error *err);
 

@@ -21,8 +21,7 @@ static size_t utf8_length(const unsigned char *s) {
     return length;
 }
 
-/* Makes `text` one line of valid UTF-8 without terminal control codes: it may hold pieces of hostile files. */
-static void make_line(char *text) {
+void oc_text_line(char *text) {
     unsigned char *s = (unsigned char *)text;
     while (*s) {
         size_t length = utf8_length(s);
@@ -48,8 +47,8 @@ oc_status(oc_fail)(oc_error *err, oc_status status, const char *where, const cha
     if (vsnprintf(fresh.message, sizeof fresh.message, format, args) < 0) fresh.message[0] = '\0';
     va_end(args);
     snprintf(fresh.where, sizeof fresh.where, "%s", where ? where : "");
-    make_line(fresh.message);
-    make_line(fresh.where);
+    oc_text_line(fresh.message); /* it may hold pieces of hostile files */
+    oc_text_line(fresh.where);
     *err = fresh;
     return status;
 }
@@ -90,7 +89,7 @@ void oc_log_line(const oc_log *log, oc_log_level level, const char *format, ...)
     int length = vsnprintf(line, sizeof line, format, args);
     va_end(args);
     if (length < 0) return;
-    make_line(line);
+    oc_text_line(line);
     log->fn(log->user, level, line);
 }
 

@@ -23,6 +23,7 @@
 #define WRITE_MOST ((size_t)64 << 20) /* a call; the kernel itself takes at most 2 GiB */
 #define TEMPORARY ".tmp."
 #define NAME_TRIES 100
+#define LINKS_MOST 40 /* as the kernel's */
 
 /* ---- the seam ---- */
 
@@ -133,6 +134,46 @@ static oc_status io_fail(oc_error *err, const char *path, const char *what, int 
                    io_advice(error_number));
 }
 
+/* ---- what is written to ---- */
+
+/* *out = what `path` means to a write, freed with oc_free: where it is a symbolic link, the file that the link leads
+ * to, there or not. */
+static oc_status resolve_target(char **out, const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    char *target = NULL, *next = NULL, link[PATH_MAX];
+    ssize_t length;
+    *out = NULL;
+    OC_TRY(oc_strdup(&target, path, err));
+    for (int links = 0; (length = readlink(target, link, sizeof link - 1)) >= 0; links++) {
+        if (links == LINKS_MOST) {
+            status = io_fail(err, path, "follow the link", ELOOP);
+            goto cleanup;
+        }
+        link[length] = '\0';
+        /* A link is relative to the folder that it lies in. */
+        char *slash = strrchr(target, '/');
+        if (slash) slash[1] = '\0';
+        OC_TRY(oc_path_join(&next, slash ? target : "", link, err));
+        oc_free(target);
+        target = next;
+        next = NULL;
+    }
+    *out = target;
+    target = NULL;
+cleanup:
+    oc_free(target);
+    oc_free(next);
+    return status;
+}
+
+/* The rename would put a file in the place of whatever is there. */
+static oc_status check_replaceable(const char *path, oc_error *err) {
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return OC_OK;
+    if (S_ISDIR(info.st_mode)) return oc_fail(err, OC_E_IO, path, "cannot write: this is a folder");
+    return oc_fail(err, OC_E_IO, path, "cannot write: this is a device, a pipe or a socket, which no file replaces");
+}
+
 /* ---- writing ---- */
 
 /* Writes all, going on after interruptions and short writes; *written counts even when it fails. */
@@ -150,9 +191,9 @@ static oc_status write_all(int fd, const void *data, size_t size, size_t *writte
 }
 
 struct oc_file_writer {
-    char *path, *temporary;
-    int fd;     /* −1 once closed */
-    bool named; /* the temporary is there and to be removed */
+    char *path, *target, *temporary; /* path: as given, for messages; target: what is replaced */
+    int fd;                          /* −1 once closed */
+    bool named;                      /* the temporary is there and to be removed */
     size_t used;
     char buffer[BUFFER_SIZE];
 };
@@ -164,16 +205,15 @@ oc_status oc_file_writer_create(oc_file_writer **out, const char *path, oc_error
     OC_TRY(oc_alloc(&writer, 1, sizeof *writer, err));
     writer->fd = -1;
     OC_TRY(oc_strdup(&writer->path, path, err));
-    if (oc_path_is_folder(path)) {
-        status = oc_fail(err, OC_E_IO, path, "cannot write: this is a folder");
-        goto cleanup;
-    }
-    size_t size = strlen(path) + 64;
+    OC_TRY(check_replaceable(path, err));
+    OC_TRY(resolve_target(&writer->target, path, err));
+    size_t size = strlen(writer->target) + 64;
     OC_TRY(oc_alloc(&writer->temporary, size, 1, err));
     for (int i = 0; i < NAME_TRIES && writer->fd < 0; i++) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
-        snprintf(writer->temporary, size, "%s" TEMPORARY "%ld-%lx%03x", path, (long)getpid(), now.tv_nsec, (unsigned)i);
+        snprintf(writer->temporary, size, "%s" TEMPORARY "%ld-%lx%03x", writer->target, (long)getpid(), now.tv_nsec,
+                 (unsigned)i);
         writer->fd = sys_open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL);
         if (writer->fd < 0 && errno != EEXIST) break;
     }
@@ -210,12 +250,12 @@ cleanup:
     return status;
 }
 
-/* Syncs the folder that holds `path`, so that a rename in it outlives a power cut. */
-static oc_status sync_folder_of(const char *path, oc_error *err) {
+/* Syncs the folder that holds `target`, so that a rename in it outlives a power cut; `path` names it in errors. */
+static oc_status sync_folder_of(const char *target, const char *path, oc_error *err) {
     oc_status status = OC_OK;
     char *folder = NULL;
     int fd = -1;
-    OC_TRY(oc_strdup(&folder, path, err));
+    OC_TRY(oc_strdup(&folder, target, err));
     char *slash = strrchr(folder, '/');
     if (slash) slash[slash == folder] = '\0';
     fd = sys_open(slash ? folder : ".", O_RDONLY | O_DIRECTORY);
@@ -241,16 +281,16 @@ oc_status oc_file_writer_commit(oc_file_writer *writer, oc_error *err) {
         status = io_fail(err, writer->path, "close", errno);
         goto cleanup;
     }
-    if (sys_rename(writer->temporary, writer->path, &kind) != 0) {
+    if (sys_rename(writer->temporary, writer->target, &kind) != 0) {
         status = io_fail(err, writer->path, "rename the new file to its name", errno);
         goto cleanup;
     }
     writer->named = kind == RENAME_SWAPPED;
-    status = sync_folder_of(writer->path, err);
+    status = sync_folder_of(writer->target, writer->path, err);
     if (status != OC_OK) {
         /* Undone without the seam: this is the way back, not a part of the save. */
-        if (kind == RENAME_SWAPPED && rename(writer->temporary, writer->path) == 0) writer->named = false;
-        if (kind == RENAME_FRESH) (void)unlink(writer->path);
+        if (kind == RENAME_SWAPPED && rename(writer->temporary, writer->target) == 0) writer->named = false;
+        if (kind == RENAME_FRESH) (void)unlink(writer->target);
     }
 cleanup:
     return status;
@@ -262,6 +302,7 @@ void oc_file_writer_destroy(oc_file_writer **writer) {
     if (w->fd >= 0) close(w->fd);
     if (w->named) unlink(w->temporary);
     oc_free(w->temporary);
+    oc_free(w->target);
     oc_free(w->path);
     oc_free(w);
     *writer = NULL;
@@ -278,11 +319,18 @@ cleanup:
     return status;
 }
 
+oc_status oc_file_check_writable(const char *path, oc_error *err) {
+    oc_file_writer *writer = NULL;
+    const oc_status status = oc_file_writer_create(&writer, path, err);
+    oc_file_writer_destroy(&writer);
+    return status;
+}
+
 oc_status oc_file_remove_leftovers(const char *path, oc_error *err) {
     oc_status status = OC_OK;
     char *folder = NULL, *leftover = NULL;
     DIR *entries = NULL;
-    OC_TRY(oc_strdup(&folder, path, err));
+    OC_TRY(resolve_target(&folder, path, err));
     char *slash = strrchr(folder, '/');
     const char *name = slash ? slash + 1 : folder;
     size_t length = strlen(name), folder_length = slash ? (size_t)(slash - folder) + 1 : 0;

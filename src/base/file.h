@@ -12,7 +12,8 @@
 
 typedef struct oc_file_writer oc_file_writer;
 
-/* Opens "<path>.tmp.<unique>" for a write that will replace `path` (parent folder must exist). OC_E_IO. */
+/* Opens "<path>.tmp.<unique>" for a write that will replace `path` (parent folder must exist); of a symbolic link what
+ * it leads to, there or not, and the link stays. OC_E_IO, also for what is there and no regular file. */
 oc_status oc_file_writer_create(oc_file_writer **out, const char *path, oc_error *err);
 /* Appends; buffered. OC_E_IO leaves the writer fit only for destroy. */
 oc_status oc_file_writer_write(oc_file_writer *writer, const void *data, size_t size, oc_error *err);
@@ -25,6 +26,11 @@ void oc_file_writer_destroy(oc_file_writer **writer);
 
 /* The above in one call. */
 oc_status oc_file_write_atomic(const char *path, const void *data, size_t size, oc_error *err);
+
+/* Whether such a write can begin, without a trace: for telling before long work whose result would have no place.
+ * OC_E_IO.
+ */
+oc_status oc_file_check_writable(const char *path, oc_error *err);
 
 /* Removes temporaries of writes to `path` that a killed process left behind. Only for the one process that may write
  * `path` now. OC_E_IO. */
@@ -60,8 +66,6 @@ void oc_file_appender_destroy(oc_file_appender **appender);
 oc_status oc_folder_create(const char *path, oc_error *err);
 bool oc_path_exists(const char *path);
 bool oc_path_is_folder(const char *path);
-/* True when both are there and are one and the same, by whatever names. */
-bool oc_path_same(const char *a, const char *b);
 
 /* *out = "a/b", freed with oc_free; `b` absolute: `b` alone. */
 oc_status oc_path_join(char **out, const char *a, const char *b, oc_error *err);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -134,6 +135,16 @@ bool oc_path_is_folder(const char *path) {
 bool oc_path_same(const char *a, const char *b) {
     struct stat one, other;
     return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+bool oc_path_inside(const char *path, const char *folder) {
+    char *file = realpath(path, NULL), *root = realpath(folder, NULL);
+    size_t length = root ? strlen(root) : 0;
+    if (length == 1) length = 0; /* "/" ends in its own slash */
+    const bool inside = file && root && strncmp(file, root, length) == 0 && file[length] == '/' && file[length + 1];
+    free(file);
+    free(root);
+    return inside;
 }
 
 oc_status oc_path_join(char **out, const char *a, const char *b, oc_error *err) {

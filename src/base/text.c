@@ -130,6 +130,25 @@ static int edit_distance(const char *a, size_t a_length, const char *b, size_t b
     return last[b_length];
 }
 
+/* Puts a byte at the end of what is in out[size], if there is room for it and the NUL. */
+static void put(char *out, size_t size, size_t *length, char byte) {
+    if (*length + 1 < size) out[*length] = byte;
+    ++*length;
+}
+
+size_t oc_csv_field(char *out, size_t size, const char *text) {
+    const bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+    size_t length = 0;
+    if (quoted) put(out, size, &length, '"');
+    for (const char *c = text; *c; c++) {
+        if (*c == '"') put(out, size, &length, '"');
+        put(out, size, &length, *c);
+    }
+    if (quoted) put(out, size, &length, '"');
+    if (size > 0) out[length < size ? length : size - 1] = '\0';
+    return length;
+}
+
 const char *oc_text_nearest(const char *word, const char *const *candidates, size_t count) {
     size_t length = strlen(word);
     if (length > WORD_LIMIT) return NULL;

@@ -1,5 +1,5 @@
-/* Text: a growing buffer, and lists of names. The nearest match for error messages, oc_text_nearest, is public:
- * ocelli/base.h. */
+/* Text: a growing buffer, and lists of names. Public, in ocelli/base.h: the nearest match for error messages,
+ * text made fit to be printed, and fields of CSV. */
 #ifndef OC_BASE_TEXT_H
 #define OC_BASE_TEXT_H
 

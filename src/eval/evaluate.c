@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "eval/evaluator.h"
@@ -75,6 +76,7 @@ static oc_status check_labels(const oc_dataset *dataset, const oc_eval_options *
 static oc_status compute(oc_scores *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
                          oc_error *err) {
     oc_status status = OC_OK;
+    if (options->save_logits) OC_TRY(oc_file_check_writable(options->save_logits, err));
     OC_TRY(oc_scores_compute(out, model, dataset, options, err));
     if (options->save_logits) OC_TRY(oc_scores_write(out, model, options->save_logits, NULL, 0, err));
     if (options->confusion) oc_scores_confusion(out, options->confusion);
@@ -107,7 +109,7 @@ oc_status oc_evaluate_paired(oc_paired *out, oc_model *a, oc_model *b, const oc_
     OC_TRY(check_labels(dataset, options, err));
     /* That the second does not fit is told before the first is scored, too. */
     OC_TRY(oc_alloc(&class_map, classes->count, sizeof *class_map, err));
-    OC_TRY(oc_class_map(class_map, classes, &b->classes, err));
+    OC_TRY(oc_class_map(class_map, classes, b, err));
     OC_TRY(compute(&first, a, dataset, options, err));
     OC_TRY(oc_scores_compute(&second, b, dataset, options, err));
     OC_TRY(oc_scores_pair(out, &first, &second, options->smoothing, err));

@@ -136,8 +136,9 @@ cleanup:
     return status;
 }
 
-oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_names *model_classes, oc_error *err) {
+oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_model *model, oc_error *err) {
     oc_status status = OC_OK;
+    const oc_names *model_classes = &model->classes;
     oc_text missing = {0};
     size_t absent = 0;
     for (size_t i = 0; i < data_classes->count; i++) {
@@ -154,7 +155,7 @@ oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_name
     }
     if (absent > NAMES_SHOWN) OC_TRY(oc_text_printf(&missing, err, ", and %zu more", absent - NAMES_SHOWN));
     if (absent > 0)
-        status = oc_fail(err, OC_E_MISMATCH, "classes",
+        status = oc_fail(err, OC_E_MISMATCH, model->path ? model->path : "classes",
                          "the model (%zu classes) does not know %zu of the data's %zu classes: %s",
                          model_classes->count, absent, data_classes->count, missing.data);
 cleanup:

@@ -5,6 +5,7 @@
 #include "data/batch.h"
 #include "graph/loss.h"
 #include "graph/plan.h"
+#include "models/model.h"
 
 typedef struct oc_evaluator oc_evaluator;
 
@@ -36,8 +37,8 @@ void oc_score_labelled(const float *logits, const int32_t *label, int64_t rows, 
                        oc_score *score, oc_team *team);
 
 /* The model's class for each class of the data set, by name, into map[data set's classes] (the trainer's and eval's one
- * way of joining). OC_E_MISMATCH names the classes of the data that the model lacks. Classes that only the model knows
- * are fine. */
-oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_names *model_classes, oc_error *err);
+ * way of joining). OC_E_MISMATCH names the model's weights file, where it has one, and the classes of the data that the
+ * model lacks. Classes that only the model knows are fine. */
+oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_model *model, oc_error *err);
 
 #endif

@@ -3,13 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset.h"
+#include "data/decode.h"
 #include "eval/classifier.h"
 #include "eval/scores.h"
 #include "eval/statistics.h"
@@ -19,16 +19,6 @@
 #define FOLDER_DEPTH 32
 
 /* ---- files and folders ---- */
-
-static bool is_image_name(const char *name) {
-    static const char *const endings[] = {".jpeg", ".jpg", ".png"};
-    size_t length = strlen(name);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        size_t ending = strlen(endings[i]);
-        if (length > ending && strcasecmp(name + length - ending, endings[i]) == 0) return true;
-    }
-    return false;
-}
 
 /* Adds the images of a folder and of those inside it to `images`, each folder's entries sorted bytewise. */
 static oc_status add_folder(oc_names *images, const char *path, int depth, oc_error *err) {
@@ -47,7 +37,7 @@ static oc_status add_folder(oc_names *images, const char *path, int depth, oc_er
         OC_TRY(oc_path_join(&entry_path, path, entries.item[i], err));
         if (oc_path_is_folder(entry_path))
             OC_TRY(add_folder(images, entry_path, depth + 1, err));
-        else if (is_image_name(entries.item[i]))
+        else if (oc_image_name(entries.item[i]))
             OC_TRY(oc_names_add(images, entry_path, err));
         oc_free(entry_path);
         entry_path = NULL;
@@ -117,18 +107,17 @@ cleanup:
 
 /* ---- the submission ---- */
 
-/* A field as pandas writes it: quoted only where it holds a comma, a quote or a line break. */
-static oc_status add_field(oc_text *csv, const char *field, const char *end, oc_error *err) {
+/* Appends a field and what follows it. */
+static oc_status add_field(oc_text *csv, const char *text, const char *end, oc_error *err) {
     oc_status status = OC_OK;
-    bool quote = strpbrk(field, ",\"\r\n") != NULL;
-    if (quote) OC_TRY(oc_text_append(csv, "\"", 1, err));
-    for (const char *c = field; *c; c++) {
-        if (*c == '"') OC_TRY(oc_text_append(csv, "\"", 1, err));
-        OC_TRY(oc_text_append(csv, c, 1, err));
-    }
-    if (quote) OC_TRY(oc_text_append(csv, "\"", 1, err));
+    char *field = NULL;
+    const size_t length = oc_csv_field(NULL, 0, text);
+    OC_TRY(oc_alloc(&field, length + 1, 1, err));
+    oc_csv_field(field, length + 1, text);
+    OC_TRY(oc_text_append(csv, field, length, err));
     OC_TRY(oc_text_append(csv, end, strlen(end), err));
 cleanup:
+    oc_free(field);
     return status;
 }
 
@@ -150,6 +139,23 @@ cleanup:
     return status;
 }
 
+/* What is wrong with the names of splits is told before minutes are spent on the first. */
+static oc_status check_splits(const oc_names *names, const oc_dataset *dataset, oc_error *err) {
+    oc_status status = OC_OK;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *name = names->item[i];
+        OC_TRY(oc_scores_check_split(dataset, name, err));
+        if (!oc_dataset_split(dataset, name))
+            return oc_fail(err, OC_E_NOT_FOUND, oc_dataset_path(dataset), "the data set has no split \"%s\"", name);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(name, names->item[j]) == 0)
+                return oc_fail(err, OC_E_USAGE, oc_dataset_path(dataset),
+                               "the split \"%s\" is named twice, and would be written twice", name);
+    }
+cleanup:
+    return status;
+}
+
 oc_status oc_predict_submission(oc_model *model, const oc_dataset *dataset, const char *splits, const char *path,
                                 const oc_eval_options *options, oc_error *err) {
     oc_status status = OC_OK;
@@ -160,13 +166,8 @@ oc_status oc_predict_submission(oc_model *model, const oc_dataset *dataset, cons
     if (!options) options = &defaults;
     OC_TRY(oc_strdup(&list, splits, err));
     for (char *rest = list, *name; (name = strsep(&rest, ","));) OC_TRY(oc_names_add(&names, name, err));
-    /* An absent split is told before minutes are spent on another. */
-    for (size_t i = 0; i < names.count; i++) {
-        if (oc_dataset_split(dataset, names.item[i])) continue;
-        status =
-            oc_fail(err, OC_E_NOT_FOUND, oc_dataset_path(dataset), "the data set has no split \"%s\"", names.item[i]);
-        goto cleanup;
-    }
+    OC_TRY(check_splits(&names, dataset, err));
+    OC_TRY(oc_file_check_writable(path, err));
     OC_TRY(oc_text_printf(&csv, err, "id,pred\n"));
     for (size_t i = 0; i < names.count; i++) OC_TRY(add_split(&csv, model, dataset, names.item[i], options, err));
     OC_TRY(oc_file_write_atomic(path, csv.data, csv.size, err));

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/dataset.h"
 #include "eval/evaluator.h"
 #include "models/ensemble.h"
 
@@ -136,6 +137,25 @@ static void combine(scorer *s) {
     s->scores.seconds += oc_clock_seconds() - start;
 }
 
+oc_status oc_scores_check_split(const oc_dataset *dataset, const char *name, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_text there = {0};
+    oc_names present = {0};
+    for (size_t i = 0; oc_split_names[i]; i++) {
+        if (strcmp(oc_split_names[i], name) == 0) goto cleanup;
+        if (!oc_dataset_split(dataset, oc_split_names[i])) continue;
+        OC_TRY(oc_text_printf(&there, err, "%s%s", present.count ? ", " : "", oc_split_names[i]));
+        OC_TRY(oc_names_add(&present, oc_split_names[i], err));
+    }
+    const char *nearest = oc_text_nearest(name, (const char *const *)present.item, present.count);
+    status = oc_fail(err, OC_E_USAGE, oc_dataset_path(dataset), "there is no split \"%s\", only %s%s%s%s", name,
+                     there.data, nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+cleanup:
+    oc_text_free(&there);
+    oc_names_free(&present);
+    return status;
+}
+
 oc_status oc_scores_compute(oc_scores *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
                             oc_error *err) {
     oc_status status = OC_OK;
@@ -147,8 +167,9 @@ oc_status oc_scores_compute(oc_scores *out, oc_model *model, const oc_dataset *d
     *out = (oc_scores){0};
     if (s.options->batch_size < 0)
         return oc_fail(err, OC_E_USAGE, "batch_size", "%lld is no batch size", (long long)s.options->batch_size);
+    OC_TRY(oc_scores_check_split(dataset, s.split, err));
     OC_TRY(oc_alloc(&s.class_map, classes->count, sizeof *s.class_map, err));
-    OC_TRY(oc_class_map(s.class_map, classes, &model->classes, err));
+    OC_TRY(oc_class_map(s.class_map, classes, model, err));
     OC_TRY(oc_team_create(&s.team, s.options->threads, err));
     OC_TRY(oc_slab_create(&s.slab, err));
     oc_team_enter(s.team);

@@ -22,10 +22,14 @@ typedef struct oc_scores {
  * images prepared at its own size and normalisation, then combined. options->tta averages the scores of image and
  * mirror image, of each member before they are combined. Of `options` (may be NULL: zeros), confusion, save_logits and
  * smoothing are not looked at. All packs are opened before the first image is scored. OC_E_MISMATCH when
- * the data has classes that the model lacks; OC_E_NOT_FOUND, OC_E_FORMAT, OC_E_STOPPED. */
+ * the data has classes that the model lacks; OC_E_USAGE for a name that is no split's, OC_E_NOT_FOUND for a split that
+ * is absent; OC_E_FORMAT, OC_E_STOPPED. */
 oc_status oc_scores_compute(oc_scores *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
                             oc_error *err);
 void oc_scores_free(oc_scores *scores);
+
+/* OC_E_USAGE for a name that is no split's of any data set; lists those that this one has, and the nearest. */
+oc_status oc_scores_check_split(const oc_dataset *dataset, const char *name, oc_error *err);
 
 /* The figures of scores over the labelled rows, NaN when there are none; the loss is with label `smoothing`. */
 oc_evaluation oc_scores_evaluation(const oc_scores *scores, double smoothing);

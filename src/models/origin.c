@@ -14,16 +14,25 @@
 #include "base/number.h"
 #include "ocelli/models.h"
 
+/* How the "kind" of a run's state begins, a number behind it: a file of ours, but none of weights. */
+#define STATE_KIND "state-"
+
 /* ---- Reading ---------------------------------------------------------------------------------------------------- */
 
 static oc_status missing_key(const char *key, const char *path, oc_error *err) {
     return oc_fail(err, OC_E_FORMAT, path, "damaged metadata: '%s' is missing or not what it should be", key);
 }
 
+/* What is no JSON is told by its key alone: a line and column within it would help nobody. */
+static oc_status parse_json(json_t **out, const char *key, const char *text, const char *path, oc_error *err) {
+    const oc_status status = oc_json_parse(out, text, strlen(text), path, err);
+    return status == OC_E_FORMAT ? missing_key(key, path, err) : status;
+}
+
 static oc_status parse_classes(oc_names *out, const char *text, const char *path, oc_error *err) {
     oc_status status = OC_OK;
     json_t *list = NULL;
-    OC_TRY(oc_json_parse(&list, text, strlen(text), path, err));
+    OC_TRY(parse_json(&list, "classes", text, path, err));
     if (!json_is_array(list)) {
         status = missing_key("classes", path, err);
         goto cleanup;
@@ -48,7 +57,7 @@ static oc_status parse_triple(float out[3], const char *key, double lowest, cons
     json_t *list = NULL;
     const char *text = source->find(source->from, key);
     if (!text) return missing_key(key, path, err);
-    OC_TRY(oc_json_parse(&list, text, strlen(text), path, err));
+    OC_TRY(parse_json(&list, key, text, path, err));
     bool good = json_is_array(list) && json_array_size(list) == 3;
     for (size_t i = 0; good && i < 3; i++) {
         const json_t *number = json_array_get(list, i);
@@ -112,18 +121,26 @@ static const char *find_in_file(const void *from, const char *key) {
 }
 
 oc_status oc_origin_read(oc_origin *out, const oc_safetensors *file, const char *path, oc_error *err) {
+    const bool own = oc_safetensors_is_own(file), model = oc_safetensors_metadata(file, "model") != NULL,
+               classes = oc_safetensors_metadata(file, "classes") != NULL;
+    const char *kind = oc_safetensors_metadata(file, "kind");
     *out = (oc_origin){0};
-    if (!oc_safetensors_metadata(file, "model") || !oc_safetensors_metadata(file, "classes")) return OC_OK;
+    if (own && kind && strncmp(kind, STATE_KIND, strlen(STATE_KIND)) == 0)
+        return oc_fail(err, OC_E_FORMAT, path,
+                       "this is the state of a run, which resumes from it: its weights are in last.safetensors and "
+                       "best.safetensors beside it");
+    if (!model && !classes) return OC_OK;
     oc_error why = {0};
     oc_status status = oc_origin_read_source(out, &(oc_origin_source){find_in_file, file}, path, &why);
     if (status == OC_OK) return OC_OK;
     oc_origin_free(out);
-    if (status == OC_E_FORMAT && !oc_safetensors_is_own(file)) return OC_OK;
+    if (status == OC_E_FORMAT && (!own || !model || !classes)) return oc_strdup(&out->why, why.message, err);
     return oc_fail(err, status, why.where, "%s", why.message);
 }
 
 void oc_origin_free(oc_origin *origin) {
     oc_free(origin->model);
+    oc_free(origin->why);
     oc_names_free(&origin->classes);
     *origin = (oc_origin){0};
 }

@@ -6,9 +6,10 @@
 #include "models/model.h"
 #include "tensor/safetensors.h"
 
-/* model NULL: the file says nothing, and the rest is empty. */
+/* model NULL: the file says nothing, and the rest but for `why` is empty. */
 typedef struct oc_origin {
     char *model;
+    char *why; /* model NULL: which entry keeps what the file does say from being understood; NULL: there is none */
     oc_names classes;
     int64_t size;
     float mean[3], std[3];
@@ -28,8 +29,8 @@ typedef struct oc_origin_source {
 oc_status oc_origin_read_source(oc_origin *out, const oc_origin_source *source, const char *path, oc_error *err);
 
 /* Reads the metadata of an open file; `path` names it in errors. Where the keys `model` or `classes` are absent, or
- * the file is not ours and means something else by them, *out is empty. OC_E_FORMAT for a file of ours with damaged
- * metadata. The caller frees *out with oc_origin_free, also after an error. */
+ * the file is not ours and means something else by them, *out is empty but for `why`. OC_E_FORMAT for a file of ours
+ * with damaged metadata, and for a run's state. The caller frees *out with oc_origin_free, also after an error. */
 oc_status oc_origin_read(oc_origin *out, const oc_safetensors *file, const char *path, oc_error *err);
 void oc_origin_free(oc_origin *origin);
 

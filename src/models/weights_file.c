@@ -1,4 +1,5 @@
 /* Weights files: safetensors with PyTorch's tensor names, and metadata that makes a file of ours complete by itself. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -57,11 +58,20 @@ cleanup:
     return status;
 }
 
-oc_status oc_weights_read(float *const *data, const oc_table *table, const oc_safetensors *file, oc_error *err) {
+oc_status oc_weights_read(float *const *data, const oc_table *table, const oc_safetensors *file, const char *path,
+                          oc_error *err) {
     oc_status status = OC_OK;
-    for (size_t i = 0; i < oc_table_count(table); i++)
-        if (data[i])
-            OC_TRY(oc_safetensors_read_f32(oc_safetensors_find(file, oc_table_at(table, i)->name), data[i], err));
+    for (size_t i = 0; i < oc_table_count(table); i++) {
+        const oc_tensor *tensor = oc_table_at(table, i);
+        if (!data[i]) continue;
+        OC_TRY(oc_safetensors_read_f32(oc_safetensors_find(file, tensor->name), data[i], err));
+        size_t good = 0;
+        while (good < tensor->count && isfinite(data[i][good])) good++;
+        if (good == tensor->count) continue;
+        status = oc_fail(err, OC_E_FORMAT, path, "damaged weights: element %zu of %s is %s", good, tensor->name,
+                         isnan(data[i][good]) ? "not a number" : "infinite, or too large for a float");
+        goto cleanup;
+    }
 cleanup:
     return status;
 }
@@ -111,14 +121,14 @@ int64_t oc_weights_steps(const oc_safetensors *file, const char *prefix) {
 }
 
 /* Copies the tensors of a file that fits, but for those of the layer `left_out`, into `arena`. */
-static oc_status read_tensors(float *arena, const oc_table *table, const oc_safetensors *file, const char *left_out,
-                              oc_error *err) {
+static oc_status read_tensors(float *arena, const oc_table *table, const oc_safetensors *file, const char *path,
+                              const char *left_out, oc_error *err) {
     oc_status status = OC_OK;
     float **data = NULL;
     OC_TRY(places_in_arena(&data, table, arena, err));
     for (size_t i = 0; i < oc_table_count(table); i++)
         if (oc_fit_is_of(oc_table_at(table, i)->name, left_out)) data[i] = NULL;
-    OC_TRY(oc_weights_read(data, table, file, err));
+    OC_TRY(oc_weights_read(data, table, file, path, err));
 cleanup:
     oc_free(data);
     return status;
@@ -137,7 +147,7 @@ oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc
     OC_TRY(oc_fit_check(model, file, &origin, path, &new_head, err));
     OC_TRY(oc_alloc(&arena, arena_size, sizeof *arena, err));
     memcpy(arena, model->weights.arena, arena_size * sizeof *arena);
-    OC_TRY(read_tensors(arena, table, file, new_head ? oc_fit_head(model) : "", err));
+    OC_TRY(read_tensors(arena, table, file, path, new_head ? oc_fit_head(model) : "", err));
     memcpy(model->weights.arena, arena, arena_size * sizeof *arena);
     if (new_head)
         oc_log_line(log, OC_LOG_INFO, "%s is for other classes: its last layer, %s, is left aside and begins anew",
@@ -155,9 +165,8 @@ static oc_status build_described(oc_model **out, const oc_origin *origin, const 
                                  const char *const *classes, size_t count, int64_t size,
                                  const oc_model_options *options, oc_error *err) {
     if (!origin->model && (!name || !classes || count == 0))
-        return oc_fail(err, OC_E_USAGE, path, "this weights file does not say what it is of: pass %s%s%s",
-                       name ? "" : "--model NAME", !name && count == 0 ? " and " : "",
-                       count == 0 ? "--classes N (a count) or FILE (a file of names)" : "");
+        return oc_fail(err, OC_E_USAGE, path, "this weights file does not say of which model and classes it is%s%s%s",
+                       origin->why ? " (" : "", origin->why ? origin->why : "", origin->why ? ")" : "");
     const bool asked = name || count > 0 || size > 0 || (options && (options->stem || options->no_stem_pool));
     oc_model_options described = options ? *options : (oc_model_options){0};
     /* What the caller leaves open the file says; oc_fit_check sees where they contradict each other. */
@@ -177,6 +186,24 @@ static oc_status build_described(oc_model **out, const oc_origin *origin, const 
     return OC_OK;
 }
 
+/* Fills a model that was built to fit the file. */
+static oc_status read_network(oc_model *model, const oc_safetensors *file, const oc_origin *origin, const char *path,
+                              oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_fit_check(model, file, origin, path, NULL, err));
+    OC_TRY(oc_model_allocate(model, err));
+    OC_TRY(read_tensors(model->weights.arena, oc_graph_table(model->graph), file, path, "", err));
+    model->holdout = origin->holdout;
+    model->steps = oc_weights_steps(file, "");
+    model->weights.version++;
+    if (origin->model) {
+        memcpy(model->mean, origin->mean, sizeof model->mean);
+        memcpy(model->std, origin->std, sizeof model->std);
+    }
+cleanup:
+    return status;
+}
+
 oc_status oc_model_open(oc_model **out, const char *path, const char *name, const char *const *classes, size_t count,
                         int64_t size, const oc_model_options *options, oc_error *err) {
     oc_status status = OC_OK;
@@ -187,20 +214,12 @@ oc_status oc_model_open(oc_model **out, const char *path, const char *name, cons
     OC_TRY(oc_safetensors_open(&file, path, err));
     OC_TRY(oc_origin_read(&origin, file, path, err));
     if (origin.model && strcmp(origin.model, OC_ENSEMBLE_NAME) == 0) {
-        status = oc_ensemble_open(out, file, &origin, path, name, classes, count, size, options, err);
-        goto cleanup;
+        OC_TRY(oc_ensemble_open(&model, file, &origin, path, name, classes, count, size, options, err));
+    } else {
+        OC_TRY(build_described(&model, &origin, path, name, classes, count, size, options, err));
+        OC_TRY(read_network(model, file, &origin, path, err));
     }
-    OC_TRY(build_described(&model, &origin, path, name, classes, count, size, options, err));
-    OC_TRY(oc_fit_check(model, file, &origin, path, NULL, err));
-    OC_TRY(oc_model_allocate(model, err));
-    OC_TRY(read_tensors(model->weights.arena, oc_graph_table(model->graph), file, "", err));
-    model->holdout = origin.holdout;
-    model->steps = oc_weights_steps(file, "");
-    model->weights.version++;
-    if (origin.model) {
-        memcpy(model->mean, origin.mean, sizeof model->mean);
-        memcpy(model->std, origin.std, sizeof model->std);
-    }
+    OC_TRY(oc_strdup(&model->path, path, err));
     *out = model;
     model = NULL;
 cleanup:

@@ -118,7 +118,7 @@ static oc_status cache_read(oc_scores *out, const oc_score_cache *cache, const o
     memcpy(out->logits, logits->data, logits->size);
     memcpy(out->label, labels->data, labels->size);
     OC_TRY(oc_alloc(&class_map, data_classes->count, sizeof *class_map, err));
-    OC_TRY(oc_class_map(class_map, data_classes, &model->classes, err));
+    OC_TRY(oc_class_map(class_map, data_classes, model, err));
     OC_TRY(rows_check(out, names, split, class_map, path, err));
     /* Where images are missing, computing again says which, and whether that is allowed. */
     if (out->skipped > 0 && !cache->eval.skip_bad) status = useless(path, "it leaves images out", err);

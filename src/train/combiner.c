@@ -16,6 +16,7 @@
 #define MIXTURE_ROUNDS 1000
 #define MIXTURE_SWEEPS 200
 #define MIXTURE_DESCENT 1e-4 /* share of the expected descent that a step must bring (Armijo) */
+#define MIXTURE_HALVINGS 40  /* of a step, until nothing is left of it */
 #define MIXTURE_SHORTEST 1e-12
 
 #define STOPPED "stopped while the ensemble was fitted; nothing was written"
@@ -260,7 +261,8 @@ static bool mixture_go(mixture *x) {
     const double before = mixture_loss(x, x->weight);
     double descent = 0, sum = 0;
     for (size_t m = 0; m < members; m++) descent += (1 - x->gain[m]) * x->step[m];
-    for (double part = 1; part >= MIXTURE_SHORTEST; part /= 2) {
+    for (int halvings = 0; halvings < MIXTURE_HALVINGS; halvings++) {
+        const double part = ldexp(1, -halvings);
         for (size_t m = 0; m < members; m++) x->next[m] = fmax(0, x->weight[m] + part * x->step[m]);
         /* Also refuses what is not a number: a row that only members of no weight know. */
         if (!(mixture_loss(x, x->next) <= before + MIXTURE_DESCENT * part * descent)) continue;

@@ -44,11 +44,11 @@ oc_status oc_choice_evaluate(oc_evaluation *out, bool *right, const oc_ensemble_
     const float *score[OC_ENSEMBLE_MOST];
     oc_scores joined = {
         .images = job->val.images, .classes = job->classes, .skipped = job->val.skipped, .label = job->val.label};
-    choose(score, &job->val, job, use);
+    const size_t chosen = choose(score, &job->val, job, use);
     OC_TRY(oc_alloc(&joined.logits, (size_t)(joined.images * joined.classes), sizeof *joined.logits, err));
     if (combiner)
         oc_combiner_apply(combiner, score, joined.images, joined.logits, job->team);
-    else
+    else if (chosen > 0)
         memcpy(joined.logits, score[0], (size_t)(joined.images * joined.classes) * sizeof *joined.logits);
     for (size_t m = 0; m < job->members; m++)
         if (use[m]) joined.seconds += job->val.seconds[m];

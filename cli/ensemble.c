@@ -1,11 +1,9 @@
 /* ocelli ensemble */
-#define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "commands.h"
 #include "environment.h"
@@ -59,13 +57,11 @@ static oc_status check_flags(const oc_args *args, const char *method, oc_error *
 
 /* Refuses a file that is given twice, be it by two names. What cannot be looked at is for the library to refuse. */
 static oc_status check_members(const oc_args *args, oc_error *err) {
-    struct stat a, b;
-    for (size_t i = 1; i < oc_args_words(args); i++) {
-        if (stat(oc_args_word(args)[i], &a) != 0) continue;
+    char *const *member = oc_args_word(args);
+    for (size_t i = 1; i < oc_args_words(args); i++)
         for (size_t j = 0; j < i; j++)
-            if (stat(oc_args_word(args)[j], &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-                return oc_cli_fail(err, OC_E_USAGE, oc_args_word(args)[i], "this member is given twice");
-    }
+            if (oc_path_same(member[i], member[j]))
+                return oc_cli_fail(err, OC_E_USAGE, member[i], "this member is given twice");
     return OC_OK;
 }
 

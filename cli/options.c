@@ -27,20 +27,16 @@ struct oc_args {
 };
 
 oc_status oc_cli_fail(oc_error *err, oc_status status, const char *where, const char *format, ...) {
-    char message[sizeof err->message];
+    /* The arguments may be texts of *err itself. */
+    oc_error made = {.status = status};
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    vsnprintf(made.message, sizeof made.message, format, args);
     va_end(args);
-    char place[sizeof err->where];
-    snprintf(place, sizeof place, "%s", where ? where : "");
-    for (char *c = message; *c; c++)
-        if (iscntrl((unsigned char)*c)) *c = ' ';
-    for (char *c = place; *c; c++)
-        if (iscntrl((unsigned char)*c)) *c = '?';
-    err->status = status;
-    memcpy(err->message, message, sizeof message);
-    memcpy(err->where, place, sizeof place);
+    snprintf(made.where, sizeof made.where, "%s", where ? where : "");
+    oc_text_line(made.message);
+    oc_text_line(made.where);
+    *err = made;
     return status;
 }
 

@@ -85,7 +85,7 @@ static oc_status make_step(rig *r, int64_t index, oc_error *err) {
     OC_TRY(oc_step_forward(&r->step, index, err));
     oc_step_loss(&r->step, &labels, &score);
     OC_TRY(oc_step_backward(&r->step, &norm, err));
-    (void)oc_step_update(&r->step, index, count * r->step.values.epochs);
+    (void)oc_step_update(&r->step, index, count * r->step.values->epochs);
 cleanup:
     return status;
 }

@@ -11,7 +11,8 @@
 
 /* Start from {0}. */
 typedef struct oc_step {
-    oc_recipe_values values; /* its texts are borrowed, as are model and team */
+    /* Borrowed. */
+    const oc_recipe_values *values;
     oc_model *model;
     oc_team *team;
     /* Owned. */
@@ -24,8 +25,8 @@ typedef struct oc_step {
 /* How `values` have a training batch made of images, for `model`. */
 oc_batch_options oc_step_batch_options(const oc_recipe_values *values, const oc_model *model);
 
-/* Makes what steps by `values` on `model` (with its first weights) need. team, which must be entered, and slab are
- * borrowed and outlive the step. The caller closes, also after an error. OC_E_MEMORY, OC_E_COMPUTE. */
+/* Makes what steps by `values` on `model` (with its first weights) need. `values`, model, team, which must be entered,
+ * and slab are borrowed and outlive the step. The caller closes, also after an error. OC_E_MEMORY, OC_E_COMPUTE. */
 oc_status oc_step_open(oc_step *step, const oc_recipe_values *values, oc_model *model, oc_team *team, oc_slab *slab,
                        oc_error *err);
 void oc_step_close(oc_step *step);

@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "train/normalisation.h"
 
 #define PIXEL_SAMPLES 64 /* images of a split whose pixels tell data sets apart */
 
@@ -133,20 +132,6 @@ static oc_status describe_data(oc_trainer *trainer, oc_error *err) {
                     classes->count, oc_pack_count(trainer->train_pack), oc_pack_count(trainer->val_pack), digest);
 }
 
-static oc_batch_options batch_options(const oc_trainer *trainer) {
-    const oc_recipe_values *values = &trainer->values;
-    oc_batch_options options = {.batch_size = values->batch_size,
-                                .size = values->size,
-                                .augment = values->augment,
-                                .shuffle = values->shuffle,
-                                .drop_last = true,
-                                .mixup_alpha = values->mixup_alpha,
-                                .seed = values->seed};
-    memcpy(options.mean, values->augment ? oc_augmented_mean : trainer->model->mean, sizeof options.mean);
-    memcpy(options.std, values->augment ? oc_augmented_std : trainer->model->std, sizeof options.std);
-    return options;
-}
-
 /* What the names of the images suffice to refuse. */
 static oc_status check_splits(const oc_trainer *trainer, oc_error *err) {
     const char *path = oc_dataset_path(trainer->dataset);
@@ -165,7 +150,7 @@ static oc_status check_splits(const oc_trainer *trainer, oc_error *err) {
                            ? "the data set has no validation images, and data.holdout is too little to hold "
                              "any out of its classes: raise it"
                            : "the data set has no validation images: hold some out with --set data.holdout=0.1");
-    const oc_batch_options batch = batch_options(trainer);
+    const oc_batch_options batch = oc_step_batch_options(&trainer->values, trainer->model);
     return oc_batch_options_check(&batch, train->count, err);
 }
 
@@ -201,7 +186,7 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
     OC_TRY(set_text(&trainer->about[ABOUT_START], err, "random weights"));
     const char *weights = trainer->options.weights;
     if (!weights && !state && oc_path_exists(trainer->folder.start)) weights = trainer->folder.start;
-    trainer->given_start = weights != NULL;
+    trainer->given_start = weights && !state;
     if (weights) {
         OC_TRY(oc_model_read(model, weights, &trainer->options.log, err));
         OC_TRY(set_text(&trainer->about[ABOUT_START], err, "weights %016" PRIx64,
@@ -212,38 +197,34 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
         if (start) OC_TRY(set_text(&trainer->about[ABOUT_START], err, "%s", start));
     }
 
-    OC_TRY(oc_alloc(&trainer->gradients, count, sizeof(float), err));
-    OC_TRY(oc_optimizer_create(&trainer->optimizer, values, oc_graph_table(model->graph), err));
-    trainer->arenas[trainer->arena_count++] = (oc_state_arena){"weights", model->weights.arena, count};
-    if (values->ema_decay > 0) {
-        OC_TRY(oc_alloc(&trainer->average.arena, count, sizeof(float), err));
-        memcpy(trainer->average.arena, model->weights.arena, count * sizeof(float));
-        trainer->average.version = 1;
-        trainer->arenas[trainer->arena_count++] = (oc_state_arena){"average", trainer->average.arena, count};
-    }
-    const char *names[OC_OPTIMIZER_MAX_STATE];
-    float *moments[OC_OPTIMIZER_MAX_STATE];
-    int states = oc_optimizer_state(trainer->optimizer, names, moments);
-    for (int i = 0; i < states; i++)
-        trainer->arenas[trainer->arena_count++] = (oc_state_arena){names[i], moments[i], count};
 cleanup:
     return status;
+}
+
+/* What of the run a state holds. */
+static void list_arenas(oc_trainer *trainer) {
+    const size_t count = oc_table_arena_size(oc_graph_table(trainer->model->graph));
+    oc_step *step = &trainer->step;
+    const char *names[OC_OPTIMIZER_MAX_STATE];
+    float *moments[OC_OPTIMIZER_MAX_STATE];
+    const int states = oc_optimizer_state(step->optimizer, names, moments);
+    trainer->arenas[trainer->arena_count++] = (oc_state_arena){"weights", trainer->model->weights.arena, count};
+    if (step->average.arena)
+        trainer->arenas[trainer->arena_count++] = (oc_state_arena){"average", step->average.arena, count};
+    for (int i = 0; i < states; i++)
+        trainer->arenas[trainer->arena_count++] = (oc_state_arena){names[i], moments[i], count};
 }
 
 static oc_status open_plans(oc_trainer *trainer, oc_error *err) {
     oc_status status = OC_OK;
     const oc_recipe_values *values = &trainer->values;
     const oc_model *model = trainer->model;
-    const oc_batch_options batch = batch_options(trainer);
+    const oc_batch_options batch = oc_step_batch_options(&trainer->values, trainer->model);
     OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
 
     OC_TRY(oc_slab_create(&trainer->slab, err));
-    oc_plan_options plan = {.batch = values->batch_size,
-                            .mode = OC_PLAN_TRAIN,
-                            .precision = OC_PRECISION_FP32, /* the only one so far: what "auto" means */
-                            .team = trainer->team,
-                            .slab = trainer->slab};
-    OC_TRY(oc_plan_create(&trainer->plan, model->graph, &plan, err));
+    OC_TRY(oc_step_open(&trainer->step, values, trainer->model, trainer->team, trainer->slab, err));
+    list_arenas(trainer);
     oc_evaluator_options evaluator = {.batch_size = values->batch_size,
                                       .smoothing = values->label_smoothing,
                                       .team = trainer->team,
@@ -268,8 +249,8 @@ static oc_status restore(oc_trainer *trainer, const oc_checkpoint *state, oc_err
     if (status != OC_OK) return status;
     trainer->position = position;
     trainer->model->weights.version++;
-    trainer->average.version++;
-    oc_optimizer_set_steps(trainer->optimizer, position.step);
+    trainer->step.average.version++;
+    oc_optimizer_set_steps(trainer->step.optimizer, position.step);
     trainer->unsaved = false;
     return OC_OK;
 }
@@ -283,8 +264,8 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     char *plan = NULL;
     bool plan_changed = false;
     const oc_position *position = &trainer->position;
-    OC_TRY(oc_plan_describe(trainer->plan, &plan, err));
-    const oc_model *start = trainer->given_start && !resumed ? trainer->model : NULL;
+    OC_TRY(oc_plan_describe(trainer->step.plan, &plan, err));
+    const oc_model *start = trainer->given_start ? trainer->model : NULL;
     OC_TRY(oc_run_folder_prepare(&trainer->folder, trainer->recipe, start, plan, &plan_changed, err));
     OC_TRY(oc_record_create(&trainer->record, trainer->folder.path, position->step, position->metrics_rows, err));
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
@@ -359,12 +340,9 @@ void oc_trainer_destroy(oc_trainer **trainer) {
     oc_trainer *t = *trainer;
     oc_record_destroy(&t->record);
     oc_evaluator_destroy(&t->evaluator);
-    oc_plan_destroy(&t->plan);
+    oc_step_close(&t->step);
     oc_slab_destroy(&t->slab);
     oc_batcher_destroy(&t->batcher);
-    oc_optimizer_destroy(&t->optimizer);
-    oc_free(t->average.arena);
-    oc_free(t->gradients);
     oc_model_destroy(&t->model);
     oc_pack_destroy(&t->val_pack);
     oc_pack_destroy(&t->train_pack);
@@ -403,7 +381,7 @@ oc_status oc_trainer_save(oc_trainer *trainer, oc_error *err) {
     oc_trainer_account(trainer);
     OC_TRY(oc_record_sync(trainer->record, err));
     trainer->model->steps = trainer->position.step;
-    OC_TRY(oc_model_write(trainer->model, trainer->average.arena, trainer->folder.last, err));
+    OC_TRY(oc_model_write(trainer->model, trainer->step.average.arena, trainer->folder.last, err));
     OC_TRY(oc_checkpoint_write(trainer->folder.state, &trainer->position, trainer->arenas, trainer->arena_count, about,
                                OC_TRAINER_ABOUT, err));
     trainer->unsaved = false;

@@ -2,16 +2,12 @@
 #ifndef OC_TRAIN_TRAINER_H
 #define OC_TRAIN_TRAINER_H
 
-#include "data/batch.h"
 #include "eval/evaluator.h"
-#include "graph/loss.h"
-#include "graph/plan.h"
-#include "models/model.h"
 #include "record/record.h"
 #include "train/checkpoint.h"
-#include "train/optimizer.h"
 #include "train/recipe.h"
 #include "train/run_folder.h"
+#include "train/step.h"
 
 #define OC_TRAINER_ARENAS (2 + OC_OPTIMIZER_MAX_STATE) /* weights, average, moments */
 #define OC_TRAINER_ABOUT 4                             /* notes in the state, see trainer.c */
@@ -29,10 +25,7 @@ struct oc_trainer {
     oc_pack *train_pack, *val_pack;
     oc_batcher *batcher;
     oc_model *model;
-    float *gradients;
-    oc_weights average; /* of the weights; arena NULL without ema.decay */
-    oc_optimizer *optimizer;
-    oc_plan *plan;
+    oc_step step; /* what a training step needs */
     oc_evaluator *evaluator;
     oc_run_folder folder;
     oc_record *record; /* NULL while nothing in the folder has been touched */
@@ -41,7 +34,7 @@ struct oc_trainer {
     oc_state_arena arenas[OC_TRAINER_ARENAS];
     size_t arena_count;
     char *about[OC_TRAINER_ABOUT];
-    bool given_start; /* the weights before step 0 come from a file */
+    bool given_start; /* the run begins, and with weights from a file */
     oc_position position;
 
     int64_t epoch_steps, total_steps; /* steps an epoch; steps of all epochs */

@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "train/ema.h"
 
 #define NAMES_MAX 5 /* samples named in an error */
 
@@ -139,7 +138,7 @@ static void log_row(oc_trainer *trainer, const oc_metrics *row) {
 static oc_status validate(oc_trainer *trainer, oc_error *err) {
     oc_status status = OC_OK;
     oc_position *p = &trainer->position;
-    oc_weights *weights = trainer->average.arena ? &trainer->average : &trainer->model->weights;
+    oc_weights *weights = trainer->step.average.arena ? &trainer->step.average : &trainer->model->weights;
     oc_score score = {0};
     double begin = oc_clock_seconds();
     trainer->validating = true;
@@ -165,7 +164,7 @@ static oc_status validate(oc_trainer *trainer, oc_error *err) {
     OC_TRY(oc_record_epoch(trainer->record, &row, err));
     log_row(trainer, &row);
     trainer->model->steps = p->step;
-    if (better) OC_TRY(oc_model_write(trainer->model, trainer->average.arena, trainer->folder.best, err));
+    if (better) OC_TRY(oc_model_write(trainer->model, trainer->step.average.arena, trainer->folder.best, err));
     oc_train_status told = oc_trainer_status(trainer);
     told.validating = false;
 
@@ -185,7 +184,7 @@ cleanup:
 
 /* Explains a loss that is not finite: where it began, and in which samples. */
 static oc_status fail_non_finite(oc_trainer *trainer, const oc_targets *targets, double loss, oc_error *err) {
-    const float *logits = oc_plan_dst(trainer->plan);
+    const float *logits = oc_plan_dst(trainer->step.plan);
     size_t classes = trainer->model->classes.count, used = 0;
     char names[NAMES_MAX * 80] = "";
     int64_t bad = 0;
@@ -199,7 +198,7 @@ static oc_status fail_non_finite(oc_trainer *trainer, const oc_targets *targets,
     }
     char more[64] = "";
     if (bad > NAMES_MAX) snprintf(more, sizeof more, " and %" PRId64 " more", bad - NAMES_MAX);
-    const char *layer = oc_plan_non_finite(trainer->plan); /* computes anew, which may overwrite the logits */
+    const char *layer = oc_plan_non_finite(trainer->step.plan); /* computes anew, which may overwrite the logits */
     return oc_fail(err, OC_E_NON_FINITE, trainer->folder.path,
                    "the loss is %f at step %" PRId64
                    ", first in layer \"%s\", samples %s%s: the last save before it is kept; "
@@ -210,47 +209,33 @@ static oc_status fail_non_finite(oc_trainer *trainer, const oc_targets *targets,
 static oc_status train_step(oc_trainer *trainer, oc_error *err) {
     oc_status status = OC_OK;
     oc_position *p = &trainer->position;
-    const oc_recipe_values *values = &trainer->values;
-    oc_model *model = trainer->model;
-    const oc_table *table = oc_graph_table(model->graph);
+    oc_step *step = &trainer->step;
 
     double start = oc_clock_seconds();
     oc_targets targets;
     oc_batcher_fill(trainer->batcher, p->step / trainer->epoch_steps, p->step % trainer->epoch_steps,
-                    oc_plan_src(trainer->plan), &targets);
+                    oc_plan_src(step->plan), &targets);
     double filled = oc_clock_seconds();
 
-    oc_plan_set_draw(trainer->plan, values->seed, p->step);
-    OC_TRY(oc_plan_forward(trainer->plan, &model->weights, err));
-    oc_soft_labels labels = {targets.rows, targets.lambda, targets.label, targets.lambda < 1 ? targets.mixed : NULL};
+    const oc_soft_labels labels = oc_step_labels(&targets);
     oc_score score = {0};
-    oc_loss_cross_entropy(oc_plan_dst(trainer->plan), &labels, (int64_t)model->classes.count, values->label_smoothing,
-                          oc_plan_diff_dst(trainer->plan), &score, trainer->team);
+    OC_TRY(oc_step_forward(step, p->step, err));
+    oc_step_loss(step, &labels, &score);
     double forward = oc_clock_seconds();
     if (!isfinite(score.loss)) return fail_non_finite(trainer, &targets, score.loss / (double)score.rows, err);
 
-    OC_TRY(oc_plan_backward(trainer->plan, &model->weights, trainer->gradients, err));
+    double norm = 0;
+    OC_TRY(oc_step_backward(step, &norm, err));
     double backward = oc_clock_seconds();
-
-    if (values->clip_norm > 0) {
-        double norm = oc_gradients_clip(table, trainer->gradients, values->clip_norm, trainer->team);
-        if (!isfinite(norm)) {
-            status = oc_fail(err, OC_E_NON_FINITE, trainer->folder.path,
-                             "the gradient at step %" PRId64
-                             " is not finite: the last save before it is kept; start another "
-                             "run with a lower optimizer.lr",
-                             p->step + 1);
-            goto cleanup;
-        }
+    if (!isfinite(norm)) {
+        status =
+            oc_fail(err, OC_E_NON_FINITE, trainer->folder.path,
+                    "the gradient at step %" PRId64 " is not finite: the last save before it is kept; start another "
+                    "run with a lower optimizer.lr",
+                    p->step + 1);
+        goto cleanup;
     }
-    double lr = oc_schedule_lr(values, p->step, trainer->total_steps);
-    oc_optimizer_step(trainer->optimizer, model->weights.arena, trainer->gradients, lr, trainer->team);
-    model->weights.version++;
-    if (trainer->average.arena) {
-        oc_ema_update(trainer->average.arena, model->weights.arena, oc_table_arena_size(table), values->ema_decay,
-                      trainer->team);
-        trainer->average.version++;
-    }
+    const double lr = oc_step_update(step, p->step, trainer->total_steps);
     double stepped = oc_clock_seconds();
 
     p->step++;

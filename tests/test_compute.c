@@ -69,25 +69,25 @@ static void test_layouts(void **state) {
 }
 
 /* Runs work on the buffers of its used slots; those with NULL get memory of their own, which is thrown away. */
-static void run(oc_work *work, void *const data[OC_SLOTS]) {
+static void run(oc_primitive *work, void *const data[OC_SLOTS]) {
     void *scratch = NULL;
     for (int slot = 0; slot < OC_SLOTS; slot++) {
-        const oc_layout *layout = oc_work_layout(work, (oc_slot)slot);
+        const oc_layout *layout = oc_primitive_layout(work, (oc_slot)slot);
         if (oc_layout_absent(layout)) continue;
         if (slot == OC_SLOT_SCRATCHPAD) scratch = bytes(oc_layout_bytes(layout));
         void *at = slot == OC_SLOT_SCRATCHPAD ? scratch : data[slot];
         assert_non_null(at);
-        assert_int_equal(oc_work_bind(work, (oc_slot)slot, at, NULL), OC_OK);
+        assert_int_equal(oc_primitive_bind(work, (oc_slot)slot, at, NULL), OC_OK);
     }
-    assert_int_equal(oc_work_run(work, NULL), OC_OK);
+    assert_int_equal(oc_primitive_run(work, NULL), OC_OK);
     oc_free(scratch);
 }
 
 static void reorder(const fixture *f, const oc_layout *from, const void *src, const oc_layout *to, void *dst) {
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     assert_int_equal(oc_reorder_create(&work, f->engine, "test", from, to, NULL), OC_OK);
     run(work, (void *[OC_SLOTS]){[OC_SLOT_SRC] = (void *)(uintptr_t)src, [OC_SLOT_DST] = dst});
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
 }
 
 static float *random_floats(size_t count, uint64_t seed, double mean) {
@@ -108,11 +108,11 @@ static void test_moments(void **state) {
     reorder(f, &plain, data, &blocked, moved);
     for (int form = 0; form < 2; form++) {
         float mean[19], variance[19];
-        oc_work *work = NULL;
+        oc_primitive *work = NULL;
         assert_int_equal(oc_moments_create(&work, f->engine, "test", form ? &blocked : &plain, NULL), OC_OK);
         run(work, (void *[OC_SLOTS]){
                       [OC_SLOT_SRC] = form ? moved : data, [OC_SLOT_MEAN] = mean, [OC_SLOT_VARIANCE] = variance});
-        oc_work_destroy(&work);
+        oc_primitive_destroy(&work);
         for (int64_t k = 0; k < c; k++) {
             double sum = 0, squares = 0, count = (double)(n * h * w);
             for (int64_t i = 0; i < n * h * w; i++) sum += data[(i / (h * w) * c + k) * h * w + i % (h * w)];
@@ -150,12 +150,12 @@ static void pool_case(const fixture *f, int64_t kernel, int64_t stride, int64_t 
     }
     for (int form = 0; form < 2; form++) {
         oc_layout layout = form ? oc_layout_blocked(OC_F32, &shape) : src_plain;
-        oc_work *forward = NULL, *backward = NULL;
+        oc_primitive *forward = NULL, *backward = NULL;
         assert_int_equal(oc_pool_forward_create(&forward, f->engine, "test", &spec, &layout, &pooled, NULL), OC_OK);
-        const oc_layout *dst = oc_work_layout(forward, OC_SLOT_DST);
+        const oc_layout *dst = oc_primitive_layout(forward, OC_SLOT_DST);
         assert_int_equal(oc_pool_backward_create(&backward, f->engine, "test", &spec, &layout, dst, NULL), OC_OK);
         void *a = bytes(oc_layout_bytes(&layout)), *b = bytes(oc_layout_bytes(dst));
-        void *open = bytes(oc_layout_bytes(oc_work_layout(forward, OC_SLOT_WORKSPACE)));
+        void *open = bytes(oc_layout_bytes(oc_primitive_layout(forward, OC_SLOT_WORKSPACE)));
         reorder(f, &src_plain, src, &layout, a);
         run(forward, (void *[OC_SLOTS]){[OC_SLOT_SRC] = a, [OC_SLOT_DST] = b, [OC_SLOT_WORKSPACE] = open});
         reorder(f, dst, b, &dst_plain, got);
@@ -165,8 +165,8 @@ static void pool_case(const fixture *f, int64_t kernel, int64_t stride, int64_t 
         run(backward, (void *[OC_SLOTS]){[OC_SLOT_DIFF_SRC] = a, [OC_SLOT_DIFF_DST] = b, [OC_SLOT_WORKSPACE] = open});
         reorder(f, &layout, a, &src_plain, got_diff);
         for (size_t i = 0; i < count; i++) assert_true(fabsf(got_diff[i] - want_diff[i]) < 1e-6F);
-        oc_work_destroy(&forward);
-        oc_work_destroy(&backward);
+        oc_primitive_destroy(&forward);
+        oc_primitive_destroy(&backward);
         oc_free(a);
         oc_free(b);
         oc_free(open);
@@ -207,28 +207,28 @@ typedef enum part_kind { PART_SLICE, PART_SUBSAMPLE, PART_MEAN, PART_AVERAGE } p
 static const oc_pool_spec windows = {3, 2, 1, true};
 
 static void part_create(const fixture *f, part_kind kind, int64_t number, const oc_layout *src, const oc_shape *dst,
-                        oc_work **forward, oc_work **backward) {
+                        oc_primitive **forward, oc_primitive **backward) {
     const oc_layout *out;
     oc_error err = {0};
     switch (kind) {
     case PART_SLICE:
         assert_int_equal(oc_slice_forward_create(forward, f->engine, "test", number, dst->dim[1], src, &err), OC_OK);
-        out = oc_work_layout(*forward, OC_SLOT_DST);
+        out = oc_primitive_layout(*forward, OC_SLOT_DST);
         assert_int_equal(oc_slice_backward_create(backward, f->engine, "test", number, src, out, &err), OC_OK);
         break;
     case PART_SUBSAMPLE:
         assert_int_equal(oc_subsample_forward_create(forward, f->engine, "test", number, src, &err), OC_OK);
-        out = oc_work_layout(*forward, OC_SLOT_DST);
+        out = oc_primitive_layout(*forward, OC_SLOT_DST);
         assert_int_equal(oc_subsample_backward_create(backward, f->engine, "test", number, src, out, &err), OC_OK);
         break;
     case PART_MEAN:
         assert_int_equal(oc_mean_forward_create(forward, f->engine, "test", src, &err), OC_OK);
-        out = oc_work_layout(*forward, OC_SLOT_DST);
+        out = oc_primitive_layout(*forward, OC_SLOT_DST);
         assert_int_equal(oc_mean_backward_create(backward, f->engine, "test", src, out, &err), OC_OK);
         break;
     default:
         assert_int_equal(oc_average_forward_create(forward, f->engine, "test", &windows, src, dst, &err), OC_OK);
-        out = oc_work_layout(*forward, OC_SLOT_DST);
+        out = oc_primitive_layout(*forward, OC_SLOT_DST);
         assert_int_equal(oc_average_backward_create(backward, f->engine, "test", &windows, src, out, *forward, &err),
                          OC_OK);
         break;
@@ -287,29 +287,29 @@ static void part_case(const fixture *f, part_kind kind, int64_t number, oc_shape
         }
     for (int form = 0; form < 3; form++) {
         oc_layout layout = layout_of(form, &shape);
-        oc_work *forward = NULL, *backward = NULL;
+        oc_primitive *forward = NULL, *backward = NULL;
         part_create(f, kind, number, &layout, &part, &forward, &backward);
-        const oc_layout dst = *oc_work_layout(forward, OC_SLOT_DST);
+        const oc_layout dst = *oc_primitive_layout(forward, OC_SLOT_DST);
         float *a = bytes(oc_layout_bytes(&layout)), *b = bytes(oc_layout_bytes(&dst));
         reorder(f, &src_plain, src, &layout, a);
         /* Work binds its own memory first, which would clear padding. */
-        assert_int_equal(oc_work_bind(forward, OC_SLOT_SRC, a, NULL), OC_OK);
-        assert_int_equal(oc_work_bind(forward, OC_SLOT_DST, b, NULL), OC_OK);
+        assert_int_equal(oc_primitive_bind(forward, OC_SLOT_SRC, a, NULL), OC_OK);
+        assert_int_equal(oc_primitive_bind(forward, OC_SLOT_DST, b, NULL), OC_OK);
         memset(b, 0xff, oc_layout_bytes(&dst));
-        assert_int_equal(oc_work_run(forward, NULL), OC_OK);
+        assert_int_equal(oc_primitive_run(forward, NULL), OC_OK);
         check_padding(f, &dst, b);
         reorder(f, &dst, b, &dst_plain, got);
         for (size_t i = 0; i < out; i++) assert_true(fabs(got[i] - want[i]) < 2e-7 * 20);
         reorder(f, &dst_plain, diff, &dst, b);
-        assert_int_equal(oc_work_bind(backward, OC_SLOT_DIFF_SRC, a, NULL), OC_OK);
-        assert_int_equal(oc_work_bind(backward, OC_SLOT_DIFF_DST, b, NULL), OC_OK);
+        assert_int_equal(oc_primitive_bind(backward, OC_SLOT_DIFF_SRC, a, NULL), OC_OK);
+        assert_int_equal(oc_primitive_bind(backward, OC_SLOT_DIFF_DST, b, NULL), OC_OK);
         memset(a, 0xff, oc_layout_bytes(&layout));
-        assert_int_equal(oc_work_run(backward, NULL), OC_OK);
+        assert_int_equal(oc_primitive_run(backward, NULL), OC_OK);
         check_padding(f, &layout, a);
         reorder(f, &layout, a, &src_plain, got_diff);
         for (size_t i = 0; i < count; i++) assert_true(fabs(got_diff[i] - want_diff[i]) < 1e-6);
-        oc_work_destroy(&forward);
-        oc_work_destroy(&backward);
+        oc_primitive_destroy(&forward);
+        oc_primitive_destroy(&backward);
         oc_free(a);
         oc_free(b);
     }
@@ -348,11 +348,11 @@ static void test_exact_mean(void **state) {
     for (size_t i = 0; i < count; i++) src[i] = 0.1F;
     for (int form = 0; form < 3; form++) {
         oc_layout layout = layout_of(form, &shape);
-        oc_work *work = NULL;
+        oc_primitive *work = NULL;
         assert_int_equal(oc_mean_forward_create(&work, f->engine, "test", &layout, NULL), OC_OK);
         run(work, (void *[OC_SLOTS]){[OC_SLOT_SRC] = src, [OC_SLOT_DST] = mean});
         for (int c = 0; c < 8; c++) assert_true(fabs(mean[c] - (double)0.1F) < 1e-7);
-        oc_work_destroy(&work);
+        oc_primitive_destroy(&work);
     }
     oc_free(src);
 }
@@ -365,22 +365,22 @@ static void test_nan(void **state) {
     const oc_pool_spec spec = {2, 2, 0, false};
     for (int place = 0; place < 4; place++) {
         float *src = random_floats(64, SEED, 0), dst[64], sum[64];
-        oc_work *work = NULL;
+        oc_primitive *work = NULL;
         src[16 * (place / 2) + 8 * (place % 2) + 3] = NAN;
         assert_int_equal(oc_pool_forward_create(&work, f->engine, "test", &spec, &layout, &pooled, NULL), OC_OK);
         run(work, (void *[OC_SLOTS]){[OC_SLOT_SRC] = src, [OC_SLOT_DST] = dst});
-        oc_work_destroy(&work);
+        oc_primitive_destroy(&work);
         int nan = 0;
         for (int i = 0; i < 16; i++) nan += isnan(dst[i]) != 0;
         assert_int_equal(nan, 1);
         assert_int_equal(oc_join_forward_create(&work, f->engine, "test", true, false, &layout, NULL), OC_OK);
         run(work,
             (void *[OC_SLOTS]){[OC_SLOT_SRC] = src, [OC_SLOT_SRC_1] = src, [OC_SLOT_SRC_2] = src, [OC_SLOT_DST] = sum});
-        oc_work_destroy(&work);
+        oc_primitive_destroy(&work);
         assert_true(isnan(sum[16 * (place / 2) + 8 * (place % 2) + 3]));
         assert_int_equal(oc_relu_forward_create(&work, f->engine, "test", &layout, NULL), OC_OK);
         run(work, (void *[OC_SLOTS]){[OC_SLOT_SRC] = src, [OC_SLOT_DST] = src});
-        oc_work_destroy(&work);
+        oc_primitive_destroy(&work);
         assert_true(isnan(src[16 * (place / 2) + 8 * (place % 2) + 3]));
         oc_free(src);
     }
@@ -390,7 +390,7 @@ static void test_nan(void **state) {
 static void test_refused(void **state) {
     const fixture *f = *state;
     oc_error err = {0};
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_shape src = oc_shape_make(4, 1, 4, 5, 5), weights = oc_shape_make(4, 4, 4, 3, 3), flat = oc_shape_make(2, 4, 4);
     oc_layout wrong = oc_layout_plain(OC_I32, &src), kernel = oc_layout_any(OC_F32, &weights);
     oc_layout matrix = oc_layout_plain(OC_F32, &flat), dst = oc_layout_any(OC_F32, &src);
@@ -408,8 +408,8 @@ static void test_refused(void **state) {
     oc_layout image = oc_layout_plain(OC_F32, &src);
     assert_int_equal(oc_pool_forward_create(&work, f->engine, "layer9", &large, &image, &src, &err), OC_E_COMPUTE);
     assert_null(work);
-    oc_work_destroy(&work);
-    oc_work_destroy(NULL);
+    oc_primitive_destroy(&work);
+    oc_primitive_destroy(NULL);
 }
 
 int main(void) {

@@ -57,7 +57,7 @@ static oc_layout layout_of(form form, int64_t n, int64_t c, int64_t h, int64_t w
 /* A tensor in some layout, and its elements in PyTorch's order. */
 typedef struct tensor {
     oc_layout layout;
-    oc_pixels p;
+    oc_map p;
     float *data;
 } tensor;
 
@@ -72,7 +72,7 @@ static float *at(const tensor *t, int64_t n, int64_t c, int64_t pixel) {
 /* Padding is zero, or, of what is to be written, rubbish that must go. */
 static tensor make(form form, int64_t n, int64_t c, int64_t h, int64_t w, bool written) {
     tensor t = {.layout = layout_of(form, n, c, h, w)};
-    assert_true(oc_layout_pixels(&t.layout, &t.p));
+    assert_true(oc_layout_map(&t.layout, &t.p));
     assert_int_equal(oc_alloc(&t.data, elements(&t), sizeof *t.data, NULL), OC_OK);
     for (size_t i = 0; written && i < elements(&t); i++) t.data[i] = NAN;
     return t;
@@ -97,20 +97,20 @@ static void check_padding(const tensor *t) {
     assert_true(fabs(all - used) <= 1e-9 * all);
 }
 
-static void run(const fixture *f, int team, oc_work **work, float *const data[OC_SLOTS]) {
-    const oc_layout *scratchpad = oc_work_layout(*work, OC_SLOT_SCRATCHPAD);
+static void run(const fixture *f, int team, oc_primitive **work, float *const data[OC_SLOTS]) {
+    const oc_layout *scratchpad = oc_primitive_layout(*work, OC_SLOT_SCRATCHPAD);
     float *scratch = NULL;
     oc_team_enter(f->team[team]);
     assert_int_equal(oc_alloc(&scratch, oc_layout_bytes(scratchpad) + 1, 1, NULL), OC_OK);
     memset(scratch, 0xff, oc_layout_bytes(scratchpad));
     for (int slot = 0; slot < OC_SLOTS; slot++) {
-        if (oc_layout_absent(oc_work_layout(*work, (oc_slot)slot))) continue;
+        if (oc_layout_absent(oc_primitive_layout(*work, (oc_slot)slot))) continue;
         float *memory = slot == OC_SLOT_SCRATCHPAD ? scratch : data[slot];
         assert_non_null(memory);
-        assert_int_equal(oc_work_bind(*work, (oc_slot)slot, memory, NULL), OC_OK);
+        assert_int_equal(oc_primitive_bind(*work, (oc_slot)slot, memory, NULL), OC_OK);
     }
-    assert_int_equal(oc_work_run(*work, NULL), OC_OK);
-    oc_work_destroy(work);
+    assert_int_equal(oc_primitive_run(*work, NULL), OC_OK);
+    oc_primitive_destroy(work);
     oc_free(scratch);
 }
 
@@ -147,7 +147,7 @@ static void scale_case(const fixture *f, shape s, form map, form small, double s
     tensor diff = make(map, s.n, s.c, s.h, s.w, false), dst = make(map, s.n, s.c, s.h, s.w, true);
     tensor diff_src = make(map, s.n, s.c, s.h, s.w, true), diff_gate = make(small, s.n, s.c, 1, 1, true);
     const int64_t area = s.h * s.w;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     fill(&src, &random, scale), fill(&gate, &random, 1), fill(&diff, &random, 1);
     assert_int_equal(oc_scale_forward_create(&work, f->engine[0], "test", &src.layout, &gate.layout, NULL), OC_OK);
     run(f, 0, &work,
@@ -210,7 +210,7 @@ static void select_case(const fixture *f, shape s, form map, form small, double 
     tensor dst = make(map, s.n, s.c, s.h, s.w, true), diff_a = make(map, s.n, s.c, s.h, s.w, true);
     tensor diff_b = make(map, s.n, s.c, s.h, s.w, true), diff_scores = make(small, s.n, 2 * s.c, 1, 1, true);
     const int64_t area = s.h * s.w;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     fill(&a, &random, 1), fill(&b, &random, 1), fill(&scores, &random, steep), fill(&diff, &random, 1);
     assert_int_equal(oc_select_forward_create(&work, f->engine[0], "test", &a.layout, &scores.layout, NULL), OC_OK);
     run(f, 0, &work,
@@ -289,7 +289,7 @@ static void test_sigmoid(void **state) {
         const form map = (form)(k % FORMS);
         tensor src = make(map, s.n, s.c, s.h, s.w, false), dst = make(map, s.n, s.c, s.h, s.w, true);
         tensor diff = make(map, s.n, s.c, s.h, s.w, false);
-        oc_work *work = NULL;
+        oc_primitive *work = NULL;
         fill(&src, &random, k % 3 ? 4 : 200), fill(&diff, &random, 1);
         assert_int_equal(oc_sigmoid_forward_create(&work, f->engine[0], "test", &src.layout, NULL), OC_OK);
         run(f, 0, &work, (float *[OC_SLOTS]){[OC_SLOT_SRC] = src.data, [OC_SLOT_DST] = dst.data});
@@ -324,7 +324,7 @@ static void test_drop(void **state) {
         const oc_drop_spec spec = {.p = 0.4, .elements = k % 2, .stream = 11};
         tensor src = make(map, s.n, s.c, s.h, s.w, false), dst = make(map, s.n, s.c, s.h, s.w, true);
         oc_draw draw = {.seed = SEED, .step = 5};
-        oc_work *work = NULL;
+        oc_primitive *work = NULL;
         float *kept = NULL;
         oc_random random;
         oc_random_init(&random, SEED, OC_RANDOM_TEST, 300, (uint64_t)k);
@@ -333,8 +333,8 @@ static void test_drop(void **state) {
             float *over = copy_of(&src);
             assert_int_equal(oc_drop_forward_create(&work, f->engine[team], "test", &spec, &src.layout, NULL), OC_OK);
             if (!kept) {
-                assert_int_equal(oc_alloc(&kept, oc_layout_bytes(oc_work_layout(work, OC_SLOT_WORKSPACE)), 1, NULL),
-                                 OC_OK);
+                assert_int_equal(
+                    oc_alloc(&kept, oc_layout_bytes(oc_primitive_layout(work, OC_SLOT_WORKSPACE)), 1, NULL), OC_OK);
             }
             float *to = team == 0 ? dst.data : over;
             run(f, team, &work,

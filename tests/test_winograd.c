@@ -136,8 +136,8 @@ static void check_difference(const conv *c, double *parameter, const double *gra
 
 /* Where element `i` of a plain array lies in a layout: plain, or blocks of eight channels. */
 static int64_t place_of(const oc_layout *layout, int64_t i) {
-    oc_pixels p;
-    if (!oc_layout_pixels(layout, &p) || p.block != 8) return i;
+    oc_map p;
+    if (!oc_layout_map(layout, &p) || p.block != 8) return i;
     const int64_t pixel = i % (p.h * p.w), channel = i / (p.h * p.w) % p.channels;
     return i / (p.h * p.w * p.channels) * p.image_stride + channel / 8 * p.block_stride + pixel * 8 + channel % 8;
 }
@@ -182,7 +182,7 @@ static void result_free(result *r) {
 static result run(const conv *c, pass which, int threads) {
     oc_team *team = NULL;
     oc_engine *engine = NULL;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     assert_int_equal(oc_team_create(&team, threads, NULL), OC_OK);
     assert_int_equal(oc_engine_create(&engine, team, NULL), OC_OK);
     const oc_layout *s = &c->src_layout, *d = &c->dst_layout;
@@ -191,25 +191,25 @@ static result run(const conv *c, pass which, int threads) {
         : which == DATA  ? oc_winograd_backward_data_create(&work, engine, "test", s, d, NULL)
                          : oc_winograd_backward_weights_create(&work, engine, "test", s, true, d, NULL);
     assert_int_equal(status, OC_OK);
-    assert_string_equal(oc_work_impl(work), "winograd");
+    assert_string_equal(oc_primitive_impl(work), "winograd");
     const double *source[OC_SLOTS] = {
         [OC_SLOT_SRC] = c->src,         [OC_SLOT_SRC_1] = c->added[0], [OC_SLOT_SRC_2] = c->added[1],
         [OC_SLOT_WEIGHTS] = c->weights, [OC_SLOT_BIAS] = c->bias,      [OC_SLOT_DIFF_DST] = c->diff_dst};
     float *data[OC_SLOTS] = {NULL};
     for (int slot = 0; slot < OC_SLOTS; slot++) {
-        const oc_layout *layout = oc_work_layout(work, (oc_slot)slot);
+        const oc_layout *layout = oc_primitive_layout(work, (oc_slot)slot);
         if (oc_layout_absent(layout)) continue;
         const size_t size = oc_layout_bytes(layout);
         data[slot] = source[slot] ? floats_of(source[slot], layout) : bytes(size);
         if (!source[slot]) memset(data[slot], 0xff, size); /* NaN: what is read must have been written */
-        assert_int_equal(oc_work_bind(work, (oc_slot)slot, data[slot], NULL), OC_OK);
+        assert_int_equal(oc_primitive_bind(work, (oc_slot)slot, data[slot], NULL), OC_OK);
     }
-    for (int again = 0; again < 2; again++) assert_int_equal(oc_work_run(work, NULL), OC_OK);
+    for (int again = 0; again < 2; again++) assert_int_equal(oc_primitive_run(work, NULL), OC_OK);
     const oc_slot slot = which == FORWARD ? OC_SLOT_DST : which == DATA ? OC_SLOT_DIFF_SRC : OC_SLOT_DIFF_WEIGHTS;
-    result r = {data[slot], data[OC_SLOT_DIFF_BIAS], *oc_work_layout(work, slot)};
+    result r = {data[slot], data[OC_SLOT_DIFF_BIAS], *oc_primitive_layout(work, slot)};
     for (int i = 0; i < OC_SLOTS; i++)
         if (data[i] != r.data && data[i] != r.bias) oc_free(data[i]);
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     oc_engine_destroy(&engine);
     oc_team_destroy(&team);
     return r;
@@ -353,7 +353,7 @@ static void test_choice(void **state) {
     assert_false(oc_winograd_is_faster(&spec, &lone, &weights[0], &lone_dst));
     oc_team *team = NULL;
     oc_engine *engine = NULL;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     assert_int_equal(oc_team_create(&team, 1, NULL), OC_OK);
     assert_int_equal(oc_engine_create(&engine, team, NULL), OC_OK);
     assert_int_equal(oc_winograd_forward_create(&work, engine, "test", &spec, &plain, false, &dst, NULL), OC_E_COMPUTE);

@@ -22,7 +22,7 @@ static geometry geometry_make(const oc_pool_spec *spec, const oc_layout *src, co
     return g;
 }
 
-oc_status oc_average_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
+oc_status oc_average_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                     const oc_layout *src, const oc_shape *dst, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "average-pool forward";
@@ -37,13 +37,13 @@ oc_status oc_average_forward_create(oc_work **out, oc_engine *engine, const char
     OC_DNNL(dnnl_pooling_forward_desc_init(&desc, spec->training ? dnnl_forward_training : dnnl_forward_inference,
                                            dnnl_pooling_avg_exclude_padding, oc_layout_desc_const(src),
                                            oc_layout_desc_const(&any), g.strides, g.kernel, g.before, g.after));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, NULL, argument, 2, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, NULL, argument, 2, err));
 cleanup:
     return status;
 }
 
-oc_status oc_average_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
-                                     const oc_layout *diff_src, const oc_layout *diff_dst, const oc_work *forward,
+oc_status oc_average_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
+                                     const oc_layout *diff_src, const oc_layout *diff_dst, const oc_primitive *forward,
                                      oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "average-pool backward";
@@ -57,7 +57,7 @@ oc_status oc_average_backward_create(oc_work **out, oc_engine *engine, const cha
     *out = NULL;
     OC_DNNL(dnnl_pooling_backward_desc_init(&desc, dnnl_pooling_avg_exclude_padding, oc_layout_desc_const(diff_src),
                                             oc_layout_desc_const(diff_dst), g.strides, g.kernel, g.before, g.after));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, 2, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, 2, err));
 cleanup:
     return status;
 }

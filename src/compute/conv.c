@@ -36,7 +36,7 @@ static dnnl_status_t append_posts(const oc_conv_spec *spec, const oc_layout *dst
     return result;
 }
 
-oc_status oc_conv_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_conv_spec *spec,
+oc_status oc_conv_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_conv_spec *spec,
                                  const oc_layout *src, const oc_layout *weights, const oc_layout *bias,
                                  const oc_layout *dst, oc_error *err) {
     oc_status status = OC_OK;
@@ -63,15 +63,15 @@ oc_status oc_conv_forward_create(oc_work **out, oc_engine *engine, const char *l
         oc_layout_desc_const(dst), g.strides, g.dilates, g.before, g.after));
     OC_DNNL(dnnl_primitive_attr_create(&attr));
     if (spec->posts) OC_DNNL(append_posts(spec, dst, attr));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, attr, NULL, argument, count, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, attr, NULL, argument, count, err));
 cleanup:
     if (attr) dnnl_primitive_attr_destroy(attr);
     return status;
 }
 
-oc_status oc_conv_backward_data_create(oc_work **out, oc_engine *engine, const char *layer, const oc_conv_spec *spec,
-                                       const oc_layout *diff_src, const oc_layout *weights, const oc_layout *diff_dst,
-                                       const oc_work *forward, oc_error *err) {
+oc_status oc_conv_backward_data_create(oc_primitive **out, oc_engine *engine, const char *layer,
+                                       const oc_conv_spec *spec, const oc_layout *diff_src, const oc_layout *weights,
+                                       const oc_layout *diff_dst, const oc_primitive *forward, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "convolution backward by data";
     dnnl_convolution_desc_t desc;
@@ -85,15 +85,15 @@ oc_status oc_conv_backward_data_create(oc_work **out, oc_engine *engine, const c
     OC_DNNL(dnnl_dilated_convolution_backward_data_desc_init(
         &desc, dnnl_convolution_direct, oc_layout_desc_const(diff_src), oc_layout_desc_const(weights),
         oc_layout_desc_const(diff_dst), g.strides, g.dilates, g.before, g.after));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, 3, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, 3, err));
 cleanup:
     return status;
 }
 
-oc_status oc_conv_backward_weights_create(oc_work **out, oc_engine *engine, const char *layer, const oc_conv_spec *spec,
-                                          const oc_layout *src, const oc_layout *diff_weights,
-                                          const oc_layout *diff_bias, const oc_layout *diff_dst, const oc_work *forward,
-                                          oc_error *err) {
+oc_status oc_conv_backward_weights_create(oc_primitive **out, oc_engine *engine, const char *layer,
+                                          const oc_conv_spec *spec, const oc_layout *src, const oc_layout *diff_weights,
+                                          const oc_layout *diff_bias, const oc_layout *diff_dst,
+                                          const oc_primitive *forward, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "convolution backward by weights";
     dnnl_convolution_desc_t desc;
@@ -109,7 +109,7 @@ oc_status oc_conv_backward_weights_create(oc_work **out, oc_engine *engine, cons
         &desc, dnnl_convolution_direct, oc_layout_desc_const(src), oc_layout_desc_const(diff_weights),
         diff_bias ? oc_layout_desc_const(diff_bias) : NULL, oc_layout_desc_const(diff_dst), g.strides, g.dilates,
         g.before, g.after));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, diff_bias ? 4 : 3, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, diff_bias ? 4 : 3, err));
 cleanup:
     return status;
 }

@@ -32,8 +32,8 @@ static int64_t least(int64_t a, int64_t b) {
 }
 
 /* One block of channels of one image. A block's padding becomes 0 too. */
-static void copy_channels(const oc_work *work, float *to, const oc_pixels *t, int64_t cb, const float *from,
-                          const oc_pixels *f) {
+static void copy_channels(const oc_primitive *work, float *to, const oc_map *t, int64_t cb, const float *from,
+                          const oc_map *f) {
     const int64_t pixels = t->h * t->w;
     for (int64_t i = 0, run; i < t->block; i += run) {
         int64_t c = cb * t->block + i, like = c + work->shift;
@@ -51,7 +51,7 @@ static void copy_channels(const oc_work *work, float *to, const oc_pixels *t, in
     }
 }
 
-static void slice_range(const oc_work *work, direction way, const oc_pixels *f, const oc_pixels *t, int64_t begin,
+static void slice_range(const oc_primitive *work, direction way, const oc_map *f, const oc_map *t, int64_t begin,
                         int64_t end) {
     for (int64_t i = begin; i < end; i++) {
         int64_t n = i / t->blocks, cb = i % t->blocks;
@@ -61,23 +61,23 @@ static void slice_range(const oc_work *work, direction way, const oc_pixels *f, 
 }
 
 static void slice_forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     (void)worker;
     slice_range(work, (direction){OC_SLOT_SRC, OC_SLOT_DST}, &work->pixels, &work->dst_pixels, begin, end);
 }
 
 static void slice_backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     (void)worker;
     slice_range(work, (direction){OC_SLOT_DIFF_DST, OC_SLOT_DIFF_SRC}, &work->dst_pixels, &work->pixels, begin, end);
 }
 
-static void slice_forward_kernel(const oc_work *work) {
+static void slice_forward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->dst_pixels.images * work->dst_pixels.blocks, 1, slice_forward_task,
                     (void *)(uintptr_t)work);
 }
 
-static void slice_backward_kernel(const oc_work *work) {
+static void slice_backward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->pixels.images * work->pixels.blocks, 1, slice_backward_task,
                     (void *)(uintptr_t)work);
 }
@@ -85,8 +85,8 @@ static void slice_backward_kernel(const oc_work *work) {
 /* ---- Pixels: (y, x) of dst is (y·stride, x·stride) of src ---- */
 
 static void subsample_forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *s = &work->pixels, *d = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *s = &work->pixels, *d = &work->dst_pixels;
     const int64_t block = s->block, k = work->stride;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
@@ -100,8 +100,8 @@ static void subsample_forward_task(void *user, int64_t begin, int64_t end, int w
 }
 
 static void subsample_backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *s = &work->pixels, *d = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *s = &work->pixels, *d = &work->dst_pixels;
     const int64_t block = s->block, k = work->stride;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
@@ -116,12 +116,12 @@ static void subsample_backward_task(void *user, int64_t begin, int64_t end, int 
     }
 }
 
-static void subsample_forward_kernel(const oc_work *work) {
+static void subsample_forward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->pixels.images * work->pixels.blocks, 1, subsample_forward_task,
                     (void *)(uintptr_t)work);
 }
 
-static void subsample_backward_kernel(const oc_work *work) {
+static void subsample_backward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->pixels.images * work->pixels.blocks, 1, subsample_backward_task,
                     (void *)(uintptr_t)work);
 }
@@ -129,15 +129,15 @@ static void subsample_backward_kernel(const oc_work *work) {
 /* ---- Creation ---- */
 
 /* What all have in common: `src` and `dst` are the larger and the smaller side, in whatever slots. */
-static oc_status create(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                        void (*kernel)(const oc_work *work), oc_slot src_slot, const oc_layout *src, oc_slot dst_slot,
-                        const oc_layout *dst, oc_error *err) {
+static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                        void (*kernel)(const oc_primitive *work), oc_slot src_slot, const oc_layout *src,
+                        oc_slot dst_slot, const oc_layout *dst, oc_error *err) {
     oc_status status = OC_OK;
-    oc_pixels s, d;
+    oc_map s, d;
     *out = NULL;
-    if (!oc_layout_pixels(src, &s)) return oc_layout_refuse(err, layer, what, src);
-    if (!oc_layout_pixels(dst, &d)) return oc_layout_refuse(err, layer, what, dst);
-    OC_TRY(oc_work_own(out, engine, layer, what, kernel, err));
+    if (!oc_layout_map(src, &s)) return oc_layout_refuse(err, layer, what, src);
+    if (!oc_layout_map(dst, &d)) return oc_layout_refuse(err, layer, what, dst);
+    OC_TRY(oc_primitive_own(out, engine, layer, what, kernel, err));
     (*out)->pixels = s;
     (*out)->dst_pixels = d;
     (*out)->layout[src_slot] = *src;
@@ -146,8 +146,8 @@ cleanup:
     return status;
 }
 
-oc_status oc_slice_forward_create(oc_work **out, oc_engine *engine, const char *layer, int64_t begin, int64_t count,
-                                  const oc_layout *src, oc_error *err) {
+oc_status oc_slice_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, int64_t begin,
+                                  int64_t count, const oc_layout *src, oc_error *err) {
     oc_shape shape = oc_layout_shape(src);
     shape.dim[1] = count;
     oc_layout dst = oc_layout_resized(src, &shape);
@@ -157,7 +157,7 @@ oc_status oc_slice_forward_create(oc_work **out, oc_engine *engine, const char *
     return status;
 }
 
-oc_status oc_slice_backward_create(oc_work **out, oc_engine *engine, const char *layer, int64_t begin,
+oc_status oc_slice_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, int64_t begin,
                                    const oc_layout *diff_src, const oc_layout *diff_dst, oc_error *err) {
     oc_status status = create(out, engine, layer, "slice backward", slice_backward_kernel, OC_SLOT_DIFF_SRC, diff_src,
                               OC_SLOT_DIFF_DST, diff_dst, err);
@@ -165,12 +165,12 @@ oc_status oc_slice_backward_create(oc_work **out, oc_engine *engine, const char 
     return status;
 }
 
-static void subsampled(oc_work *work, int64_t stride, oc_slot dst_slot) {
+static void subsampled(oc_primitive *work, int64_t stride, oc_slot dst_slot) {
     work->stride = stride;
-    work->dst_pixels = oc_pixels_resized(&work->pixels, &work->layout[dst_slot]);
+    work->dst_pixels = oc_map_resized(&work->pixels, &work->layout[dst_slot]);
 }
 
-oc_status oc_subsample_forward_create(oc_work **out, oc_engine *engine, const char *layer, int64_t stride,
+oc_status oc_subsample_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, int64_t stride,
                                       const oc_layout *src, oc_error *err) {
     oc_shape shape = oc_layout_shape(src);
     for (int i = 2; i < 4; i++) shape.dim[i] = (shape.dim[i] + stride - 1) / stride;
@@ -181,7 +181,7 @@ oc_status oc_subsample_forward_create(oc_work **out, oc_engine *engine, const ch
     return status;
 }
 
-oc_status oc_subsample_backward_create(oc_work **out, oc_engine *engine, const char *layer, int64_t stride,
+oc_status oc_subsample_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, int64_t stride,
                                        const oc_layout *diff_src, const oc_layout *diff_dst, oc_error *err) {
     oc_status status = create(out, engine, layer, "subsampling backward", subsample_backward_kernel, OC_SLOT_DIFF_SRC,
                               diff_src, OC_SLOT_DIFF_DST, diff_dst, err);

@@ -23,7 +23,7 @@ OC_CLONES static void multiply_kept(float *dst, const float *src, const uint8_t 
 }
 
 /* Image n of `from` times its factors into `to`. */
-static void apply(const oc_work *work, oc_slot to, oc_slot from, int64_t n) {
+static void apply(const oc_primitive *work, oc_slot to, oc_slot from, int64_t n) {
     const int64_t first = n * work->rows;
     float *dst = (float *)work->data[to] + first;
     const float *src = (const float *)work->data[from] + first;
@@ -34,13 +34,13 @@ static void apply(const oc_work *work, oc_slot to, oc_slot from, int64_t n) {
         multiply(dst, src, ((const float *)work->data[OC_SLOT_WORKSPACE])[n], work->rows);
 }
 
-static bool keeps(const oc_work *work, oc_random *random) {
+static bool keeps(const oc_primitive *work, oc_random *random) {
     return (double)oc_random_u32(random) * 0x1p-32 >= work->number[0];
 }
 
-static void draw(const oc_work *work, int64_t n) {
+static void draw(const oc_primitive *work, int64_t n) {
     const oc_draw *key = work->data[OC_SLOT_DRAW];
-    const oc_pixels *p = &work->pixels;
+    const oc_map *p = &work->pixels;
     oc_random random;
     oc_random_init(&random, key->seed, OC_RANDOM_DROP, (uint32_t)key->step, work->stream << 32 | (uint64_t)n);
     if (!work->flag) {
@@ -56,7 +56,7 @@ static void draw(const oc_work *work, int64_t n) {
 }
 
 static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     (void)worker;
     for (int64_t n = begin; n < end; n++) {
         draw(work, n);
@@ -64,7 +64,7 @@ static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void forward_kernel(const oc_work *work) {
+static void forward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->count, 1, forward_task, (void *)(uintptr_t)work);
 }
 
@@ -73,34 +73,34 @@ static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
     for (int64_t n = begin; n < end; n++) apply(user, OC_SLOT_DIFF_SRC, OC_SLOT_DIFF_DST, n);
 }
 
-static void backward_kernel(const oc_work *work) {
+static void backward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->count, 1, backward_task, (void *)(uintptr_t)work);
 }
 
 /* Sees [N, C] in plain layout as a map of one pixel. */
-static bool see(const oc_layout *layout, oc_pixels *out) {
+static bool see(const oc_layout *layout, oc_map *out) {
     const oc_shape shape = oc_layout_shape(layout);
     const oc_layout plain = oc_layout_plain(OC_F32, &shape);
-    if (shape.ndim != 2) return oc_layout_pixels(layout, out);
-    *out = (oc_pixels){.images = shape.dim[0],
-                       .channels = shape.dim[1],
-                       .h = 1,
-                       .w = 1,
-                       .blocks = shape.dim[1],
-                       .block = 1,
-                       .image_stride = shape.dim[1],
-                       .block_stride = 1};
+    if (shape.ndim != 2) return oc_layout_map(layout, out);
+    *out = (oc_map){.images = shape.dim[0],
+                    .channels = shape.dim[1],
+                    .h = 1,
+                    .w = 1,
+                    .blocks = shape.dim[1],
+                    .block = 1,
+                    .image_stride = shape.dim[1],
+                    .block_stride = 1};
     return oc_layout_equal(layout, &plain);
 }
 
-static oc_status create(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                        void (*kernel)(const oc_work *work), const oc_drop_spec *spec, const oc_layout *layout,
+static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                        void (*kernel)(const oc_primitive *work), const oc_drop_spec *spec, const oc_layout *layout,
                         oc_error *err) {
     oc_status status = OC_OK;
-    oc_pixels p;
+    oc_map p;
     *out = NULL;
     if (!see(layout, &p)) return oc_layout_refuse(err, layer, what, layout);
-    OC_TRY(oc_work_own(out, engine, layer, what, kernel, err));
+    OC_TRY(oc_primitive_own(out, engine, layer, what, kernel, err));
     const int64_t floats = (int64_t)(oc_layout_bytes(layout) / sizeof(float));
     oc_shape workspace = oc_shape_make(1, spec->elements ? floats : p.images);
     (*out)->pixels = p;
@@ -115,7 +115,7 @@ cleanup:
     return status;
 }
 
-oc_status oc_drop_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_drop_spec *spec,
+oc_status oc_drop_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_drop_spec *spec,
                                  const oc_layout *layout, oc_error *err) {
     oc_status status = create(out, engine, layer, "dropping forward", forward_kernel, spec, layout, err);
     if (status != OC_OK) return status;
@@ -125,7 +125,7 @@ oc_status oc_drop_forward_create(oc_work **out, oc_engine *engine, const char *l
     return OC_OK;
 }
 
-oc_status oc_drop_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_drop_spec *spec,
+oc_status oc_drop_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_drop_spec *spec,
                                   const oc_layout *layout, oc_error *err) {
     oc_status status = create(out, engine, layer, "dropping backward", backward_kernel, spec, layout, err);
     if (status == OC_OK) (*out)->layout[OC_SLOT_DIFF_DST] = (*out)->layout[OC_SLOT_DIFF_SRC] = *layout;

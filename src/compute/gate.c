@@ -28,43 +28,43 @@ static const floats_at *at(const float *data) {
 /* ---- Small tensors [N, C, 1, 1] beside a map ---- */
 
 /* Where channel c of image n lies. */
-static int64_t place(const oc_pixels *p, int64_t n, int64_t c) {
+static int64_t place(const oc_map *p, int64_t n, int64_t c) {
     return n * p->image_stride + c / p->block * p->block_stride + c % p->block;
 }
 
 /* The map's channels of one image, with its padding. */
-static int64_t row_of(const oc_work *work) {
+static int64_t row_of(const oc_primitive *work) {
     return work->pixels.blocks * work->pixels.block;
 }
 
 /* The scratchpad: for each image and channel of the map a sum, and `sources − 1` gates. */
-static double *sums_of(const oc_work *work, int64_t n) {
+static double *sums_of(const oc_primitive *work, int64_t n) {
     return (double *)work->data[OC_SLOT_SCRATCHPAD] + n * row_of(work);
 }
 
-static float *gates_of(const oc_work *work, int index, int64_t n) {
+static float *gates_of(const oc_primitive *work, int index, int64_t n) {
     const int64_t all = work->pixels.images * row_of(work);
     return (float *)((double *)work->data[OC_SLOT_SCRATCHPAD] + all) + index * all + n * row_of(work);
 }
 
-static void run_images(const oc_work *work, oc_task_fn task) {
+static void run_images(const oc_primitive *work, oc_task_fn task) {
     oc_parallel_for(work->engine->team, work->pixels.images, 1, task, (void *)(uintptr_t)work);
 }
 
-static void run_blocks(const oc_work *work, oc_task_fn task) {
+static void run_blocks(const oc_primitive *work, oc_task_fn task) {
     oc_parallel_for(work->engine->team, work->pixels.images * work->pixels.blocks, 1, task, (void *)(uintptr_t)work);
 }
 
-static oc_status create(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                        void (*kernel)(const oc_work *work), int sources, const oc_layout *src, const oc_layout *small,
-                        oc_error *err) {
+static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                        void (*kernel)(const oc_primitive *work), int sources, const oc_layout *src,
+                        const oc_layout *small, oc_error *err) {
     oc_status status = OC_OK;
-    oc_pixels map, gate;
+    oc_map map, gate;
     *out = NULL;
-    if (!oc_layout_pixels(src, &map)) return oc_layout_refuse(err, layer, what, src);
-    if (!oc_layout_pixels(small, &gate)) return oc_layout_refuse(err, layer, what, small);
-    OC_TRY(oc_work_own(out, engine, layer, what, kernel, err));
-    oc_work *work = *out;
+    if (!oc_layout_map(src, &map)) return oc_layout_refuse(err, layer, what, src);
+    if (!oc_layout_map(small, &gate)) return oc_layout_refuse(err, layer, what, small);
+    OC_TRY(oc_primitive_own(out, engine, layer, what, kernel, err));
+    oc_primitive *work = *out;
     work->pixels = map;
     work->dst_pixels = gate;
     work->sources = sources;
@@ -81,7 +81,7 @@ typedef struct part {
     int64_t map, channel, n; /* element of the map, first channel, image */
 } part;
 
-static part part_of(const oc_pixels *p, int64_t i) {
+static part part_of(const oc_map *p, int64_t i) {
     int64_t n = i / p->blocks, cb = i % p->blocks;
     return (part){n * p->image_stride + cb * p->block_stride, cb * p->block, n};
 }
@@ -163,7 +163,7 @@ OC_CLONES static void scale_backward(float *diff_src, const float *diff, const f
 
 /* Gates into the map's order. */
 static void scale_gather(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     const float *from = work->data[OC_SLOT_SRC_1];
     (void)worker;
     for (int64_t n = begin; n < end; n++) {
@@ -174,8 +174,8 @@ static void scale_gather(void *user, int64_t begin, int64_t end, int worker) {
 }
 
 static void scale_forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *p = &work->pixels;
+    const oc_primitive *work = user;
+    const oc_map *p = &work->pixels;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         part here = part_of(p, i);
@@ -184,12 +184,12 @@ static void scale_forward_task(void *user, int64_t begin, int64_t end, int worke
     }
 }
 
-static void scale_forward_kernel(const oc_work *work) {
+static void scale_forward_kernel(const oc_primitive *work) {
     run_images(work, scale_gather);
     run_blocks(work, scale_forward_task);
 }
 
-oc_status oc_scale_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src,
+oc_status oc_scale_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                   const oc_layout *gate, oc_error *err) {
     oc_status status = create(out, engine, layer, "gate forward", scale_forward_kernel, 2, src, gate, err);
     if (status == OC_OK) (*out)->layout[OC_SLOT_DST] = *src;
@@ -197,8 +197,8 @@ oc_status oc_scale_forward_create(oc_work **out, oc_engine *engine, const char *
 }
 
 static void scale_backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *p = &work->pixels;
+    const oc_primitive *work = user;
+    const oc_map *p = &work->pixels;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         part here = part_of(p, i);
@@ -212,8 +212,8 @@ static void scale_backward_task(void *user, int64_t begin, int64_t end, int work
 }
 
 static void scale_scatter(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *g = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *g = &work->dst_pixels;
     float *to = work->data[OC_SLOT_DIFF_SRC_1];
     (void)worker;
     for (int64_t n = begin; n < end; n++) {
@@ -223,13 +223,13 @@ static void scale_scatter(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void scale_backward_kernel(const oc_work *work) {
+static void scale_backward_kernel(const oc_primitive *work) {
     run_images(work, scale_gather);
     run_blocks(work, scale_backward_task);
     run_images(work, scale_scatter);
 }
 
-oc_status oc_scale_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src,
+oc_status oc_scale_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                    const oc_layout *gate, oc_error *err) {
     oc_status status = create(out, engine, layer, "gate backward", scale_backward_kernel, 2, src, gate, err);
     if (status != OC_OK) return status;
@@ -332,7 +332,7 @@ OC_CLONES static void select_backward(const select_maps *maps, const float *s, c
 }
 
 static void select_gather(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     const float *scores = work->data[OC_SLOT_SRC_2];
     const int64_t channels = work->pixels.channels;
     (void)worker;
@@ -351,8 +351,8 @@ static void select_gather(void *user, int64_t begin, int64_t end, int worker) {
 }
 
 static void select_forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *p = &work->pixels;
+    const oc_primitive *work = user;
+    const oc_map *p = &work->pixels;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         part here = part_of(p, i);
@@ -362,12 +362,12 @@ static void select_forward_task(void *user, int64_t begin, int64_t end, int work
     }
 }
 
-static void select_forward_kernel(const oc_work *work) {
+static void select_forward_kernel(const oc_primitive *work) {
     run_images(work, select_gather);
     run_blocks(work, select_forward_task);
 }
 
-oc_status oc_select_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src,
+oc_status oc_select_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                    const oc_layout *scores, oc_error *err) {
     oc_status status = create(out, engine, layer, "selection forward", select_forward_kernel, 3, src, scores, err);
     if (status == OC_OK) (*out)->layout[OC_SLOT_DST] = *src;
@@ -375,8 +375,8 @@ oc_status oc_select_forward_create(oc_work **out, oc_engine *engine, const char 
 }
 
 static void select_backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *p = &work->pixels;
+    const oc_primitive *work = user;
+    const oc_map *p = &work->pixels;
     const select_maps whole = {work->data[OC_SLOT_DIFF_SRC], work->data[OC_SLOT_DIFF_SRC_1],
                                work->data[OC_SLOT_DIFF_DST], work->data[OC_SLOT_SRC], work->data[OC_SLOT_SRC_1]};
     (void)worker;
@@ -392,8 +392,8 @@ static void select_backward_task(void *user, int64_t begin, int64_t end, int wor
 
 /* Through the softmax: ∂s/∂t₀ = s·(1 − s) = −∂s/∂t₁. */
 static void select_scatter(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *g = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *g = &work->dst_pixels;
     const float *scores = work->data[OC_SLOT_SRC_2];
     float *to = work->data[OC_SLOT_DIFF_SRC_2];
     const int64_t channels = work->pixels.channels;
@@ -411,13 +411,13 @@ static void select_scatter(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void select_backward_kernel(const oc_work *work) {
+static void select_backward_kernel(const oc_primitive *work) {
     run_images(work, select_gather);
     run_blocks(work, select_backward_task);
     run_images(work, select_scatter);
 }
 
-oc_status oc_select_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src,
+oc_status oc_select_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                     const oc_layout *scores, oc_error *err) {
     oc_status status = create(out, engine, layer, "selection backward", select_backward_kernel, 3, src, scores, err);
     if (status != OC_OK) return status;

@@ -5,24 +5,19 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include "compute/primitives.h"
+#include "kernels/kernels.h"
+#include "kernels/map.h"
 
 struct oc_engine {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     oc_team *team;
+    const oc_kernels *kernels;
 };
 
-/* A feature map [N, C, H, W] of f32 seen as pixels of `block` channels that lie together, pixels of an image's block
- * following one another row by row: blocked, plain (block 1) and channels-last layouts alike. */
-typedef struct oc_pixels {
-    int64_t images, channels, h, w;
-    int64_t blocks, block;              /* blocks × block >= channels */
-    int64_t image_stride, block_stride; /* in elements */
-} oc_pixels;
+#define OC_PRIMITIVE_ARGS 16
 
-#define OC_WORK_ARGS 16
-
-struct oc_work {
+struct oc_primitive {
     const char *what, *layer; /* static; borrowed */
     oc_engine *engine;
     oc_layout layout[OC_SLOTS];
@@ -30,9 +25,9 @@ struct oc_work {
     dnnl_primitive_t primitive;
     dnnl_memory_t memory[OC_SLOTS];
     int args;
-    dnnl_exec_arg_t arg[OC_WORK_ARGS];
+    dnnl_exec_arg_t arg[OC_PRIMITIVE_ARGS];
     /* … or a kernel of our own, with the numbers it needs. */
-    void (*kernel)(const oc_work *work);
+    void (*kernel)(const oc_primitive *work);
     const char *impl; /* its name, NULL: "own" */
     int posts;        /* of a convolution */
     oc_post_kind post[OC_POSTS_MAX];
@@ -42,7 +37,7 @@ struct oc_work {
     bool flag;
     double number[2];
     uint64_t stream; /* of random numbers */
-    oc_pixels pixels, dst_pixels;
+    oc_map pixels, dst_pixels;
     int64_t kernel_size, stride, pad, shift;
 };
 
@@ -51,12 +46,12 @@ dnnl_memory_desc_t *oc_layout_desc(oc_layout *layout);
 const dnnl_memory_desc_t *oc_layout_desc_const(const oc_layout *layout);
 
 /* Sees a layout as pixels; false for one that is not made so. */
-bool oc_layout_pixels(const oc_layout *layout, oc_pixels *out);
+bool oc_layout_map(const oc_layout *layout, oc_map *out);
 /* The layout of `src`, which can be seen as pixels, with the sizes C, H and W of `dst` [N, C, H, W]. */
 oc_layout oc_layout_resized(const oc_layout *src, const oc_shape *dst);
 /* `dst`, resized from a layout seen as `src` in H and W alone, seen in the same blocks: a single pixel would not show
  * them. */
-oc_pixels oc_pixels_resized(const oc_pixels *src, const oc_layout *dst);
+oc_map oc_map_resized(const oc_map *src, const oc_layout *dst);
 /* OC_E_COMPUTE: no kernel of our own can do `what` in this layout. */
 oc_status oc_layout_refuse(oc_error *err, const char *layer, const char *what, const oc_layout *layout);
 #ifdef __clang_analyzer__
@@ -87,16 +82,16 @@ typedef struct oc_argument {
 
 /* Makes work from a descriptor: refuses reference implementations, and builds the arguments of `count` slots and the
  * scratchpad; those that the primitive does not have are left out. `attr` NULL: only a scratchpad of the user's. */
-oc_status oc_work_from_desc(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                            const_dnnl_op_desc_t desc, dnnl_primitive_attr_t attr, const oc_work *forward,
-                            const oc_argument *argument, int count, oc_error *err);
+oc_status oc_primitive_from_desc(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                                 const_dnnl_op_desc_t desc, dnnl_primitive_attr_t attr, const oc_primitive *forward,
+                                 const oc_argument *argument, int count, oc_error *err);
 
 /* The same for a primitive descriptor that exists already. */
-oc_status oc_work_from_pd(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                          const_dnnl_primitive_desc_t pd, const oc_argument *argument, int count, oc_error *err);
+oc_status oc_primitive_from_pd(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                               const_dnnl_primitive_desc_t pd, const oc_argument *argument, int count, oc_error *err);
 
 /* Work for a kernel of our own; the caller fills slots and numbers. */
-oc_status oc_work_own(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                      void (*kernel)(const oc_work *work), oc_error *err);
+oc_status oc_primitive_own(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                           void (*kernel)(const oc_primitive *work), oc_error *err);
 
 #endif

@@ -13,19 +13,19 @@
 /* A thread's smallest share, in floats: 64 KB. */
 #define GRAIN ((int64_t)1 << 14)
 
-static oc_status own(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                     void (*kernel)(const oc_work *work), const oc_layout *layout, oc_error *err) {
-    oc_status status = oc_work_own(out, engine, layer, what, kernel, err);
+static oc_status own(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                     void (*kernel)(const oc_primitive *work), const oc_layout *layout, oc_error *err) {
+    oc_status status = oc_primitive_own(out, engine, layer, what, kernel, err);
     if (status == OC_OK) (*out)->count = (int64_t)(oc_layout_bytes(layout) / sizeof(float));
     return status;
 }
 
 /* Ranges start at whole cache lines, so that no two threads write to one. */
-static void run_elements(const oc_work *work, oc_task_fn task) {
+static void run_elements(const oc_primitive *work, oc_task_fn task) {
     oc_parallel_for(work->engine->team, (work->count + 15) / 16, GRAIN / 16, task, (void *)(uintptr_t)work);
 }
 
-static void elements(const oc_work *work, int64_t begin, int64_t end, int64_t *first, int64_t *count) {
+static void elements(const oc_primitive *work, int64_t begin, int64_t end, int64_t *first, int64_t *count) {
     *first = begin * 16;
     *count = (end * 16 < work->count ? end * 16 : work->count) - *first;
 }
@@ -40,12 +40,12 @@ OC_CLONES static void sum_3(float *dst, const float *a, const float *b, const fl
     for (int64_t i = 0; i < n; i++) dst[i] = a[i] + b[i] + c[i];
 }
 
-static const float *source(const oc_work *work, int index, int64_t at) {
+static const float *source(const oc_primitive *work, int index, int64_t at) {
     return (const float *)work->data[OC_SLOT_SRC + index] + at;
 }
 
 static void sum_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     int64_t first, n;
     elements(work, begin, end, &first, &n);
     (void)worker;
@@ -66,11 +66,11 @@ static void sum_task(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void sum_kernel(const oc_work *work) {
+static void sum_kernel(const oc_primitive *work) {
     run_elements(work, sum_task);
 }
 
-oc_status oc_sum_create(oc_work **out, oc_engine *engine, const char *layer, int count, const oc_layout *layout,
+oc_status oc_sum_create(oc_primitive **out, oc_engine *engine, const char *layer, int count, const oc_layout *layout,
                         oc_error *err) {
     oc_status status = own(out, engine, layer, "sum", sum_kernel, layout, err);
     if (status != OC_OK) return status;
@@ -86,18 +86,18 @@ OC_CLONES static void relu_forward(float *dst, const float *src, int64_t n) {
 }
 
 static void relu_forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     int64_t first, n;
     elements(work, begin, end, &first, &n);
     (void)worker;
     relu_forward((float *)work->data[OC_SLOT_DST] + first, (const float *)work->data[OC_SLOT_SRC] + first, n);
 }
 
-static void relu_forward_kernel(const oc_work *work) {
+static void relu_forward_kernel(const oc_primitive *work) {
     run_elements(work, relu_forward_task);
 }
 
-oc_status oc_relu_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *layout,
+oc_status oc_relu_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *layout,
                                  oc_error *err) {
     oc_status status = own(out, engine, layer, "ReLU forward", relu_forward_kernel, layout, err);
     if (status == OC_OK) (*out)->layout[OC_SLOT_SRC] = (*out)->layout[OC_SLOT_DST] = *layout;
@@ -110,7 +110,7 @@ OC_CLONES static void relu_backward(float *diff_src, const float *dst, const flo
 }
 
 static void relu_backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     int64_t first, n;
     elements(work, begin, end, &first, &n);
     (void)worker;
@@ -118,11 +118,11 @@ static void relu_backward_task(void *user, int64_t begin, int64_t end, int worke
                   (const float *)work->data[OC_SLOT_DIFF_DST] + first, n);
 }
 
-static void relu_backward_kernel(const oc_work *work) {
+static void relu_backward_kernel(const oc_primitive *work) {
     run_elements(work, relu_backward_task);
 }
 
-oc_status oc_relu_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *layout,
+oc_status oc_relu_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *layout,
                                   oc_error *err) {
     oc_status status = own(out, engine, layer, "ReLU backward", relu_backward_kernel, layout, err);
     if (status != OC_OK) return status;
@@ -152,7 +152,7 @@ OC_CLONES static void join_open(uint8_t *restrict open, const float *a, const fl
 }
 
 static void join_forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     int64_t first, n;
     elements(work, begin, end, &first, &n);
     (void)worker;
@@ -172,7 +172,7 @@ static void join_forward_task(void *user, int64_t begin, int64_t end, int worker
     }
 }
 
-static void join_forward_kernel(const oc_work *work) {
+static void join_forward_kernel(const oc_primitive *work) {
     run_elements(work, join_forward_task);
 }
 
@@ -181,7 +181,7 @@ static oc_layout open_layout(const oc_layout *layout) {
     return oc_layout_plain(OC_U8, &shape);
 }
 
-oc_status oc_join_forward_create(oc_work **out, oc_engine *engine, const char *layer, bool again, bool training,
+oc_status oc_join_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, bool again, bool training,
                                  const oc_layout *layout, oc_error *err) {
     oc_status status = own(out, engine, layer, "residual join forward", join_forward_kernel, layout, err);
     if (status != OC_OK) return status;
@@ -198,7 +198,7 @@ OC_CLONES static void join_backward(float *diff_src, const uint8_t *restrict ope
 }
 
 static void join_backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     int64_t first, n;
     elements(work, begin, end, &first, &n);
     (void)worker;
@@ -206,11 +206,11 @@ static void join_backward_task(void *user, int64_t begin, int64_t end, int worke
                   (const float *)work->data[OC_SLOT_DIFF_DST] + first, n);
 }
 
-static void join_backward_kernel(const oc_work *work) {
+static void join_backward_kernel(const oc_primitive *work) {
     run_elements(work, join_backward_task);
 }
 
-oc_status oc_join_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *layout,
+oc_status oc_join_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *layout,
                                   oc_error *err) {
     oc_status status = own(out, engine, layer, "residual join backward", join_backward_kernel, layout, err);
     if (status != OC_OK) return status;
@@ -224,7 +224,7 @@ static oc_layout vector_layout(int64_t count) {
     return oc_layout_plain(OC_F32, &shape);
 }
 
-static void running_kernel(const oc_work *work) {
+static void running_kernel(const oc_primitive *work) {
     const float *mean = work->data[OC_SLOT_MEAN], *variance = work->data[OC_SLOT_VARIANCE];
     float *running_mean = work->data[OC_SLOT_DST], *running_variance = work->data[OC_SLOT_DST_1];
     double momentum = work->number[0], unbiased = work->number[1];
@@ -234,7 +234,7 @@ static void running_kernel(const oc_work *work) {
     }
 }
 
-oc_status oc_running_create(oc_work **out, oc_engine *engine, const char *layer, int64_t channels, double momentum,
+oc_status oc_running_create(oc_primitive **out, oc_engine *engine, const char *layer, int64_t channels, double momentum,
                             int64_t count, oc_error *err) {
     oc_layout vector = vector_layout(channels);
     oc_status status = own(out, engine, layer, "running statistics", running_kernel, &vector, err);
@@ -247,7 +247,7 @@ oc_status oc_running_create(oc_work **out, oc_engine *engine, const char *layer,
 }
 
 static void fold_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     const float *weights = work->data[OC_SLOT_WEIGHTS], *bias = work->data[OC_SLOT_BIAS];
     const float *scale = work->data[OC_SLOT_SCALE], *shift = work->data[OC_SLOT_SHIFT];
     const float *mean = work->data[OC_SLOT_MEAN], *variance = work->data[OC_SLOT_VARIANCE];
@@ -261,11 +261,11 @@ static void fold_task(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void fold_kernel(const oc_work *work) {
+static void fold_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->rows, 16, fold_task, (void *)(uintptr_t)work);
 }
 
-oc_status oc_fold_create(oc_work **out, oc_engine *engine, const char *layer, int64_t oc, int64_t row, bool bias,
+oc_status oc_fold_create(oc_primitive **out, oc_engine *engine, const char *layer, int64_t oc, int64_t row, bool bias,
                          double epsilon, oc_error *err) {
     oc_layout vector = vector_layout(oc), weights = vector_layout(oc * row);
     oc_status status = own(out, engine, layer, "folding of batch norm", fold_kernel, &weights, err);

@@ -135,19 +135,19 @@ const char *oc_layout_text(const oc_layout *layout, char *text, size_t size) {
     return text;
 }
 
-bool oc_layout_pixels(const oc_layout *layout, oc_pixels *out) {
+bool oc_layout_map(const oc_layout *layout, oc_map *out) {
     const dnnl_memory_desc_t *desc = oc_layout_desc_const(layout);
     const dnnl_blocking_desc_t *b = &desc->format_desc.blocking;
     if (desc->ndims != 4 || desc->format_kind != dnnl_blocked || desc->data_type != dnnl_f32 || b->inner_nblks > 1 ||
         (b->inner_nblks == 1 && b->inner_idxs[0] != 1))
         return false;
-    *out = (oc_pixels){.images = desc->dims[0],
-                       .channels = desc->dims[1],
-                       .h = desc->dims[2],
-                       .w = desc->dims[3],
-                       .block = b->inner_nblks ? b->inner_blks[0] : 1,
-                       .image_stride = b->strides[0],
-                       .block_stride = b->strides[1]};
+    *out = (oc_map){.images = desc->dims[0],
+                    .channels = desc->dims[1],
+                    .h = desc->dims[2],
+                    .w = desc->dims[3],
+                    .block = b->inner_nblks ? b->inner_blks[0] : 1,
+                    .image_stride = b->strides[0],
+                    .block_stride = b->strides[1]};
     if (!b->inner_nblks && b->strides[1] == 1 && out->h * out->w > 1) out->block = out->channels; /* channels last */
     out->blocks = (out->channels + out->block - 1) / out->block;
     return (out->w == 1 || b->strides[3] == out->block) && (out->h == 1 || b->strides[2] == out->w * out->block);
@@ -169,9 +169,9 @@ oc_layout oc_layout_resized(const oc_layout *src, const oc_shape *dst) {
     return layout;
 }
 
-oc_pixels oc_pixels_resized(const oc_pixels *src, const oc_layout *dst) {
+oc_map oc_map_resized(const oc_map *src, const oc_layout *dst) {
     const dnnl_memory_desc_t *desc = oc_layout_desc_const(dst);
-    oc_pixels p = *src;
+    oc_map p = *src;
     p.h = desc->dims[2];
     p.w = desc->dims[3];
     p.image_stride = desc->format_desc.blocking.strides[0];

@@ -3,7 +3,7 @@
 #include "compute/internal.h"
 #include "compute/primitives.h"
 
-oc_status oc_linear_forward_create(oc_work **out, oc_engine *engine, const char *layer, bool training,
+oc_status oc_linear_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, bool training,
                                    const oc_layout *src, const oc_layout *weights, const oc_layout *bias,
                                    const oc_layout *dst, oc_error *err) {
     oc_status status = OC_OK;
@@ -19,14 +19,14 @@ oc_status oc_linear_forward_create(oc_work **out, oc_engine *engine, const char 
     OC_DNNL(dnnl_inner_product_forward_desc_init(&desc, training ? dnnl_forward_training : dnnl_forward_inference,
                                                  oc_layout_desc_const(src), oc_layout_desc_const(weights),
                                                  bias ? oc_layout_desc_const(bias) : NULL, oc_layout_desc_const(dst)));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, NULL, argument, bias ? 4 : 3, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, NULL, argument, bias ? 4 : 3, err));
 cleanup:
     return status;
 }
 
-oc_status oc_linear_backward_data_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *diff_src,
-                                         const oc_layout *weights, const oc_layout *diff_dst, const oc_work *forward,
-                                         oc_error *err) {
+oc_status oc_linear_backward_data_create(oc_primitive **out, oc_engine *engine, const char *layer,
+                                         const oc_layout *diff_src, const oc_layout *weights, const oc_layout *diff_dst,
+                                         const oc_primitive *forward, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "inner product backward by data";
     dnnl_inner_product_desc_t desc;
@@ -38,14 +38,15 @@ oc_status oc_linear_backward_data_create(oc_work **out, oc_engine *engine, const
     *out = NULL;
     OC_DNNL(dnnl_inner_product_backward_data_desc_init(&desc, oc_layout_desc_const(diff_src),
                                                        oc_layout_desc_const(weights), oc_layout_desc_const(diff_dst)));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, 3, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, 3, err));
 cleanup:
     return status;
 }
 
-oc_status oc_linear_backward_weights_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src,
-                                            const oc_layout *diff_weights, const oc_layout *diff_bias,
-                                            const oc_layout *diff_dst, const oc_work *forward, oc_error *err) {
+oc_status oc_linear_backward_weights_create(oc_primitive **out, oc_engine *engine, const char *layer,
+                                            const oc_layout *src, const oc_layout *diff_weights,
+                                            const oc_layout *diff_bias, const oc_layout *diff_dst,
+                                            const oc_primitive *forward, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "inner product backward by weights";
     dnnl_inner_product_desc_t desc;
@@ -59,7 +60,7 @@ oc_status oc_linear_backward_weights_create(oc_work **out, oc_engine *engine, co
     OC_DNNL(dnnl_inner_product_backward_weights_desc_init(
         &desc, oc_layout_desc_const(src), oc_layout_desc_const(diff_weights),
         diff_bias ? oc_layout_desc_const(diff_bias) : NULL, oc_layout_desc_const(diff_dst)));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, diff_bias ? 4 : 3, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, diff_bias ? 4 : 3, err));
 cleanup:
     return status;
 }

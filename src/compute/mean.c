@@ -48,8 +48,8 @@ OC_CLONES static void spread_block(float *restrict diff_src, int64_t pixels, int
 }
 
 static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *s = &work->pixels, *d = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *s = &work->pixels, *d = &work->dst_pixels;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         int64_t n = i / s->blocks, cb = i % s->blocks;
@@ -59,8 +59,8 @@ static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
 }
 
 static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *s = &work->pixels, *d = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *s = &work->pixels, *d = &work->dst_pixels;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         int64_t n = i / s->blocks, cb = i % s->blocks;
@@ -70,33 +70,33 @@ static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void forward_kernel(const oc_work *work) {
+static void forward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->pixels.images * work->pixels.blocks, 1, forward_task,
                     (void *)(uintptr_t)work);
 }
 
-static void backward_kernel(const oc_work *work) {
+static void backward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->pixels.images * work->pixels.blocks, 1, backward_task,
                     (void *)(uintptr_t)work);
 }
 
-static oc_status create(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                        void (*kernel)(const oc_work *work), oc_slot src_slot, const oc_layout *src, oc_slot dst_slot,
-                        const oc_layout *dst, oc_error *err) {
+static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                        void (*kernel)(const oc_primitive *work), oc_slot src_slot, const oc_layout *src,
+                        oc_slot dst_slot, const oc_layout *dst, oc_error *err) {
     oc_status status = OC_OK;
-    oc_pixels pixels;
+    oc_map pixels;
     *out = NULL;
-    if (!oc_layout_pixels(src, &pixels)) return oc_layout_refuse(err, layer, what, src);
-    OC_TRY(oc_work_own(out, engine, layer, what, kernel, err));
+    if (!oc_layout_map(src, &pixels)) return oc_layout_refuse(err, layer, what, src);
+    OC_TRY(oc_primitive_own(out, engine, layer, what, kernel, err));
     (*out)->pixels = pixels;
-    (*out)->dst_pixels = oc_pixels_resized(&pixels, dst);
+    (*out)->dst_pixels = oc_map_resized(&pixels, dst);
     (*out)->layout[src_slot] = *src;
     (*out)->layout[dst_slot] = *dst;
 cleanup:
     return status;
 }
 
-oc_status oc_mean_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src,
+oc_status oc_mean_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                  oc_error *err) {
     oc_shape shape = oc_layout_shape(src);
     shape.dim[2] = shape.dim[3] = 1;
@@ -105,7 +105,7 @@ oc_status oc_mean_forward_create(oc_work **out, oc_engine *engine, const char *l
                   err);
 }
 
-oc_status oc_mean_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *diff_src,
+oc_status oc_mean_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *diff_src,
                                   const oc_layout *diff_dst, oc_error *err) {
     return create(out, engine, layer, "mean over pixels backward", backward_kernel, OC_SLOT_DIFF_SRC, diff_src,
                   OC_SLOT_DIFF_DST, diff_dst, err);

@@ -54,7 +54,7 @@ static void tile_channel(const float *src, int64_t pixels, int64_t block, float 
 }
 
 /* One image's share of one block: for each channel the sum and the sum of squares. */
-static void block_sums(const oc_work *work, const oc_pixels *p, int64_t n, int64_t cb) {
+static void block_sums(const oc_primitive *work, const oc_map *p, int64_t n, int64_t cb) {
     const int64_t all = p->h * p->w;
     const float *src = (const float *)work->data[OC_SLOT_SRC] + n * p->image_stride + cb * p->block_stride;
     double *row = (double *)work->data[OC_SLOT_SCRATCHPAD] + n * p->blocks * p->block * 2 + cb * p->block * 2;
@@ -79,16 +79,16 @@ static void block_sums(const oc_work *work, const oc_pixels *p, int64_t n, int64
 }
 
 static void moments_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     (void)worker;
     for (int64_t i = begin; i < end; i++)
         block_sums(work, &work->pixels, i / work->pixels.blocks, i % work->pixels.blocks);
 }
 
-static void moments_kernel(const oc_work *work) {
+static void moments_kernel(const oc_primitive *work) {
     float *mean = work->data[OC_SLOT_MEAN], *variance = work->data[OC_SLOT_VARIANCE];
     const double *sums = work->data[OC_SLOT_SCRATCHPAD];
-    const oc_pixels *p = &work->pixels;
+    const oc_map *p = &work->pixels;
     oc_parallel_for(work->engine->team, p->images * p->blocks, 1, moments_task, (void *)(uintptr_t)work);
     double count = (double)(p->images * p->h * p->w);
     for (int64_t c = 0; c < p->channels; c++) {
@@ -103,12 +103,13 @@ static void moments_kernel(const oc_work *work) {
     }
 }
 
-oc_status oc_moments_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src, oc_error *err) {
+oc_status oc_moments_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
+                            oc_error *err) {
     oc_status status = OC_OK;
-    oc_pixels p;
+    oc_map p;
     *out = NULL;
-    if (!oc_layout_pixels(src, &p)) return oc_layout_refuse(err, layer, "batch statistics", src);
-    OC_TRY(oc_work_own(out, engine, layer, "batch statistics", moments_kernel, err));
+    if (!oc_layout_map(src, &p)) return oc_layout_refuse(err, layer, "batch statistics", src);
+    OC_TRY(oc_primitive_own(out, engine, layer, "batch statistics", moments_kernel, err));
     oc_shape vector = oc_shape_make(1, p.channels);
     oc_shape doubles = oc_shape_make(1, p.images * p.blocks * p.block * 2 * 2);
     (*out)->pixels = p;

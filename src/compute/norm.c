@@ -7,7 +7,7 @@ static unsigned norm_flags(const oc_norm_spec *spec) {
     return (unsigned)dnnl_use_scale | (unsigned)dnnl_use_shift | (spec->relu ? (unsigned)dnnl_fuse_norm_relu : 0U);
 }
 
-oc_status oc_norm_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
+oc_status oc_norm_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
                                  const oc_layout *src, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "batch norm forward";
@@ -25,13 +25,13 @@ oc_status oc_norm_forward_create(oc_work **out, oc_engine *engine, const char *l
     OC_DNNL(dnnl_batch_normalization_forward_desc_init(
         &desc, spec->training ? dnnl_forward_training : dnnl_forward_inference, oc_layout_desc_const(src),
         spec->epsilon, norm_flags(spec) | (unsigned)dnnl_use_global_stats));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, NULL, argument, 7, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, NULL, argument, 7, err));
 cleanup:
     return status;
 }
 
-oc_status oc_norm_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
-                                  const oc_layout *src, const oc_work *forward, oc_error *err) {
+oc_status oc_norm_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
+                                  const oc_layout *src, const oc_primitive *forward, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "batch norm backward";
     dnnl_batch_normalization_desc_t desc;
@@ -51,7 +51,7 @@ oc_status oc_norm_backward_create(oc_work **out, oc_engine *engine, const char *
     *out = NULL;
     OC_DNNL(dnnl_batch_normalization_backward_desc_init(&desc, dnnl_backward, oc_layout_desc_const(src),
                                                         oc_layout_desc_const(src), spec->epsilon, norm_flags(spec)));
-    OC_TRY(oc_work_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, 10, err));
+    OC_TRY(oc_primitive_from_desc(out, engine, layer, what, &desc, NULL, forward, argument, 10, err));
 cleanup:
     return status;
 }

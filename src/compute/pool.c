@@ -34,7 +34,7 @@ typedef struct shape {
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE window window_at(const oc_work *work, shape k, int64_t oy, int64_t ox) {
+INLINE window window_at(const oc_primitive *work, shape k, int64_t oy, int64_t ox) {
     window v = {.top = oy * k.stride - k.pad, .left = ox * k.stride - k.pad};
     v.y0 = v.top;
     v.x0 = v.left;
@@ -78,7 +78,7 @@ INLINE void forward_channel(const float *src, int64_t w, int64_t block, shape k,
 }
 
 /* One block of channels of one image. index NULL: nobody asks for the winners. */
-INLINE void forward_block(const oc_work *work, shape k, const float *src, float *dst, uint8_t *index) {
+INLINE void forward_block(const oc_primitive *work, shape k, const float *src, float *dst, uint8_t *index) {
     const int64_t block = work->pixels.block, w = work->pixels.w;
     const int64_t oh = work->dst_pixels.h, ow = work->dst_pixels.w;
     for (int64_t oy = 0; oy < oh; oy++)
@@ -94,7 +94,8 @@ INLINE void forward_block(const oc_work *work, shape k, const float *src, float 
 
 /* Each window gives its gradient to its winner. Whole windows tile the image, and the others' zeros are written with
  * it; else the image is cleared first and windows add to it. */
-INLINE void backward_block(const oc_work *work, shape k, float *diff_src, const float *diff_dst, const uint8_t *index) {
+INLINE void backward_block(const oc_primitive *work, shape k, float *diff_src, const float *diff_dst,
+                           const uint8_t *index) {
     const int64_t block = work->pixels.block, h = work->pixels.h, w = work->pixels.w;
     const int64_t oh = work->dst_pixels.h, ow = work->dst_pixels.w;
     if (!k.whole || block % LANES) memset(diff_src, 0, (size_t)(h * w * block) * sizeof *diff_src);
@@ -124,14 +125,15 @@ INLINE void backward_block(const oc_work *work, shape k, float *diff_src, const 
 /* The common case on its own: windows of 2×2 that tile the image. */
 static const shape tiles = {.kernel = 2, .stride = 2, .pad = 0, .whole = true};
 
-OC_CLONES static void pool_forward(const oc_work *work, const float *src, float *dst, uint8_t *index) {
+OC_CLONES static void pool_forward(const oc_primitive *work, const float *src, float *dst, uint8_t *index) {
     if (work->flag)
         forward_block(work, tiles, src, dst, index);
     else
         forward_block(work, (shape){work->kernel_size, work->stride, work->pad, false}, src, dst, index);
 }
 
-OC_CLONES static void pool_backward(const oc_work *work, float *diff_src, const float *diff_dst, const uint8_t *index) {
+OC_CLONES static void pool_backward(const oc_primitive *work, float *diff_src, const float *diff_dst,
+                                    const uint8_t *index) {
     if (work->flag)
         backward_block(work, tiles, diff_src, diff_dst, index);
     else
@@ -139,8 +141,8 @@ OC_CLONES static void pool_backward(const oc_work *work, float *diff_src, const 
 }
 
 static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *s = &work->pixels, *d = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *s = &work->pixels, *d = &work->dst_pixels;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         int64_t n = i / s->blocks, cb = i % s->blocks, at = n * d->image_stride + cb * d->block_stride;
@@ -151,8 +153,8 @@ static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
 }
 
 static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *s = &work->pixels, *d = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *s = &work->pixels, *d = &work->dst_pixels;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         int64_t n = i / s->blocks, cb = i % s->blocks, at = n * d->image_stride + cb * d->block_stride;
@@ -162,28 +164,28 @@ static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void forward_kernel(const oc_work *work) {
+static void forward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->pixels.images * work->pixels.blocks, 1, forward_task,
                     (void *)(uintptr_t)work);
 }
 
-static void backward_kernel(const oc_work *work) {
+static void backward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->pixels.images * work->pixels.blocks, 1, backward_task,
                     (void *)(uintptr_t)work);
 }
 
 /* Fills in what both directions have in common. */
-static oc_status create(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                        void (*kernel)(const oc_work *work), const oc_pool_spec *spec, oc_slot src_slot,
+static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                        void (*kernel)(const oc_primitive *work), const oc_pool_spec *spec, oc_slot src_slot,
                         const oc_layout *src, oc_slot dst_slot, const oc_layout *dst, oc_error *err) {
     oc_status status = OC_OK;
-    oc_pixels s, d;
+    oc_map s, d;
     *out = NULL;
     if (spec->kernel > 16) return oc_fail(err, OC_E_COMPUTE, layer, "max-pool: windows go up to 16×16");
-    if (!oc_layout_pixels(src, &s)) return oc_layout_refuse(err, layer, what, src);
-    d = oc_pixels_resized(&s, dst);
-    OC_TRY(oc_work_own(out, engine, layer, what, kernel, err));
-    oc_work *work = *out;
+    if (!oc_layout_map(src, &s)) return oc_layout_refuse(err, layer, what, src);
+    d = oc_map_resized(&s, dst);
+    OC_TRY(oc_primitive_own(out, engine, layer, what, kernel, err));
+    oc_primitive *work = *out;
     oc_shape index = oc_shape_make(1, (int64_t)(oc_layout_bytes(dst) / sizeof(float)));
     work->pixels = s;
     work->dst_pixels = d;
@@ -199,14 +201,14 @@ cleanup:
     return status;
 }
 
-oc_status oc_pool_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
+oc_status oc_pool_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                  const oc_layout *src, const oc_shape *dst, oc_error *err) {
     oc_layout layout = oc_layout_resized(src, dst);
     return create(out, engine, layer, "max-pool forward", forward_kernel, spec, OC_SLOT_SRC, src, OC_SLOT_DST, &layout,
                   err);
 }
 
-oc_status oc_pool_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
+oc_status oc_pool_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                   const oc_layout *diff_src, const oc_layout *diff_dst, oc_error *err) {
     return create(out, engine, layer, "max-pool backward", backward_kernel, spec, OC_SLOT_DIFF_SRC, diff_src,
                   OC_SLOT_DIFF_DST, diff_dst, err);

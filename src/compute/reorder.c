@@ -3,7 +3,7 @@
 #include "compute/internal.h"
 #include "compute/primitives.h"
 
-oc_status oc_reorder_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src,
+oc_status oc_reorder_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                             const oc_layout *dst, oc_error *err) {
     oc_status status = OC_OK;
     const char *what = "reorder";
@@ -18,7 +18,7 @@ oc_status oc_reorder_create(oc_work **out, oc_engine *engine, const char *layer,
     OC_DNNL(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
     OC_DNNL(dnnl_reorder_primitive_desc_create(&pd, oc_layout_desc_const(src), engine->engine,
                                                oc_layout_desc_const(dst), engine->engine, attr));
-    OC_TRY(oc_work_from_pd(out, engine, layer, what, pd, argument, 2, err));
+    OC_TRY(oc_primitive_from_pd(out, engine, layer, what, pd, argument, 2, err));
 cleanup:
     if (pd) dnnl_primitive_desc_destroy(pd);
     if (attr) dnnl_primitive_attr_destroy(attr);

@@ -11,7 +11,7 @@
 #define GRAIN 1024
 
 static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     const float *src = work->data[OC_SLOT_SRC];
     float *dst = work->data[OC_SLOT_DST];
     (void)worker;
@@ -19,7 +19,7 @@ static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
 }
 
 /* Channels that are only padding: what reads them expects zeros, not sigmoid(0). */
-static void clear_padding(float *dst, const oc_pixels *p) {
+static void clear_padding(float *dst, const oc_map *p) {
     const int64_t used = p->channels % p->block;
     if (!used) return;
     for (int64_t n = 0; n < p->images; n++) {
@@ -29,7 +29,7 @@ static void clear_padding(float *dst, const oc_pixels *p) {
     }
 }
 
-static void forward_kernel(const oc_work *work) {
+static void forward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->count, GRAIN, forward_task, (void *)(uintptr_t)work);
     if (work->flag) clear_padding(work->data[OC_SLOT_DST], &work->pixels);
 }
@@ -40,29 +40,29 @@ OC_CLONES static void backward(float *diff_src, const float *dst, const float *d
 }
 
 static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     (void)worker;
     backward((float *)work->data[OC_SLOT_DIFF_SRC] + begin, (const float *)work->data[OC_SLOT_DST] + begin,
              (const float *)work->data[OC_SLOT_DIFF_DST] + begin, end - begin);
 }
 
-static void backward_kernel(const oc_work *work) {
+static void backward_kernel(const oc_primitive *work) {
     oc_parallel_for(work->engine->team, work->count, GRAIN, backward_task, (void *)(uintptr_t)work);
 }
 
-oc_status oc_sigmoid_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *layout,
+oc_status oc_sigmoid_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *layout,
                                     oc_error *err) {
-    oc_status status = oc_work_own(out, engine, layer, "sigmoid forward", forward_kernel, err);
+    oc_status status = oc_primitive_own(out, engine, layer, "sigmoid forward", forward_kernel, err);
     if (status != OC_OK) return status;
     (*out)->count = (int64_t)(oc_layout_bytes(layout) / sizeof(float));
-    (*out)->flag = oc_layout_pixels(layout, &(*out)->pixels);
+    (*out)->flag = oc_layout_map(layout, &(*out)->pixels);
     (*out)->layout[OC_SLOT_SRC] = (*out)->layout[OC_SLOT_DST] = *layout;
     return OC_OK;
 }
 
-oc_status oc_sigmoid_backward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *layout,
+oc_status oc_sigmoid_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *layout,
                                      oc_error *err) {
-    oc_status status = oc_work_own(out, engine, layer, "sigmoid backward", backward_kernel, err);
+    oc_status status = oc_primitive_own(out, engine, layer, "sigmoid backward", backward_kernel, err);
     if (status != OC_OK) return status;
     (*out)->count = (int64_t)(oc_layout_bytes(layout) / sizeof(float));
     (*out)->layout[OC_SLOT_DST] = (*out)->layout[OC_SLOT_DIFF_DST] = (*out)->layout[OC_SLOT_DIFF_SRC] = *layout;

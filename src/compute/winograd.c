@@ -18,8 +18,8 @@ static bool processor_can(void) {
 }
 
 /* Sees both maps as blocks of eight channels of equal height and width; false if they are not so. */
-static bool maps_of(const oc_layout *src, const oc_layout *dst, oc_pixels *in, oc_pixels *out) {
-    return oc_layout_pixels(src, in) && oc_layout_pixels(dst, out) && in->block == OC_LANES && out->block == OC_LANES &&
+static bool maps_of(const oc_layout *src, const oc_layout *dst, oc_map *in, oc_map *out) {
+    return oc_layout_map(src, in) && oc_layout_map(dst, out) && in->block == OC_LANES && out->block == OC_LANES &&
            in->images == out->images && in->h == out->h && in->w == out->w;
 }
 
@@ -34,7 +34,7 @@ static bool maps_of(const oc_layout *src, const oc_layout *dst, oc_pixels *in, o
 
 bool oc_winograd_is_faster(const oc_conv_spec *spec, const oc_layout *src, const oc_layout *weights,
                            const oc_layout *dst) {
-    oc_pixels in, out;
+    oc_map in, out;
     const oc_shape kernel = oc_layout_shape(weights);
     if (!processor_can() || kernel.ndim != 4 || kernel.dim[2] != 3 || kernel.dim[3] != 3 || spec->stride != 1 ||
         spec->pad != 1 || spec->dilation != 1 || !maps_of(src, dst, &in, &out))
@@ -44,15 +44,15 @@ bool oc_winograd_is_faster(const oc_conv_spec *spec, const oc_layout *src, const
            (double)(in.images * in.h * in.w) >= USEFUL_MIN * 4 * (double)tiles;
 }
 
-oc_status oc_winograd_work(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                           void (*kernel)(const oc_work *work), const oc_layout *src, const oc_layout *dst,
+oc_status oc_winograd_work(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                           void (*kernel)(const oc_primitive *work), const oc_layout *src, const oc_layout *dst,
                            oc_error *err) {
-    oc_pixels from, to;
+    oc_map from, to;
     *out = NULL;
     if (!processor_can())
         return oc_fail(err, OC_E_COMPUTE, layer, "%s by Winograd's method needs a processor with AVX2 and FMA", what);
     if (!maps_of(src, dst, &from, &to)) return oc_layout_refuse(err, layer, what, src);
-    oc_status status = oc_work_own(out, engine, layer, what, kernel, err);
+    oc_status status = oc_primitive_own(out, engine, layer, what, kernel, err);
     if (status != OC_OK) return status;
     (*out)->impl = "winograd";
     (*out)->pixels = from;
@@ -73,12 +73,12 @@ oc_layout oc_winograd_plain_weights(int64_t oc, int64_t ic) {
 /* What the scratchpad holds, in floats: U, then for each worker four places of V and sixteen of M. Places and blocks of
  * columns are a little longer than what is in them, so that not all begin in the same set of a cache. */
 typedef struct room {
-    oc_kernels kernels;
+    oc_winograd_filters kernels;
     int64_t u, column, v_place, m_place, worker;
 } room;
 
-static room room_of(const oc_work *work) {
-    const oc_pixels *in = &work->pixels, *out = &work->dst_pixels;
+static room room_of(const oc_primitive *work) {
+    const oc_map *in = &work->pixels, *out = &work->dst_pixels;
     const bool turned = work->flag;
     room r = {{turned ? in->channels : out->channels, turned ? out->channels : in->channels, turned, 0}, 0, 0, 0, 0, 0};
     r.kernels.place = in->blocks * out->blocks * OC_LANES * OC_LANES + OC_WINOGRAD_GAP;
@@ -91,7 +91,7 @@ static room room_of(const oc_work *work) {
 }
 
 static void weights_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     const room r = room_of(work);
     (void)worker;
     for (int64_t i = begin; i < end; i++)
@@ -100,8 +100,8 @@ static void weights_task(void *user, int64_t begin, int64_t end, int worker) {
 }
 
 static void chunk_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
-    const oc_pixels *in = &work->pixels, *out = &work->dst_pixels;
+    const oc_primitive *work = user;
+    const oc_map *in = &work->pixels, *out = &work->dst_pixels;
     const float *src = work->data[work->flag ? OC_SLOT_DIFF_DST : OC_SLOT_SRC];
     oc_finish finish = {.posts = work->posts, .post = work->post};
     if (!oc_layout_absent(&work->layout[OC_SLOT_BIAS])) finish.bias = work->data[OC_SLOT_BIAS];
@@ -126,7 +126,7 @@ static void chunk_task(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void kernel(const oc_work *work) {
+static void kernel(const oc_primitive *work) {
     oc_team *team = work->engine->team;
     void *user = (void *)(uintptr_t)work;
     oc_parallel_for(team, work->pixels.blocks * work->dst_pixels.blocks, 1, weights_task, user);
@@ -134,7 +134,7 @@ static void kernel(const oc_work *work) {
 }
 
 /* Chunks of equal sizes, as many for each thread. */
-static void divide(oc_work *work) {
+static void divide(oc_primitive *work) {
     const int64_t all = oc_winograd_tiles(&work->pixels), threads = oc_team_threads(work->engine->team);
     const int64_t rounds = (all + threads * CHUNK - 1) / (threads * CHUNK), chunks = threads * rounds;
     const int64_t even = (all + chunks - 1) / chunks;
@@ -144,7 +144,7 @@ static void divide(oc_work *work) {
     work->layout[OC_SLOT_SCRATCHPAD] = oc_winograd_floats(r.u + threads * r.worker);
 }
 
-oc_status oc_winograd_forward_create(oc_work **out, oc_engine *engine, const char *layer, const oc_conv_spec *spec,
+oc_status oc_winograd_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_conv_spec *spec,
                                      const oc_layout *src, bool bias, const oc_layout *dst, oc_error *err) {
     oc_status status = OC_OK;
     OC_TRY(oc_winograd_work(out, engine, layer, "convolution forward", kernel, src, dst, err));
@@ -162,7 +162,7 @@ cleanup:
     return status;
 }
 
-oc_status oc_winograd_backward_data_create(oc_work **out, oc_engine *engine, const char *layer,
+oc_status oc_winograd_backward_data_create(oc_primitive **out, oc_engine *engine, const char *layer,
                                            const oc_layout *diff_src, const oc_layout *diff_dst, oc_error *err) {
     oc_status status = OC_OK;
     OC_TRY(oc_winograd_work(out, engine, layer, "convolution backward by data", kernel, diff_dst, diff_src, err));

@@ -43,12 +43,12 @@ typedef float oc_floats_at __attribute__((vector_size(4 * OC_LANES), aligned(4),
 
 /* The tiles [begin, end) of a feature map in blocks of OC_LANES channels. */
 typedef struct oc_tiles {
-    const oc_pixels *map;
+    const oc_map *map;
     int64_t begin, end;
 } oc_tiles;
 
 /* Number of tiles of a map. */
-int64_t oc_winograd_tiles(const oc_pixels *map);
+int64_t oc_winograd_tiles(const oc_map *map);
 
 /* ---- Work ---- */
 
@@ -57,8 +57,8 @@ int64_t oc_winograd_tiles(const oc_pixels *map);
 #define OC_WINOGRAD_GAP 16
 
 /* Work of a kernel of ours from one map to another; the caller fills slots. OC_E_COMPUTE where it cannot be. */
-oc_status oc_winograd_work(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                           void (*kernel)(const oc_work *work), const oc_layout *src, const oc_layout *dst,
+oc_status oc_winograd_work(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                           void (*kernel)(const oc_primitive *work), const oc_layout *src, const oc_layout *dst,
                            oc_error *err);
 /* Layouts of a vector and of plain weights. */
 oc_layout oc_winograd_floats(int64_t count);
@@ -89,16 +89,16 @@ void oc_winograd_result(const oc_tiles *tiles, const float *m, int64_t place, co
 /* The weights of a convolution and where they go: `plain` [OC, IC, 3, 3]; a matrix for each place, `place` floats
  * apart, of rows × columns channels, filled up to blocks by zeros. Columns are OC, rows IC; or the other way round when
  * `turned`. */
-typedef struct oc_kernels {
+typedef struct oc_winograd_filters {
     int64_t oc, ic;
     bool turned;
     int64_t place;
-} oc_kernels;
+} oc_winograd_filters;
 
 /* U from the weights: block `column` of its columns, block `row` of its rows. */
-void oc_winograd_weights(const oc_kernels *kernels, const float *plain, int64_t column, int64_t row, float *u);
+void oc_winograd_weights(const oc_winograd_filters *kernels, const float *plain, int64_t column, int64_t row, float *u);
 /* The gradient of the weights (not turned) from the sum of `parts` matrices S, `part` floats apart; the same block. */
-void oc_winograd_weights_gradient(const oc_kernels *kernels, const float *s, int64_t parts, int64_t part,
+void oc_winograd_weights_gradient(const oc_winograd_filters *kernels, const float *s, int64_t parts, int64_t part,
                                   int64_t column, int64_t row, float *plain);
 
 /* ---- Products; all blocks at a multiple of 32 bytes. Each number is one chain of fused multiplications and additions

@@ -20,7 +20,7 @@
 /* What the scratchpad holds, in floats: the parts of S, of the bias' gradient, then for each worker four places of V
  * and of W. */
 typedef struct room {
-    oc_kernels kernels;
+    oc_winograd_filters kernels;
     int64_t part, parts, bias, v_place, w_place, worker;
     int64_t inputs, outputs; /* into how many ranges the blocks of channels are cut */
     int64_t row_units, rows; /* units of `rows` rows of places */
@@ -33,8 +33,8 @@ static int64_t divide_up(int64_t a, int64_t b) {
 /* Floats between blocks of V and W. */
 #define COLUMN ((int64_t)CHUNK * OC_LANES)
 
-static room room_of(const oc_work *work) {
-    const oc_pixels *in = &work->pixels, *out = &work->dst_pixels;
+static room room_of(const oc_primitive *work) {
+    const oc_map *in = &work->pixels, *out = &work->dst_pixels;
     const int64_t threads = oc_team_threads(work->engine->team), tiles = oc_winograd_tiles(in);
     room r = {{out->channels, in->channels, false, 0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     r.kernels.place = in->blocks * out->blocks * OC_LANES * OC_LANES + OC_WINOGRAD_GAP;
@@ -53,7 +53,7 @@ static room room_of(const oc_work *work) {
     return r;
 }
 
-static float *sums_of(const oc_work *work) {
+static float *sums_of(const oc_primitive *work) {
     return work->data[OC_SLOT_SCRATCHPAD];
 }
 
@@ -64,7 +64,7 @@ typedef struct unit {
     int64_t input, input_end, output, output_end;
 } unit;
 
-static unit unit_of(const oc_work *work, const room *r, int64_t index) {
+static unit unit_of(const oc_primitive *work, const room *r, int64_t index) {
     const int64_t chunks = divide_up(oc_winograd_tiles(&work->pixels), CHUNK);
     const int64_t i = index % r->inputs, o = index / r->inputs % r->outputs;
     const int64_t row = index / (r->inputs * r->outputs) % r->row_units;
@@ -88,7 +88,7 @@ OC_AVX2 static void add_bias(const float *w, int64_t rows, float *sum) {
     *(oc_floats *)sum += (chunk[0] + chunk[1]) + (chunk[2] + chunk[3]);
 }
 
-static void unit_run(const oc_work *work, const room *r, const unit *u, float *v, float *w) {
+static void unit_run(const oc_primitive *work, const room *r, const unit *u, float *v, float *w) {
     const int64_t all = oc_winograd_tiles(&work->pixels), s_block = work->pixels.blocks * OC_LANES * OC_LANES;
     float *s = sums_of(work) + u->part * r->part + u->output * s_block + u->input * OC_LANES * OC_LANES;
     float *bias = sums_of(work) + r->parts * r->part + u->part * r->bias;
@@ -118,7 +118,7 @@ static void unit_run(const oc_work *work, const room *r, const unit *u, float *v
 }
 
 static void unit_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     const room r = room_of(work);
     float *v = sums_of(work) + r.parts * (r.part + r.bias) + worker * r.worker;
     for (int64_t i = begin; i < end; i++) {
@@ -128,7 +128,7 @@ static void unit_task(void *user, int64_t begin, int64_t end, int worker) {
 }
 
 static void weights_task(void *user, int64_t begin, int64_t end, int worker) {
-    const oc_work *work = user;
+    const oc_primitive *work = user;
     const room r = room_of(work);
     (void)worker;
     for (int64_t i = begin; i < end; i++)
@@ -136,7 +136,7 @@ static void weights_task(void *user, int64_t begin, int64_t end, int worker) {
                                      i % work->pixels.blocks, work->data[OC_SLOT_DIFF_WEIGHTS]);
 }
 
-static void kernel(const oc_work *work) {
+static void kernel(const oc_primitive *work) {
     const room r = room_of(work);
     oc_team *team = work->engine->team;
     void *user = (void *)(uintptr_t)work;
@@ -152,8 +152,9 @@ static void kernel(const oc_work *work) {
     }
 }
 
-oc_status oc_winograd_backward_weights_create(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *src,
-                                              bool bias, const oc_layout *diff_dst, oc_error *err) {
+oc_status oc_winograd_backward_weights_create(oc_primitive **out, oc_engine *engine, const char *layer,
+                                              const oc_layout *src, bool bias, const oc_layout *diff_dst,
+                                              oc_error *err) {
     oc_status status = OC_OK;
     OC_TRY(oc_winograd_work(out, engine, layer, "convolution backward by weights", kernel, src, diff_dst, err));
     const int64_t ic = (*out)->pixels.channels, oc = (*out)->dst_pixels.channels;

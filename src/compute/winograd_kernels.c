@@ -58,7 +58,8 @@ INLINE void gather(const oc_floats *t, int t_step, oc_floats *g, int g_step) {
     g[2 * g_step] = sum + t[3 * t_step];
 }
 
-OC_AVX2 void oc_winograd_weights(const oc_kernels *kernels, const float *plain, int64_t column, int64_t row, float *u) {
+OC_AVX2 void oc_winograd_weights(const oc_winograd_filters *kernels, const float *plain, int64_t column, int64_t row,
+                                 float *u) {
     const int64_t output = kernels->turned ? row : column, input = kernels->turned ? column : row;
     const int64_t outputs = present(kernels->oc, output), inputs = present(kernels->ic, input);
     float rows[OC_LANES][ROW] = {{0}};
@@ -84,8 +85,8 @@ OC_AVX2 void oc_winograd_weights(const oc_kernels *kernels, const float *plain, 
     }
 }
 
-OC_AVX2 void oc_winograd_weights_gradient(const oc_kernels *kernels, const float *s, int64_t parts, int64_t part,
-                                          int64_t column, int64_t row, float *plain) {
+OC_AVX2 void oc_winograd_weights_gradient(const oc_winograd_filters *kernels, const float *s, int64_t parts,
+                                          int64_t part, int64_t column, int64_t row, float *plain) {
     const int64_t outputs = present(kernels->oc, column), inputs = present(kernels->ic, row);
     const float *from = s + (column * filled(kernels->ic) + row * OC_LANES) * OC_LANES;
     float rows[OC_LANES][ROW];

@@ -5,7 +5,7 @@
 
 static const float no_pixels[OC_LANES] __attribute__((aligned(4 * OC_LANES)));
 
-int64_t oc_winograd_tiles(const oc_pixels *map) {
+int64_t oc_winograd_tiles(const oc_map *map) {
     return map->images * ((map->h + 1) / 2) * ((map->w + 1) / 2);
 }
 
@@ -14,13 +14,13 @@ typedef struct place_in_map {
     int64_t image, y, x; /* y and x count tiles */
 } place_in_map;
 
-static place_in_map place_of(const oc_pixels *map, int64_t t) {
+static place_in_map place_of(const oc_map *map, int64_t t) {
     const int64_t across = (map->w + 1) / 2, all = (map->h + 1) / 2 * across;
     return (place_in_map){t / all, t % all / across, t % across};
 }
 
 /* The next row of tiles. */
-static void next_row(const oc_pixels *map, place_in_map *at) {
+static void next_row(const oc_map *map, place_in_map *at) {
     at->x = 0;
     if (++at->y < (map->h + 1) / 2) return;
     at->y = 0;
@@ -33,7 +33,7 @@ typedef struct pixel_row {
     int64_t step;
 } pixel_row;
 
-static pixel_row pixels_of(const oc_pixels *map, const float *image, int64_t y) {
+static pixel_row pixels_of(const oc_map *map, const float *image, int64_t y) {
     if (y < 0 || y >= map->h) return (pixel_row){no_pixels, 0};
     return (pixel_row){image + y * map->w * OC_LANES, OC_LANES};
 }
@@ -55,7 +55,7 @@ typedef struct two_rows {
     int64_t width;
 } two_rows;
 
-static two_rows rows_of(const oc_pixels *map, const float *image, const combination *c, int64_t top) {
+static two_rows rows_of(const oc_map *map, const float *image, const combination *c, int64_t top) {
     return (two_rows){pixels_of(map, image, c->first < 0 ? -1 : top + c->first),
                       pixels_of(map, image, c->second < 0 ? -1 : top + c->second), c->sign, map->w};
 }
@@ -74,7 +74,7 @@ static void clear_rows(float *to, int64_t place, int64_t from, int64_t rows) {
 
 OC_AVX2 void oc_winograd_source(const oc_tiles *tiles, const float *data, int64_t block, int row, float *to,
                                 int64_t place, int64_t rows) {
-    const oc_pixels *map = tiles->map;
+    const oc_map *map = tiles->map;
     const int64_t across = (map->w + 1) / 2;
     place_in_map at = place_of(map, tiles->begin);
     clear_rows(to, place, tiles->end - tiles->begin, rows);
@@ -98,7 +98,7 @@ OC_AVX2 void oc_winograd_source(const oc_tiles *tiles, const float *data, int64_
 
 OC_AVX2 void oc_winograd_gradient(const oc_tiles *tiles, const float *data, int64_t block, int row, float *to,
                                   int64_t place, int64_t rows) {
-    const oc_pixels *map = tiles->map;
+    const oc_map *map = tiles->map;
     const int64_t across = (map->w + 1) / 2;
     place_in_map at = place_of(map, tiles->begin);
     clear_rows(to, place, tiles->end - tiles->begin, rows);
@@ -132,7 +132,7 @@ static inline __attribute__((always_inline)) OC_AVX2 void write_pixel(const oc_f
 
 OC_AVX2 void oc_winograd_result(const oc_tiles *tiles, const float *m, int64_t place, const oc_finish *finish,
                                 int64_t block, float *data) {
-    const oc_pixels *map = tiles->map;
+    const oc_map *map = tiles->map;
     oc_floats bias = {0};
     for (int64_t c = 0; finish->bias && c < OC_LANES && block * OC_LANES + c < map->channels; c++)
         bias[c] = finish->bias[block * OC_LANES + c];

@@ -77,30 +77,30 @@ oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout) {
     return buffer_add(lower, OC_SPACE_OWN, oc_layout_bytes(layout), 0);
 }
 
-void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_work **work, const oc_operand *operands,
-                   int count) {
+void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_primitive **work,
+                   const oc_operand *operands, int count) {
     oc_steps *steps = &lower->plan->pass[kind == OC_STEP_REFRESH ? OC_PASS_REFRESH : lower->pass];
     oc_step step = {.node = place_of(lower, node), .kind = kind, .work = *work};
-    const oc_layout *scratchpad = oc_work_layout(*work, OC_SLOT_SCRATCHPAD);
+    const oc_layout *scratchpad = oc_primitive_layout(*work, OC_SLOT_SCRATCHPAD);
     *work = NULL;
     for (int i = 0; i < count && i < OC_STEP_OPERANDS; i++)
         if (operands[i].buffer >= 0) step.operand[step.operands++] = operands[i];
     if (!oc_layout_absent(scratchpad) && step.operands < OC_STEP_OPERANDS)
         step.operand[step.operands++] = (oc_operand){OC_SLOT_SCRATCHPAD, oc_lower_buffer(lower, scratchpad)};
     if (failed(lower, oc_grow(&steps->step, &steps->capacity, (size_t)steps->count + 1, sizeof step, lower->err))) {
-        oc_work_destroy(&step.work);
+        oc_primitive_destroy(&step.work);
         return;
     }
     steps->step[steps->count++] = step;
 }
 
-void oc_lower_map(oc_lower *lower, const oc_node *node, oc_work **work) {
+void oc_lower_map(oc_lower *lower, const oc_node *node, oc_primitive **work) {
     oc_operand operand[] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
-                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_work_layout(*work, OC_SLOT_DST))}};
+                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_primitive_layout(*work, OC_SLOT_DST))}};
     oc_lower_step(lower, node, OC_STEP_FORWARD, work, operand, 2);
 }
 
-void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_work **work) {
+void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_primitive **work) {
     const oc_layout *layout = oc_lower_src_layout(lower, node, 0);
     oc_buffer diff_src = oc_lower_buffer(lower, layout);
     oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)}, {OC_SLOT_DIFF_SRC, diff_src}};
@@ -138,7 +138,7 @@ static void variant_add(oc_lower *lower, oc_variants *variants, int of, const oc
 
 static void reorder(oc_lower *lower, const oc_node *node, oc_step_kind kind, const oc_layout *from, oc_buffer src,
                     const oc_layout *to, oc_buffer dst) {
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     if (lower->status != OC_OK) return;
     if (failed(lower, oc_reorder_create(&work, lower->plan->engine, oc_node_layer(node), from, to, lower->err))) return;
     oc_lower_step(lower, node, kind, &work, (oc_operand[]){{OC_SLOT_SRC, src}, {OC_SLOT_DST, dst}}, 2);
@@ -235,7 +235,7 @@ void oc_lower_diff_src(oc_lower *lower, const oc_node *node, int index, const oc
 
 /* Sums up to OC_SUM_MAX gradients into a new buffer, which may take the place of any of them. */
 static oc_buffer sum(oc_lower *lower, const oc_node *node, const oc_layout *layout, const oc_buffer *part, int parts) {
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     if (lower->status != OC_OK ||
         failed(lower, oc_sum_create(&work, lower->plan->engine, oc_node_layer(node), parts, layout, lower->err)))
         return -1;

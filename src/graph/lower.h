@@ -6,7 +6,7 @@
 #ifndef OC_GRAPH_LOWER_H
 #define OC_GRAPH_LOWER_H
 
-#include "compute/work.h"
+#include "compute/primitive.h"
 #include "graph/graph.h"
 
 typedef struct oc_lower oc_lower;
@@ -33,7 +33,7 @@ typedef struct oc_operand {
 
 /* What a node's forward pass leaves for its backward pass. */
 typedef struct oc_lowered {
-    const oc_work *forward;
+    const oc_primitive *forward;
     oc_buffer src, workspace, mean, variance;
 } oc_lowered;
 oc_lowered *oc_lower_node(oc_lower *lower, const oc_node *node);
@@ -51,17 +51,17 @@ oc_shape oc_lower_shape(const oc_lower *lower, const oc_node *node);
 
 /* Appends a step to the pass that is being lowered. Takes over the work at once, also on failure, and sets *work NULL.
  * A scratchpad that the work needs is added. */
-void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_work **work, const oc_operand *operands,
-                   int count);
+void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_primitive **work,
+                   const oc_operand *operands, int count);
 
 /* The step just appended may write `dst` over `src`, if nothing uses `src` later; both have one layout. */
 void oc_lower_in_place(oc_lower *lower, oc_buffer dst, oc_buffer src);
 
 /* The forward step of an operator that makes its result of its one source and keeps nothing else: slots SRC, in the
  * layout in which it arrives, and DST, in the one that the work has. Takes over the work as oc_lower_step does. */
-void oc_lower_map(oc_lower *lower, const oc_node *node, oc_work **work);
+void oc_lower_map(oc_lower *lower, const oc_node *node, oc_primitive **work);
 /* Its backward step: slots DIFF_DST, in the result's layout, and DIFF_SRC, in the source's. */
-void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_work **work);
+void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_primitive **work);
 
 /* A buffer in the slab for a layout. */
 oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout);

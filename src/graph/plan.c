@@ -51,7 +51,7 @@ static oc_status bind(oc_plan *plan, oc_space space, void *base, oc_error *err) 
             for (int j = 0; j < step->operands; j++) {
                 oc_buffer buffer = step->operand[j].buffer;
                 if (plan->buffer[buffer].space == space)
-                    OC_TRY(oc_work_bind(step->work, step->operand[j].slot, oc_plan_at(plan, buffer), err));
+                    OC_TRY(oc_primitive_bind(step->work, step->operand[j].slot, oc_plan_at(plan, buffer), err));
             }
         }
 cleanup:
@@ -110,7 +110,7 @@ cleanup:
 void oc_plan_destroy(oc_plan **plan) {
     if (!plan || !*plan) return;
     for (int pass = 0; pass < OC_PASSES; pass++) {
-        for (int i = 0; i < (*plan)->pass[pass].count; i++) oc_work_destroy(&(*plan)->pass[pass].step[i].work);
+        for (int i = 0; i < (*plan)->pass[pass].count; i++) oc_primitive_destroy(&(*plan)->pass[pass].step[i].work);
         oc_free((*plan)->pass[pass].step);
     }
     oc_engine_destroy(&(*plan)->engine);
@@ -151,7 +151,7 @@ static oc_status run(oc_plan *plan, oc_pass pass, oc_error *err) {
     for (int i = 0; i < plan->pass[pass].count; i++) {
         oc_step *step = &plan->pass[pass].step[i];
         double start = plan->profile ? oc_clock_seconds() : 0;
-        OC_TRY(oc_work_run(step->work, err));
+        OC_TRY(oc_primitive_run(step->work, err));
         if (plan->profile) step->seconds += oc_clock_seconds() - start;
     }
 cleanup:

@@ -31,7 +31,7 @@ typedef struct oc_buffer_info {
 typedef struct oc_step {
     int node;
     oc_step_kind kind;
-    oc_work *work;
+    oc_primitive *work;
     oc_operand operand[OC_STEP_OPERANDS];
     int operands;
     double seconds;

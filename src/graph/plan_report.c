@@ -29,7 +29,7 @@ oc_node_time oc_plan_node_time(const oc_plan *plan, int index) {
         for (int i = 0; i < plan->pass[pass].count; i++) {
             const oc_step *step = &plan->pass[pass].step[i];
             if (step->node != index) continue;
-            const char *impl = oc_work_impl(step->work);
+            const char *impl = oc_primitive_impl(step->work);
             switch (step->kind) {
             case OC_STEP_FORWARD:
                 time.forward_impl = impl; /* fall through */
@@ -89,7 +89,7 @@ const char *oc_plan_non_finite(oc_plan *plan) {
         const oc_step *step = &forward->step[i];
         const oc_node *node = &plan->graph->node[step->node];
         if (step->kind == OC_STEP_STATISTICS) continue;
-        if (oc_work_run(step->work, NULL) != OC_OK) return NULL;
+        if (oc_primitive_run(step->work, NULL) != OC_OK) return NULL;
         if (!completes(forward, i) || finite_buffer(plan, plan->value[step->node])) continue;
         if (node->name[0]) return node->name;
         snprintf(plan->text, sizeof plan->text, "%s (node %d)", node->op->name, node->origin);
@@ -137,10 +137,10 @@ oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err) {
             const oc_step *step = &plan->pass[pass].step[i];
             const oc_node *node = &plan->graph->node[step->node];
             snprintf(line, sizeof line, "%s: %s: %s: %s", oc_node_layer(node), kind_text[step->kind],
-                     oc_work_what(step->work), oc_work_impl(step->work));
+                     oc_primitive_what(step->work), oc_primitive_impl(step->work));
             OC_TRY(write_text(&to, line, err));
             for (size_t j = 0; j < sizeof shown / sizeof *shown; j++) {
-                const oc_layout *l = oc_work_layout(step->work, shown[j].slot);
+                const oc_layout *l = oc_primitive_layout(step->work, shown[j].slot);
                 if (oc_layout_absent(l)) continue;
                 snprintf(line, sizeof line, ", %s %s", shown[j].text, oc_layout_text(l, layout, sizeof layout));
                 OC_TRY(write_text(&to, line, err));

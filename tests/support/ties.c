@@ -35,8 +35,8 @@ static bool completes(const oc_plan *plan, const oc_step *step) {
 
 /* Element `index` of the shape [N, C, H, W] of a slot's layout, and its channel. */
 static float *element(const oc_plan *plan, const oc_step *step, oc_slot slot, int64_t index, int64_t *channel) {
-    oc_pixels p;
-    assert_true(oc_layout_pixels(oc_work_layout(step->work, slot), &p));
+    oc_map p;
+    assert_true(oc_layout_map(oc_primitive_layout(step->work, slot), &p));
     const int64_t area = p.h * p.w, n = index / (area * p.channels), c = index / area % p.channels;
     assert_true(n < p.images);
     *channel = c;
@@ -90,7 +90,7 @@ int ties_settle(oc_plan *plan, const json_t *ties, double width) {
                     assert_int_equal(*element(plan, step, OC_SLOT_DST, index, &channel) > 0, want > 0);
                 seen += (size_t)pass;
             }
-            if (pass == 0) assert_int_equal(oc_work_run(step->work, NULL), OC_OK);
+            if (pass == 0) assert_int_equal(oc_primitive_run(step->work, NULL), OC_OK);
         }
         relu += watched;
     }

@@ -18,7 +18,7 @@ static void add_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status add_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_add_node *attr = node->attr;
     oc_engine *engine = oc_lower_engine(lower);
     const char *layer = oc_lower_layer(lower, node);
@@ -34,7 +34,7 @@ static oc_status add_forward(oc_lower *lower, const oc_node *node, oc_error *err
         OC_TRY(oc_sum_create(&work, engine, layer, node->inputs, &layout, err));
     oc_buffer dst = oc_lower_dst(lower, node, &layout);
     operand[count++] = (oc_operand){OC_SLOT_DST, dst};
-    oc_layout workspace = *oc_work_layout(work, OC_SLOT_WORKSPACE);
+    oc_layout workspace = *oc_primitive_layout(work, OC_SLOT_WORKSPACE);
     if (!oc_layout_absent(&workspace)) {
         oc_lower_node(lower, node)->workspace = oc_lower_buffer(lower, &workspace);
         operand[count++] = (oc_operand){OC_SLOT_WORKSPACE, oc_lower_node(lower, node)->workspace};
@@ -42,13 +42,13 @@ static oc_status add_forward(oc_lower *lower, const oc_node *node, oc_error *err
     oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, count);
     for (int i = 0; i < node->inputs; i++) oc_lower_in_place(lower, dst, operand[i].buffer);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status add_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_add_node *attr = node->attr;
     oc_layout layout = *oc_lower_dst_layout(lower, node);
     oc_buffer diff_dst = oc_lower_diff_dst(lower, node), diff_src = diff_dst;
@@ -66,7 +66,7 @@ static oc_status add_backward(oc_lower *lower, const oc_node *node, oc_error *er
         if (oc_lower_wants_diff(lower, node, i))
             oc_lower_diff_src(lower, node, i, &layout, i < 2 ? diff_src : diff_dst);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

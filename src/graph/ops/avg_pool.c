@@ -5,7 +5,7 @@
 
 static oc_status avg_pool_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_lowered *kept = oc_lower_node(lower, node);
     oc_pool_spec spec = oc_pool_node_spec(lower, node);
     oc_shape shape = oc_lower_shape(lower, node);
@@ -14,20 +14,20 @@ static oc_status avg_pool_forward(oc_lower *lower, const oc_node *node, oc_error
     kept->forward = work;
     oc_lower_map(lower, node, &work);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status avg_pool_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_pool_spec spec = oc_pool_node_spec(lower, node);
     OC_TRY(oc_average_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec,
                                       oc_lower_src_layout(lower, node, 0), oc_lower_dst_layout(lower, node),
                                       oc_lower_node(lower, node)->forward, err));
     oc_lower_map_backward(lower, node, &work);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

@@ -38,7 +38,7 @@ static oc_layout vector_layout(const oc_node *node) {
 
 static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_engine *engine = oc_lower_engine(lower);
     const char *layer = oc_lower_layer(lower, node);
     oc_norm_spec spec = batch_norm_spec(lower, node);
@@ -49,7 +49,8 @@ static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_err
         return oc_fail(err, OC_E_USAGE, layer,
                        "batch norm cannot be trained on one value a channel: give a larger batch");
     OC_TRY(oc_norm_forward_create(&work, engine, layer, &spec, oc_lower_src_layout(lower, node, 0), err));
-    oc_layout layout = *oc_work_layout(work, OC_SLOT_DST), workspace = *oc_work_layout(work, OC_SLOT_WORKSPACE);
+    oc_layout layout = *oc_primitive_layout(work, OC_SLOT_DST),
+              workspace = *oc_primitive_layout(work, OC_SLOT_WORKSPACE);
     kept->forward = work;
     kept->src = oc_lower_src(lower, node, 0);
     kept->mean =
@@ -57,7 +58,7 @@ static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_err
     kept->variance =
         spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_VAR, &vector, &vector);
     if (spec.training) {
-        oc_work *moments = NULL;
+        oc_primitive *moments = NULL;
         OC_TRY(oc_moments_create(&moments, engine, layer, oc_lower_src_layout(lower, node, 0), err));
         oc_operand statistics[] = {
             {OC_SLOT_SRC, kept->src}, {OC_SLOT_MEAN, kept->mean}, {OC_SLOT_VARIANCE, kept->variance}};
@@ -90,21 +91,21 @@ static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_err
         oc_lower_step(lower, node, OC_STEP_STATISTICS, &work, statistics, 4);
     }
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status batch_norm_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_norm_spec spec = batch_norm_spec(lower, node);
     const oc_lowered *kept = oc_lower_node(lower, node);
     oc_layout vector = vector_layout(node);
     OC_TRY(oc_norm_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec,
-                                   oc_work_layout(kept->forward, OC_SLOT_SRC), kept->forward, err));
-    oc_layout layout = *oc_work_layout(work, OC_SLOT_DIFF_SRC);
+                                   oc_primitive_layout(kept->forward, OC_SLOT_SRC), kept->forward, err));
+    oc_layout layout = *oc_primitive_layout(work, OC_SLOT_DIFF_SRC);
     oc_buffer diff_src = oc_lower_buffer(lower, &layout);
-    oc_buffer diff_dst = oc_lower_diff_dst_as(lower, node, oc_work_layout(work, OC_SLOT_DIFF_DST));
+    oc_buffer diff_dst = oc_lower_diff_dst_as(lower, node, oc_primitive_layout(work, OC_SLOT_DIFF_DST));
     oc_operand operand[] = {
         {OC_SLOT_SRC, kept->src},
         {OC_SLOT_MEAN, kept->mean},
@@ -121,7 +122,7 @@ static oc_status batch_norm_backward(oc_lower *lower, const oc_node *node, oc_er
     oc_lower_in_place(lower, diff_src, diff_dst);
     if (oc_lower_wants_diff(lower, node, 0)) oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

@@ -95,26 +95,26 @@ static void conv_case_fill(conv_case *c, oc_lower *lower, const oc_node *node) {
 }
 
 /* Whether a work is what dense convolutions should be: a direct kernel, not one by way of matrix multiplication. */
-static bool direct(const oc_work *work) {
-    return strncmp(oc_work_impl(work), "jit", 3) == 0;
+static bool direct(const oc_primitive *work) {
+    return strncmp(oc_primitive_impl(work), "jit", 3) == 0;
 }
 
 /* Leaves in *best the work to take and destroys the other. *as_it_is (may be NULL) needs no reorder; *best is NULL or
  * what oneDNN chose freely. */
-static void prefer(oc_work **best, oc_work **as_it_is) {
-    if (*as_it_is && (!*best || strcmp(oc_work_impl(*best), oc_work_impl(*as_it_is)) == 0)) {
-        oc_work *work = *best;
+static void prefer(oc_primitive **best, oc_primitive **as_it_is) {
+    if (*as_it_is && (!*best || strcmp(oc_primitive_impl(*best), oc_primitive_impl(*as_it_is)) == 0)) {
+        oc_primitive *work = *best;
         *best = *as_it_is;
         *as_it_is = work;
     }
-    oc_work_destroy(as_it_is);
+    oc_primitive_destroy(as_it_is);
 }
 
 /* Weights and bias of a node with batch norm folded in: working copies, filled whenever the weights have changed. */
 static oc_status folded_weights(oc_lower *lower, const oc_node *node, const conv_case *c, const oc_layout *layout,
                                 oc_buffer *weights, oc_buffer *bias, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_conv_node *conv = node->attr;
     oc_layout vector = c->bias;
     int norm = conv->conv.bias ? 2 : 1; /* place of the batch norm's tensors */
@@ -146,10 +146,10 @@ cleanup:
 
 /* Layouts of the forward pass: blocked ones for dense convolutions, the source as it comes if that is possible; else
  * what oneDNN likes, and again the source as it comes if that is the same implementation. */
-static oc_status choose_forward(oc_work **out, oc_lower *lower, const oc_node *node, const conv_case *c,
+static oc_status choose_forward(oc_primitive **out, oc_lower *lower, const oc_node *node, const conv_case *c,
                                 oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *as_it_is = NULL;
+    oc_primitive *as_it_is = NULL;
     const oc_conv_node *conv = node->attr;
     oc_engine *engine = oc_lower_engine(lower);
     const char *layer = oc_lower_layer(lower, node);
@@ -163,11 +163,11 @@ static oc_status choose_forward(oc_work **out, oc_lower *lower, const oc_node *n
         for (int i = 0; i < 2; i++) {
             (void)oc_conv_forward_create(out, engine, layer, &c->spec, try[i], &c->weights_any, bias, dst, NULL);
             if (*out && direct(*out)) return OC_OK;
-            oc_work_destroy(out);
+            oc_primitive_destroy(out);
         }
     }
     OC_TRY(oc_conv_forward_create(out, engine, layer, &c->spec, &c->src_any, &c->weights_any, bias, &added, err));
-    if (!oc_layout_equal(oc_work_layout(*out, OC_SLOT_SRC), &c->src)) {
+    if (!oc_layout_equal(oc_primitive_layout(*out, OC_SLOT_SRC), &c->src)) {
         (void)oc_conv_forward_create(&as_it_is, engine, layer, &c->spec, &c->src, &c->weights_any, bias, &added, NULL);
         prefer(out, &as_it_is);
     }
@@ -177,15 +177,16 @@ cleanup:
 
 static oc_status conv_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_conv_node *conv = node->attr;
     oc_lowered *kept = oc_lower_node(lower, node);
     conv_case c;
     conv_case_fill(&c, lower, node);
     bool has_bias = conv->conv.bias || conv->folded;
     OC_TRY(choose_forward(&work, lower, node, &c, err));
-    oc_layout src_layout = *oc_work_layout(work, OC_SLOT_SRC), weights_layout = *oc_work_layout(work, OC_SLOT_WEIGHTS);
-    oc_layout dst_layout = *oc_work_layout(work, OC_SLOT_DST);
+    oc_layout src_layout = *oc_primitive_layout(work, OC_SLOT_SRC),
+              weights_layout = *oc_primitive_layout(work, OC_SLOT_WEIGHTS);
+    oc_layout dst_layout = *oc_primitive_layout(work, OC_SLOT_DST);
     oc_buffer weights = -1, bias_buffer = -1;
     if (conv->folded) {
         OC_TRY(folded_weights(lower, node, &c, &weights_layout, &weights, &bias_buffer, err));
@@ -205,19 +206,19 @@ static oc_status conv_forward(oc_lower *lower, const oc_node *node, oc_error *er
     operand[count++] = (oc_operand){OC_SLOT_DST, oc_lower_dst(lower, node, &dst_layout)};
     oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, count);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status conv_backward_weights(oc_lower *lower, const oc_node *node, const conv_case *c, const oc_lowered *kept,
                                        oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL, *as_it_is = NULL;
+    oc_primitive *work = NULL, *as_it_is = NULL;
     const oc_conv_node *conv = node->attr;
     oc_engine *engine = oc_lower_engine(lower);
     const char *layer = oc_lower_layer(lower, node);
     const oc_layout *bias = conv->conv.bias ? &c->bias : NULL;
-    const oc_layout *src = oc_work_layout(kept->forward, OC_SLOT_SRC);
+    const oc_layout *src = oc_primitive_layout(kept->forward, OC_SLOT_SRC);
     if (c->winograd)
         OC_TRY(oc_winograd_backward_weights_create(&as_it_is, engine, layer, src, bias != NULL, &c->dst, err));
     else
@@ -229,8 +230,9 @@ static oc_status conv_backward_weights(oc_lower *lower, const oc_node *node, con
     if (!work && !as_it_is) goto cleanup;
     status = OC_OK;
     prefer(&work, &as_it_is);
-    oc_layout weights = *oc_work_layout(work, OC_SLOT_DIFF_WEIGHTS), src_layout = *oc_work_layout(work, OC_SLOT_SRC);
-    oc_layout dst_layout = *oc_work_layout(work, OC_SLOT_DIFF_DST);
+    oc_layout weights = *oc_primitive_layout(work, OC_SLOT_DIFF_WEIGHTS),
+              src_layout = *oc_primitive_layout(work, OC_SLOT_SRC);
+    oc_layout dst_layout = *oc_primitive_layout(work, OC_SLOT_DIFF_DST);
     oc_buffer gradient = oc_lower_gradient(lower, node, 0, &c->weights, &weights);
     oc_operand operand[] = {
         {OC_SLOT_SRC, oc_layout_equal(&src_layout, src) ? kept->src : oc_lower_src_as(lower, node, 0, &src_layout)},
@@ -241,15 +243,15 @@ static oc_status conv_backward_weights(oc_lower *lower, const oc_node *node, con
     oc_lower_step(lower, node, OC_STEP_BACKWARD_WEIGHTS, &work, operand, bias ? 4 : 3);
     oc_lower_gradient_store(lower, node, 0, &c->weights, &weights, gradient);
 cleanup:
-    oc_work_destroy(&work);
-    oc_work_destroy(&as_it_is);
+    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&as_it_is);
     return status;
 }
 
 static oc_status conv_backward_data(oc_lower *lower, const oc_node *node, const conv_case *c, const oc_lowered *kept,
                                     oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL, *as_it_is = NULL;
+    oc_primitive *work = NULL, *as_it_is = NULL;
     oc_engine *engine = oc_lower_engine(lower);
     const char *layer = oc_lower_layer(lower, node);
     if (c->winograd)
@@ -263,19 +265,19 @@ static oc_status conv_backward_data(oc_lower *lower, const oc_node *node, const 
     if (!work && !as_it_is) goto cleanup;
     status = OC_OK;
     prefer(&work, &as_it_is);
-    oc_layout src_layout = *oc_work_layout(work, OC_SLOT_DIFF_SRC);
-    oc_layout dst_layout = *oc_work_layout(work, OC_SLOT_DIFF_DST);
+    oc_layout src_layout = *oc_primitive_layout(work, OC_SLOT_DIFF_SRC);
+    oc_layout dst_layout = *oc_primitive_layout(work, OC_SLOT_DIFF_DST);
     oc_buffer diff_src = oc_lower_buffer(lower, &src_layout);
     oc_operand operand[] = {
         {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, &dst_layout)},
-        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, 0, &c->weights, oc_work_layout(work, OC_SLOT_WEIGHTS))},
+        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, 0, &c->weights, oc_primitive_layout(work, OC_SLOT_WEIGHTS))},
         {OC_SLOT_DIFF_SRC, diff_src},
     };
     oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 3);
     oc_lower_diff_src(lower, node, 0, &src_layout, diff_src);
 cleanup:
-    oc_work_destroy(&work);
-    oc_work_destroy(&as_it_is);
+    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&as_it_is);
     return status;
 }
 

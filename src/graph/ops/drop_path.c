@@ -20,25 +20,25 @@ static oc_drop_spec drop_spec(const oc_node *node) {
 
 oc_status oc_drop_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_drop_spec spec = drop_spec(node);
     oc_layout layout = *oc_lower_src_layout(lower, node, 0);
     OC_TRY(oc_drop_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec, &layout, err));
     oc_buffer src = oc_lower_src(lower, node, 0), dst = oc_lower_dst(lower, node, &layout);
-    oc_buffer kept = oc_lower_buffer(lower, oc_work_layout(work, OC_SLOT_WORKSPACE));
+    oc_buffer kept = oc_lower_buffer(lower, oc_primitive_layout(work, OC_SLOT_WORKSPACE));
     oc_operand operand[] = {
         {OC_SLOT_DRAW, oc_lower_draw(lower)}, {OC_SLOT_SRC, src}, {OC_SLOT_DST, dst}, {OC_SLOT_WORKSPACE, kept}};
     oc_lower_node(lower, node)->workspace = kept;
     oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 4);
     oc_lower_in_place(lower, dst, src);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 oc_status oc_drop_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_drop_spec spec = drop_spec(node);
     oc_layout layout = *oc_lower_dst_layout(lower, node);
     OC_TRY(oc_drop_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec, &layout, err));
@@ -50,7 +50,7 @@ oc_status oc_drop_backward(oc_lower *lower, const oc_node *node, oc_error *err) 
     oc_lower_in_place(lower, diff_src, diff_dst);
     oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

@@ -51,30 +51,30 @@ static void linear_case_fill(linear_case *c, const oc_lower *lower, const oc_nod
 
 static oc_status linear_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_lowered *kept = oc_lower_node(lower, node);
     linear_case c;
     linear_case_fill(&c, lower, node);
     OC_TRY(oc_linear_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node),
                                     oc_lower_training(lower), &c.src_any, &c.weights_any, &c.bias, &c.dst_any, err));
-    oc_layout dst = *oc_work_layout(work, OC_SLOT_DST);
+    oc_layout dst = *oc_primitive_layout(work, OC_SLOT_DST);
     kept->forward = work;
-    kept->src = oc_lower_src_as(lower, node, 0, oc_work_layout(work, OC_SLOT_SRC));
+    kept->src = oc_lower_src_as(lower, node, 0, oc_primitive_layout(work, OC_SLOT_SRC));
     oc_operand operand[] = {
         {OC_SLOT_SRC, kept->src},
-        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, WEIGHT, &c.weights, oc_work_layout(work, OC_SLOT_WEIGHTS))},
+        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, WEIGHT, &c.weights, oc_primitive_layout(work, OC_SLOT_WEIGHTS))},
         {OC_SLOT_BIAS, oc_lower_tensor(lower, node, BIAS, &c.bias, &c.bias)},
         {OC_SLOT_DST, oc_lower_dst(lower, node, &dst)},
     };
     oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 4);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status linear_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_engine *engine = oc_lower_engine(lower);
     const char *layer = oc_lower_layer(lower, node);
     const oc_lowered *kept = oc_lower_node(lower, node);
@@ -83,11 +83,12 @@ static oc_status linear_backward(oc_lower *lower, const oc_node *node, oc_error 
     if (oc_lower_wants_diff(lower, node, 0)) {
         OC_TRY(oc_linear_backward_data_create(&work, engine, layer, &c.src_any, &c.weights_any, &c.dst_any,
                                               kept->forward, err));
-        oc_layout layout = *oc_work_layout(work, OC_SLOT_DIFF_SRC);
+        oc_layout layout = *oc_primitive_layout(work, OC_SLOT_DIFF_SRC);
         oc_buffer diff_src = oc_lower_buffer(lower, &layout);
         oc_operand operand[] = {
-            {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, oc_work_layout(work, OC_SLOT_DIFF_DST))},
-            {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, WEIGHT, &c.weights, oc_work_layout(work, OC_SLOT_WEIGHTS))},
+            {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, oc_primitive_layout(work, OC_SLOT_DIFF_DST))},
+            {OC_SLOT_WEIGHTS,
+             oc_lower_tensor(lower, node, WEIGHT, &c.weights, oc_primitive_layout(work, OC_SLOT_WEIGHTS))},
             {OC_SLOT_DIFF_SRC, diff_src},
         };
         oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 3);
@@ -95,18 +96,18 @@ static oc_status linear_backward(oc_lower *lower, const oc_node *node, oc_error 
     }
     OC_TRY(oc_linear_backward_weights_create(&work, engine, layer, &c.src_any, &c.weights_any, &c.bias, &c.dst_any,
                                              kept->forward, err));
-    oc_layout weights = *oc_work_layout(work, OC_SLOT_DIFF_WEIGHTS);
+    oc_layout weights = *oc_primitive_layout(work, OC_SLOT_DIFF_WEIGHTS);
     oc_buffer gradient = oc_lower_gradient(lower, node, WEIGHT, &c.weights, &weights);
     oc_operand operand[] = {
-        {OC_SLOT_SRC, oc_lower_src_as(lower, node, 0, oc_work_layout(work, OC_SLOT_SRC))},
-        {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, oc_work_layout(work, OC_SLOT_DIFF_DST))},
+        {OC_SLOT_SRC, oc_lower_src_as(lower, node, 0, oc_primitive_layout(work, OC_SLOT_SRC))},
+        {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, oc_primitive_layout(work, OC_SLOT_DIFF_DST))},
         {OC_SLOT_DIFF_WEIGHTS, gradient},
         {OC_SLOT_DIFF_BIAS, oc_lower_gradient(lower, node, BIAS, &c.bias, &c.bias)},
     };
     oc_lower_step(lower, node, OC_STEP_BACKWARD_WEIGHTS, &work, operand, 4);
     oc_lower_gradient_store(lower, node, WEIGHT, &c.weights, &weights, gradient);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

@@ -6,13 +6,14 @@
 
 static oc_status max_pool_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_lowered *kept = oc_lower_node(lower, node);
     oc_pool_spec spec = oc_pool_node_spec(lower, node);
     oc_shape shape = oc_lower_shape(lower, node);
     OC_TRY(oc_pool_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec,
                                   oc_lower_src_layout(lower, node, 0), &shape, err));
-    oc_layout layout = *oc_work_layout(work, OC_SLOT_DST), workspace = *oc_work_layout(work, OC_SLOT_WORKSPACE);
+    oc_layout layout = *oc_primitive_layout(work, OC_SLOT_DST),
+              workspace = *oc_primitive_layout(work, OC_SLOT_WORKSPACE);
     oc_operand operand[3] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
                              {OC_SLOT_DST, oc_lower_dst(lower, node, &layout)}};
     int count = 2;
@@ -22,13 +23,13 @@ static oc_status max_pool_forward(oc_lower *lower, const oc_node *node, oc_error
     }
     oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, count);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status max_pool_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_lowered *kept = oc_lower_node(lower, node);
     oc_pool_spec spec = oc_pool_node_spec(lower, node);
     oc_layout layout = *oc_lower_src_layout(lower, node, 0);
@@ -41,7 +42,7 @@ static oc_status max_pool_backward(oc_lower *lower, const oc_node *node, oc_erro
     oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, kept->workspace >= 0 ? 3 : 2);
     oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

@@ -6,8 +6,8 @@
 #include "graph/op.h"
 
 /* Creates the work of either pass: slots SRC, DST; or DST, DIFF_DST, DIFF_SRC, all in one layout. */
-typedef oc_status (*oc_pointwise_create)(oc_work **out, oc_engine *engine, const char *layer, const oc_layout *layout,
-                                         oc_error *err);
+typedef oc_status (*oc_pointwise_create)(oc_primitive **out, oc_engine *engine, const char *layer,
+                                         const oc_layout *layout, oc_error *err);
 
 void oc_pointwise_shape(oc_graph *graph, oc_node *node);
 oc_status oc_pointwise_forward(oc_lower *lower, const oc_node *node, oc_pointwise_create create, oc_error *err);

@@ -19,7 +19,7 @@ static void scale_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status scale_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_layout layout = *oc_lower_src_layout(lower, node, SRC);
     OC_TRY(oc_scale_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout,
                                    oc_lower_src_layout(lower, node, GATE), err));
@@ -28,13 +28,13 @@ static oc_status scale_forward(oc_lower *lower, const oc_node *node, oc_error *e
     oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 3);
     oc_lower_in_place(lower, dst, src);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status scale_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_layout *layout = oc_lower_dst_layout(lower, node), *gate = oc_lower_src_layout(lower, node, GATE);
     OC_TRY(oc_scale_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), layout, gate, err));
     oc_buffer src = oc_lower_src(lower, node, SRC), diff_dst = oc_lower_diff_dst(lower, node);
@@ -50,7 +50,7 @@ static oc_status scale_backward(oc_lower *lower, const oc_node *node, oc_error *
     oc_lower_diff_src(lower, node, SRC, layout, diff_src);
     oc_lower_diff_src(lower, node, GATE, gate, diff_gate);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

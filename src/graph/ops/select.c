@@ -22,7 +22,7 @@ static void select_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status select_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     oc_layout layout = *oc_lower_src_layout(lower, node, B);
     OC_TRY(oc_select_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout,
                                     oc_lower_src_layout(lower, node, SCORES), err));
@@ -35,13 +35,13 @@ static oc_status select_forward(oc_lower *lower, const oc_node *node, oc_error *
     oc_lower_in_place(lower, dst, a);
     oc_lower_in_place(lower, dst, b);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status select_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_layout *layout = oc_lower_dst_layout(lower, node), *scores = oc_lower_src_layout(lower, node, SCORES);
     OC_TRY(oc_select_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), layout, scores, err));
     oc_buffer a = oc_lower_node(lower, node)->src, b = oc_lower_src(lower, node, B);
@@ -63,7 +63,7 @@ static oc_status select_backward(oc_lower *lower, const oc_node *node, oc_error 
     oc_lower_diff_src(lower, node, B, layout, diff_b);
     oc_lower_diff_src(lower, node, SCORES, scores, diff_scores);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

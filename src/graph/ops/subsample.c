@@ -23,25 +23,25 @@ static void subsample_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status subsample_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_subsample_node *attr = node->attr;
     OC_TRY(oc_subsample_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->stride,
                                        oc_lower_src_layout(lower, node, 0), err));
     oc_lower_map(lower, node, &work);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
 static oc_status subsample_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const oc_subsample_node *attr = node->attr;
     OC_TRY(oc_subsample_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->stride,
                                         oc_lower_src_layout(lower, node, 0), oc_lower_dst_layout(lower, node), err));
     oc_lower_map_backward(lower, node, &work);
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 

@@ -1,5 +1,5 @@
 /* The engine, and work: how primitives get their arguments and are run. */
-#include "compute/work.h"
+#include "compute/primitive.h"
 
 #include <string.h>
 
@@ -38,6 +38,7 @@ oc_status oc_engine_create(oc_engine **out, oc_team *team, oc_error *err) {
     *out = NULL;
     OC_TRY(oc_alloc(&engine, 1, sizeof *engine, err));
     engine->team = team;
+    engine->kernels = oc_kernels_now();
     OC_DNNL(dnnl_engine_create(&engine->engine, dnnl_cpu, 0));
     OC_DNNL(dnnl_stream_create(&engine->stream, engine->engine, dnnl_stream_default_flags));
     *out = engine;
@@ -55,7 +56,7 @@ void oc_engine_destroy(oc_engine **engine) {
     *engine = NULL;
 }
 
-void oc_work_destroy(oc_work **work) {
+void oc_primitive_destroy(oc_primitive **work) {
     if (!work || !*work) return;
     for (int i = 0; i < OC_SLOTS; i++)
         if ((*work)->memory[i]) dnnl_memory_destroy((*work)->memory[i]);
@@ -64,13 +65,13 @@ void oc_work_destroy(oc_work **work) {
     *work = NULL;
 }
 
-const oc_layout *oc_work_layout(const oc_work *work, oc_slot slot) {
+const oc_layout *oc_primitive_layout(const oc_primitive *work, oc_slot slot) {
     return &work->layout[slot];
 }
 
-oc_status oc_work_own(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                      void (*kernel)(const oc_work *work), oc_error *err) {
-    oc_work *work;
+oc_status oc_primitive_own(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                           void (*kernel)(const oc_primitive *work), oc_error *err) {
+    oc_primitive *work;
     oc_status status = oc_alloc(&work, 1, sizeof *work, err);
     if (status == OC_OK) {
         work->what = what;
@@ -82,10 +83,10 @@ oc_status oc_work_own(oc_work **out, oc_engine *engine, const char *layer, const
     return status;
 }
 
-oc_status oc_work_from_pd(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                          const_dnnl_primitive_desc_t pd, const oc_argument *argument, int count, oc_error *err) {
+oc_status oc_primitive_from_pd(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                               const_dnnl_primitive_desc_t pd, const oc_argument *argument, int count, oc_error *err) {
     oc_status status = OC_OK;
-    oc_work *work = NULL;
+    oc_primitive *work = NULL;
     const char *impl = NULL;
     *out = NULL;
     OC_DNNL(dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &impl));
@@ -95,7 +96,7 @@ oc_status oc_work_from_pd(oc_work **out, oc_engine *engine, const char *layer, c
                          impl, what);
         goto cleanup;
     }
-    OC_TRY(oc_work_own(&work, engine, layer, what, NULL, err));
+    OC_TRY(oc_primitive_own(&work, engine, layer, what, NULL, err));
     OC_DNNL(dnnl_primitive_create(&work->primitive, pd));
     for (int i = 0; i <= count; i++) {
         const oc_argument scratchpad = {OC_SLOT_SCRATCHPAD, DNNL_ARG_SCRATCHPAD, DNNL_ARG_SCRATCHPAD};
@@ -109,13 +110,13 @@ oc_status oc_work_from_pd(oc_work **out, oc_engine *engine, const char *layer, c
     *out = work;
     work = NULL;
 cleanup:
-    oc_work_destroy(&work);
+    oc_primitive_destroy(&work);
     return status;
 }
 
-oc_status oc_work_from_desc(oc_work **out, oc_engine *engine, const char *layer, const char *what,
-                            const_dnnl_op_desc_t desc, dnnl_primitive_attr_t attr, const oc_work *forward,
-                            const oc_argument *argument, int count, oc_error *err) {
+oc_status oc_primitive_from_desc(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
+                                 const_dnnl_op_desc_t desc, dnnl_primitive_attr_t attr, const oc_primitive *forward,
+                                 const oc_argument *argument, int count, oc_error *err) {
     oc_status status = OC_OK;
     dnnl_primitive_attr_t own_attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
@@ -128,14 +129,14 @@ oc_status oc_work_from_desc(oc_work **out, oc_engine *engine, const char *layer,
     OC_DNNL(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
     if (forward) OC_DNNL(dnnl_primitive_get_primitive_desc(forward->primitive, &hint));
     OC_DNNL(dnnl_primitive_desc_create(&pd, desc, attr, engine->engine, hint));
-    OC_TRY(oc_work_from_pd(out, engine, layer, what, pd, argument, count, err));
+    OC_TRY(oc_primitive_from_pd(out, engine, layer, what, pd, argument, count, err));
 cleanup:
     if (pd) dnnl_primitive_desc_destroy(pd);
     if (own_attr) dnnl_primitive_attr_destroy(own_attr);
     return status;
 }
 
-oc_status oc_work_bind(oc_work *work, oc_slot slot, void *data, oc_error *err) {
+oc_status oc_primitive_bind(oc_primitive *work, oc_slot slot, void *data, oc_error *err) {
     oc_status status = OC_OK;
     const char *layer = work->layer, *what = work->what;
     work->data[slot] = data;
@@ -144,7 +145,7 @@ cleanup:
     return status;
 }
 
-oc_status oc_work_run(oc_work *work, oc_error *err) {
+oc_status oc_primitive_run(oc_primitive *work, oc_error *err) {
     oc_status status = OC_OK;
     const char *layer = work->layer, *what = work->what;
     if (work->kernel)
@@ -155,7 +156,7 @@ cleanup:
     return status;
 }
 
-const char *oc_work_impl(const oc_work *work) {
+const char *oc_primitive_impl(const oc_primitive *work) {
     const_dnnl_primitive_desc_t pd = NULL;
     const char *impl = work->impl ? work->impl : "own";
     if (work->primitive && dnnl_primitive_get_primitive_desc(work->primitive, &pd) == dnnl_success)
@@ -163,6 +164,6 @@ const char *oc_work_impl(const oc_work *work) {
     return impl;
 }
 
-const char *oc_work_what(const oc_work *work) {
+const char *oc_primitive_what(const oc_primitive *work) {
     return work->what;
 }

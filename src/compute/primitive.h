@@ -1,8 +1,8 @@
 /* A piece of work: a oneDNN primitive or a kernel of our own, with every argument object built beforehand, so that
  * running it allocates nothing. Arguments are told apart by slots; memory is bound to them, and bound again when it
  * moves. */
-#ifndef OC_COMPUTE_WORK_H
-#define OC_COMPUTE_WORK_H
+#ifndef OC_COMPUTE_PRIMITIVE_H
+#define OC_COMPUTE_PRIMITIVE_H
 
 #include "compute/engine.h"
 #include "compute/layout.h"
@@ -42,22 +42,22 @@ typedef struct oc_draw {
     int64_t step;
 } oc_draw;
 
-typedef struct oc_work oc_work;
-void oc_work_destroy(oc_work **work);
+typedef struct oc_primitive oc_primitive;
+void oc_primitive_destroy(oc_primitive **work);
 
 /* Layout of what a slot takes, chosen where creation left it open; absent where the slot is not used. */
-const oc_layout *oc_work_layout(const oc_work *work, oc_slot slot);
+const oc_layout *oc_primitive_layout(const oc_primitive *work, oc_slot slot);
 
 /* Binds a used slot to memory of oc_layout_bytes, at a multiple of 64 for activations and working copies. Bytes of
  * padding in blocked layouts are set to zero. OC_E_COMPUTE. */
-oc_status oc_work_bind(oc_work *work, oc_slot slot, void *data, oc_error *err);
+oc_status oc_primitive_bind(oc_primitive *work, oc_slot slot, void *data, oc_error *err);
 
 /* Runs it; every used slot is bound. The team has been entered. OC_E_COMPUTE naming the layer. */
-oc_status oc_work_run(oc_work *work, oc_error *err);
+oc_status oc_primitive_run(oc_primitive *work, oc_error *err);
 
 /* oneDNN's name of the implementation; of our own kernels "winograd" or "own". */
-const char *oc_work_impl(const oc_work *work);
+const char *oc_primitive_impl(const oc_primitive *work);
 /* What it does, "convolution forward". */
-const char *oc_work_what(const oc_work *work);
+const char *oc_primitive_what(const oc_primitive *work);
 
 #endif

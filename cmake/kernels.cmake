@@ -1,0 +1,30 @@
+# The kernels of src/kernels: every family's source is compiled once for each level of src/base/cpu, the only difference
+# being the instruction set and one macro (src/kernels/level.h). Adding a family needs no edit here. Sets
+# oc_kernel_objects, what the library links, and takes the families out of oc_sources.
+file(GLOB oc_kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/*.c)
+list(REMOVE_ITEM oc_kernel_sources ${CMAKE_SOURCE_DIR}/src/kernels/kernels.c)
+list(REMOVE_ITEM oc_sources ${oc_kernel_sources})
+set(oc_kernel_objects)
+
+# oc_add_kernels(name macro flag…)
+function(oc_add_kernels level macro)
+  add_library(ocelli_kernels_${level} OBJECT ${oc_kernel_sources})
+  target_include_directories(ocelli_kernels_${level} PRIVATE include src)
+  target_compile_definitions(ocelli_kernels_${level} PRIVATE ${macro})
+  # Vectors wider than a register pass through memory where a call is not inlined; all of them are.
+  target_compile_options(ocelli_kernels_${level} PRIVATE ${ARGN} -Wno-psabi)
+endfunction()
+
+oc_add_kernels(baseline OC_LEVEL_BASELINE)
+list(APPEND oc_kernel_objects $<TARGET_OBJECTS:ocelli_kernels_baseline>)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(oc_avx2 -mavx2 -mfma)
+  set(oc_avx512 ${oc_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
+  oc_add_kernels(avx2 OC_LEVEL_AVX2 ${oc_avx2})
+  oc_add_kernels(avx512 OC_LEVEL_AVX512 ${oc_avx512})
+  list(APPEND oc_kernel_objects $<TARGET_OBJECTS:ocelli_kernels_avx2> $<TARGET_OBJECTS:ocelli_kernels_avx512>)
+  # The widest level's code on a processor with AVX2: linked by tests alone.
+  if(OC_TESTS AND NOT OC_FUZZ)
+    oc_add_kernels(wide OC_LEVEL_WIDE ${oc_avx2})
+  endif()
+endif()

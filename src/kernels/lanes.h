@@ -1,0 +1,76 @@
+/* Vectors of the level that is being compiled: their types, and the few operations for which C has no operator. For the
+ * sources of this folder only. Arithmetic is written with + - * / on vectors; nothing is contracted, so a multiply-add
+ * is fused where oc_fma says so and nowhere else. Results are the same bits at every level that has fused
+ * multiply-adds, as long as a kernel sums in the same order at each. */
+#ifndef OC_KERNELS_LANES_H
+#define OC_KERNELS_LANES_H
+
+#include <stdint.h>
+#include <string.h>
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
+
+#include "kernels/level.h"
+
+#define OC_INLINE static inline __attribute__((always_inline))
+
+/* A loop whose pointers are equal or do not overlap: it can be vectorised without asking. */
+#ifdef __clang__
+#define OC_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define OC_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+/* OC_LANES numbers. The aligned types may only be read from and written to multiples of their size; those ending in
+ * _at anywhere. */
+typedef float oc_floats __attribute__((vector_size(4 * OC_LANES), may_alias));
+typedef float oc_floats_at __attribute__((vector_size(4 * OC_LANES), aligned(4), may_alias));
+typedef int32_t oc_ints __attribute__((vector_size(4 * OC_LANES), may_alias));
+typedef double oc_doubles __attribute__((vector_size(8 * OC_LANES), may_alias));
+typedef uint8_t oc_bytes __attribute__((vector_size(OC_LANES), may_alias));
+typedef uint8_t oc_bytes_at __attribute__((vector_size(OC_LANES), aligned(1), may_alias));
+
+OC_INLINE oc_floats oc_load(const float *from) {
+    return *(const oc_floats_at *)from;
+}
+
+OC_INLINE void oc_store(float *to, oc_floats v) {
+    *(oc_floats_at *)to = v;
+}
+
+/* The same number in every lane. */
+OC_INLINE oc_floats oc_broadcast(float x) {
+    return x - (oc_floats){0};
+}
+
+/* a·b + c, rounded once where the level has FMA, twice at the baseline. */
+OC_INLINE oc_floats oc_fma(oc_floats a, oc_floats b, oc_floats c) {
+#if defined OC_LEVEL_AVX512
+    return (oc_floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined OC_LEVEL_AVX2
+    return (oc_floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined OC_LEVEL_WIDE
+    __m256 x[2], y[2], z[2];
+    memcpy(x, &a, sizeof a);
+    memcpy(y, &b, sizeof b);
+    memcpy(z, &c, sizeof c);
+    for (int i = 0; i < 2; i++) z[i] = _mm256_fmadd_ps(x[i], y[i], z[i]);
+    memcpy(&c, z, sizeof c);
+    return c;
+#else
+    return c + a * b;
+#endif
+}
+
+/* mask ? a : b, lane by lane; a lane of the mask is all ones or all zeros, as comparisons give it. */
+OC_INLINE oc_floats oc_select(oc_ints mask, oc_floats a, oc_floats b) {
+    return (oc_floats)(((oc_ints)a & mask) | ((oc_ints)b & ~mask));
+}
+
+/* max(x, 0) as PyTorch's ReLU: NaN stays NaN. */
+OC_INLINE oc_floats oc_relu(oc_floats x) {
+    return (oc_floats)((oc_ints)x & ~(x < 0));
+}
+
+#endif

@@ -1,0 +1,28 @@
+#include "support/levels.h"
+
+#include <stdio.h>
+
+#if defined __x86_64__
+extern const oc_peak_kernels oc_peak_kernels_wide;
+
+static const oc_kernels wide = {
+    .name = "wide",
+    .lanes = 16,
+    .peak = &oc_peak_kernels_wide,
+};
+#endif
+
+size_t test_levels(const oc_kernels **list) {
+    size_t count = 0;
+    for (int level = 0; level <= (int)oc_cpu_level_now(); level++) {
+        const oc_kernels *kernels = oc_kernels_at((oc_cpu_level)level);
+        if (count == 0 || list[count - 1] != kernels) list[count++] = kernels;
+    }
+#if defined __x86_64__
+    if (oc_cpu_level_now() >= OC_CPU_AVX2) list[count++] = &wide;
+#endif
+    printf("levels:");
+    for (size_t i = 0; i < count; i++) printf(" %s", list[i]->name);
+    printf("\n");
+    return count;
+}

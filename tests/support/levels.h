@@ -1,0 +1,15 @@
+/* Tests of kernels run at every level that the processor has, and with the wide build (sixteen lanes as pairs of
+ * registers of AVX2), so that no path goes untested because of where one happens to sit. */
+#ifndef OC_TESTS_SUPPORT_LEVELS_H
+#define OC_TESTS_SUPPORT_LEVELS_H
+
+#include <stddef.h>
+
+#include "kernels/kernels.h"
+
+#define TEST_LEVELS_MOST (OC_CPU_LEVELS + 1)
+
+/* Fills list[TEST_LEVELS_MOST] with the tables that can run here, prints their names, and returns how many. */
+size_t test_levels(const oc_kernels **list);
+
+#endif

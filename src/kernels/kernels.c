@@ -2,11 +2,13 @@
 #include "kernels/kernels.h"
 
 extern const oc_peak_kernels oc_peak_kernels_baseline, oc_peak_kernels_avx2, oc_peak_kernels_avx512;
+extern const oc_winograd_kernels oc_winograd_kernels_baseline, oc_winograd_kernels_avx2, oc_winograd_kernels_avx512;
 
 static const oc_kernels baseline = {
     .name = "baseline",
     .lanes = 8,
     .peak = &oc_peak_kernels_baseline,
+    .winograd = &oc_winograd_kernels_baseline,
 };
 
 #if defined __x86_64__
@@ -14,12 +16,14 @@ static const oc_kernels avx2 = {
     .name = "avx2",
     .lanes = 8,
     .peak = &oc_peak_kernels_avx2,
+    .winograd = &oc_winograd_kernels_avx2,
 };
 
 static const oc_kernels avx512 = {
     .name = "avx512",
     .lanes = 16,
     .peak = &oc_peak_kernels_avx512,
+    .winograd = &oc_winograd_kernels_avx512,
 };
 #endif
 

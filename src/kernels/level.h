@@ -15,7 +15,11 @@
 #define OC_OPTIMIZER_KERNELS oc_optimizer_kernels_baseline
 #define OC_PEAK_KERNELS oc_peak_kernels_baseline
 #define OC_POOL_KERNELS oc_pool_kernels_baseline
+#define OC_PRODUCT_KERNELS oc_product_kernels_baseline
+#define OC_WINOGRAD_BACKWARD oc_winograd_backward_baseline
+#define OC_WINOGRAD_FILTERS oc_winograd_filters_baseline
 #define OC_WINOGRAD_KERNELS oc_winograd_kernels_baseline
+#define OC_WINOGRAD_TILES oc_winograd_tiles_baseline
 #elif defined OC_LEVEL_AVX2
 #define OC_LANES 8
 #define OC_COPY_KERNELS oc_copy_kernels_avx2
@@ -28,7 +32,11 @@
 #define OC_OPTIMIZER_KERNELS oc_optimizer_kernels_avx2
 #define OC_PEAK_KERNELS oc_peak_kernels_avx2
 #define OC_POOL_KERNELS oc_pool_kernels_avx2
+#define OC_PRODUCT_KERNELS oc_product_kernels_avx2
+#define OC_WINOGRAD_BACKWARD oc_winograd_backward_avx2
+#define OC_WINOGRAD_FILTERS oc_winograd_filters_avx2
 #define OC_WINOGRAD_KERNELS oc_winograd_kernels_avx2
+#define OC_WINOGRAD_TILES oc_winograd_tiles_avx2
 #elif defined OC_LEVEL_AVX512
 #define OC_LANES 16
 #define OC_COPY_KERNELS oc_copy_kernels_avx512
@@ -41,7 +49,11 @@
 #define OC_OPTIMIZER_KERNELS oc_optimizer_kernels_avx512
 #define OC_PEAK_KERNELS oc_peak_kernels_avx512
 #define OC_POOL_KERNELS oc_pool_kernels_avx512
+#define OC_PRODUCT_KERNELS oc_product_kernels_avx512
+#define OC_WINOGRAD_BACKWARD oc_winograd_backward_avx512
+#define OC_WINOGRAD_FILTERS oc_winograd_filters_avx512
 #define OC_WINOGRAD_KERNELS oc_winograd_kernels_avx512
+#define OC_WINOGRAD_TILES oc_winograd_tiles_avx512
 #elif defined OC_LEVEL_WIDE
 /* AVX-512's width for a processor with AVX2, each vector a pair of registers: only tests have it. */
 #define OC_LANES 16
@@ -55,7 +67,11 @@
 #define OC_OPTIMIZER_KERNELS oc_optimizer_kernels_wide
 #define OC_PEAK_KERNELS oc_peak_kernels_wide
 #define OC_POOL_KERNELS oc_pool_kernels_wide
+#define OC_PRODUCT_KERNELS oc_product_kernels_wide
+#define OC_WINOGRAD_BACKWARD oc_winograd_backward_wide
+#define OC_WINOGRAD_FILTERS oc_winograd_filters_wide
 #define OC_WINOGRAD_KERNELS oc_winograd_kernels_wide
+#define OC_WINOGRAD_TILES oc_winograd_tiles_wide
 #else
 #error "the kernels' sources are compiled for a level: define one of OC_LEVEL_…"
 #endif

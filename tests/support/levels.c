@@ -4,11 +4,13 @@
 
 #if defined __x86_64__
 extern const oc_peak_kernels oc_peak_kernels_wide;
+extern const oc_winograd_kernels oc_winograd_kernels_wide;
 
 static const oc_kernels wide = {
     .name = "wide",
     .lanes = 16,
     .peak = &oc_peak_kernels_wide,
+    .winograd = &oc_winograd_kernels_wide,
 };
 #endif
 

@@ -90,6 +90,15 @@ static oc_status run(const oc_command *command, int argc, char *const *argv, cha
     return status;
 }
 
+static oc_status print_version(oc_error *err) {
+    oc_system system;
+    oc_status status = oc_system_get(&system, err);
+    if (status != OC_OK) return status;
+    printf("ocelli %s\nprocessor %s, instructions %s\noneDNN %s\nthreads %d\n", oc_version(), system.processor,
+           system.level, system.dnnl, system.threads);
+    return OC_OK;
+}
+
 static oc_status dispatch(int argc, char *const *argv, oc_error *err) {
     const char *word = argc > 1 ? argv[1] : "";
     if (argc < 2) {
@@ -97,8 +106,7 @@ static oc_status dispatch(int argc, char *const *argv, oc_error *err) {
         return oc_cli_fail(err, OC_E_USAGE, NULL, "no subcommand given");
     }
     if (strcmp(word, "--version") == 0) {
-        printf("ocelli %s\n", oc_version());
-        return OC_OK;
+        return print_version(err);
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
         print_usage(stdout);

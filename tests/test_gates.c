@@ -12,9 +12,9 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "compute/internal.h"
-#include "compute/kernels.h"
-#include "compute/primitives.h"
+#include "compute/drop.h"
+#include "compute/elementwise.h"
+#include "compute/gate.h"
 
 #define SEED 20240918U
 #define TEAMS 3
@@ -47,11 +47,11 @@ static int teardown(void **state) {
 typedef enum form { PLAIN, BLOCKED_8, BLOCKED_16, LAST, FORMS } form;
 
 static oc_layout layout_of(form form, int64_t n, int64_t c, int64_t h, int64_t w) {
-    static const dnnl_format_tag_t tag[FORMS] = {dnnl_nchw, dnnl_nChw8c, dnnl_nChw16c, dnnl_nhwc};
-    oc_layout layout = {0};
-    const dnnl_dims_t dims = {n, c, h, w};
-    assert_int_equal(dnnl_memory_desc_init_by_tag(oc_layout_desc(&layout), 4, dims, dnnl_f32, tag[form]), dnnl_success);
-    return layout;
+    const oc_shape shape = oc_shape_make(4, n, c, h, w);
+    return form == PLAIN        ? oc_layout_plain(OC_F32, &shape)
+           : form == BLOCKED_8  ? oc_layout_blocked(OC_F32, &shape, 8)
+           : form == BLOCKED_16 ? oc_layout_blocked(OC_F32, &shape, 16)
+                                : oc_layout_channels_last(OC_F32, &shape);
 }
 
 /* A tensor in some layout, and its elements in PyTorch's order. */
@@ -109,7 +109,7 @@ static void run(const fixture *f, int team, oc_primitive **work, float *const da
         assert_non_null(memory);
         assert_int_equal(oc_primitive_bind(*work, (oc_slot)slot, memory, NULL), OC_OK);
     }
-    assert_int_equal(oc_primitive_run(*work, NULL), OC_OK);
+    assert_int_equal(oc_primitive_execute(*work, NULL), OC_OK);
     oc_primitive_destroy(work);
     oc_free(scratch);
 }

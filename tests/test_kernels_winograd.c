@@ -26,7 +26,7 @@ static const char *const pass_names[PASSES] = {"forward", "backward by data", "b
 typedef struct conv {
     int64_t n, ic, oc, h, w, pad, oh, ow;
     int posts;
-    oc_winograd_post post[OC_WINOGRAD_POSTS_MAX];
+    oc_finish_post post[OC_FINISH_POSTS_MAX];
     double *src, *weights, *bias, *diff_dst, *added[2];
     double *dst, *diff_src, *diff_weights, *diff_bias;
 } conv;
@@ -102,7 +102,7 @@ static double *after_posts(const conv *c) {
     for (int64_t d = 0; d < dst_count(c); d++) {
         double value = c->dst[d];
         for (int i = 0, adds = 0; i < c->posts; i++)
-            value = c->post[i] == OC_WINOGRAD_ADD ? value + c->added[adds++][d] : fmax(value, 0);
+            value = c->post[i] == OC_FINISH_ADD ? value + c->added[adds++][d] : fmax(value, 0);
         dst[d] = value;
     }
     return dst;
@@ -202,7 +202,7 @@ static result result_of(const oc_map *map, const float *data) {
 
 /* Pieces in the order of one worker after the other's, the last worker's first: any order must do. */
 static void run_filtering(const oc_winograd_kernels *k, const oc_winograd *work, const float *from,
-                          const float *weights, const oc_winograd_finish *finish, float *to) {
+                          const float *weights, const oc_finish *finish, float *to) {
     float *filters = floats(work->filter_floats), *scratch = floats(work->scratch_floats);
     memset(scratch, 0xFF, (size_t)work->scratch_floats * sizeof *scratch); /* NaN */
     const int64_t middle = work->filter_blocks / 2;
@@ -261,9 +261,9 @@ static result run(const oc_kernels *level, const conv *c, pass which, int tile, 
     float *from = map_floats(&work.from, turned ? c->diff_dst : c->src), *to = map_floats(&work.to, NULL);
     float *weights = plain_floats(c->weights, c->oc * c->ic * 9), *bias = plain_floats(c->bias, c->oc);
     float *added[2] = {map_floats(&dst, c->added[0]), map_floats(&dst, c->added[1])};
-    oc_winograd_finish finish = {0};
+    oc_finish finish = {0};
     if (!turned) {
-        finish = (oc_winograd_finish){.bias = bias, .posts = c->posts, .added = {added[0], added[1]}};
+        finish = (oc_finish){.bias = bias, .posts = c->posts, .added = {added[0], added[1]}};
         memcpy(finish.post, c->post, sizeof finish.post);
     }
     run_filtering(level->winograd, &work, from, weights, &finish, to);
@@ -333,8 +333,8 @@ static void test_sizes(void **state) {
 
 static void test_posts(void **state) {
     (void)state;
-    static const oc_winograd_post orders[][3] = {{OC_WINOGRAD_ADD, OC_WINOGRAD_RELU, OC_WINOGRAD_ADD},
-                                                 {OC_WINOGRAD_RELU, OC_WINOGRAD_ADD, OC_WINOGRAD_ADD}};
+    static const oc_finish_post orders[][3] = {{OC_FINISH_ADD, OC_FINISH_RELU, OC_FINISH_ADD},
+                                               {OC_FINISH_RELU, OC_FINISH_ADD, OC_FINISH_ADD}};
     const oc_kernels *levels[TEST_LEVELS_MOST];
     const size_t count = test_levels(levels);
     conv c;
@@ -400,6 +400,23 @@ static void test_division(void **state) {
     assert_true(parts && chunks && ranges && groups && channels);
 }
 
+/* Large tiles save more, unless most of them hangs over the edge or the filters take longer than the tiles. */
+static void test_best_tile(void **state) {
+    (void)state;
+    const oc_kernels *levels[TEST_LEVELS_MOST];
+    const size_t count = test_levels(levels);
+    for (size_t i = 0; i < count; i++) {
+        static const struct {
+            int64_t images, h, w;
+            int tile;
+        } cases[] = {{64, 32, 32, 4}, {64, 4, 4, 4}, {64, 3, 3, 4}, {64, 2, 2, 2}, {1, 4, 4, 2}, {1, 64, 64, 4}};
+        for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+            const oc_map map = map_of(cases[k].images, 16, cases[k].h, cases[k].w, levels[i]->lanes);
+            assert_int_equal(levels[i]->winograd->best_tile(&map), cases[k].tile);
+        }
+    }
+}
+
 /* The errors that winograd.h states. */
 static void test_error(void **state) {
     (void)state;
@@ -433,10 +450,8 @@ static void test_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_posts),
-        cmocka_unit_test(test_division),
-        cmocka_unit_test(test_error),
+        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_posts), cmocka_unit_test(test_division),
+        cmocka_unit_test(test_best_tile), cmocka_unit_test(test_error),
     };
     printf("seed %u\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);

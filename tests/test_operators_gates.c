@@ -289,9 +289,12 @@ static void test_errors(void **state) {
         oc_value (*build)(oc_graph *g, oc_value x);
         const char *message;
     } cases[] = {
-        {refused_scale, "scale: a gate"},           {refused_flat_gate, "scale: a gate"},
-        {refused_select, "select: scores"},         {refused_choice, "select: there is no choice"},
-        {refused_drop, "drop_path: the probabili"}, {refused_negative, "dropout: the probabili"},
+        {refused_scale, "scale: a gate"},
+        {refused_flat_gate, "scale: a gate"},
+        {refused_select, "select: shape mismatch between attention logits"},
+        {refused_choice, "select: shape mismatch"},
+        {refused_drop, "drop_path: the probabili"},
+        {refused_negative, "dropout: the probabili"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         oc_graph *g = NULL;

@@ -325,7 +325,7 @@ static void test_rewrite(void **state) {
         const oc_conv_attr *attr = &((const oc_conv_node *)copy->node[at].attr)->conv;
         assert_true(copy->node[at].op == &oc_conv_op);
         assert_true(oc_shape_equal(&copy->node[at].dst, &graph->node[y].dst));
-        assert_int_equal(copy->node[at].origin, y);
+        assert_int_equal(copy->node[at].built, y);
         assert_int_equal(copy->node[at].input[0], at - 1);
         assert_int_equal(copy->node[at + 1].input[0], at);
         assert_int_equal(copy->node[at + 2].input[1], at);
@@ -334,7 +334,7 @@ static void test_rewrite(void **state) {
         assert_int_equal(attr->pad, fixed[i].applies ? fixed[i].pad / fixed[i].dilation : fixed[i].pad);
         if (fixed[i].applies) {
             assert_int_equal(((const oc_subsample_node *)copy->node[y].attr)->stride, fixed[i].dilation);
-            assert_int_equal(copy->node[y].origin, y);
+            assert_int_equal(copy->node[y].built, y);
             assert_int_equal(copy->node[y].input[0], x);
         }
         oc_graph_destroy(&copy);
@@ -386,7 +386,7 @@ static void test_errors(void **state) {
     refused("0 channels from 2 on", slice_empty, false);
     refused("a window of 6 does not fit into 3×3", average_large, false);
     refused("pad at most half of it", average_padded, false);
-    refused("stride 0 cannot be", subsample_none, false);
+    refused("invalid stride 0", subsample_none, false);
     refused("global_pool: its input has 1 dimensions, not 3", global_of_any, true);
     refused("avg_pool: its input has 1 dimensions", average_padded, true);
     refused("slice: its input has 1 dimensions", slice_empty, true);

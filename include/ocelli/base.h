@@ -25,7 +25,7 @@ typedef enum oc_status {
     OC_E_FORMAT,     /* a file is not what it should be: truncated, damaged, of another kind */
     OC_E_MISMATCH,   /* two good things do not fit together (weights and model, settings and run) */
     OC_E_MEMORY,     /* out of memory, or a size that overflows */
-    OC_E_COMPUTE,    /* oneDNN failed or offers only a reference implementation */
+    OC_E_COMPUTE,    /* oneDNN failed, or a layout is unsupported */
     OC_E_NON_FINITE, /* a loss or activation became infinite or not a number */
     OC_E_STOPPED     /* the caller asked to stop; everything was saved */
 } oc_status;
@@ -79,6 +79,19 @@ OC_API bool oc_path_inside(const char *path, const char *folder);
 
 /* The library's version, "MAJOR.MINOR.PATCH"; static. */
 OC_API const char *oc_version(void);
+
+/* What computes here. */
+typedef struct oc_system {
+    char processor[64]; /* its name as it gives it */
+    const char
+        *level;    /* of instructions in use, "avx512_bf16": the processor's highest unless OC_CPU caps it; static */
+    char dnnl[24]; /* oneDNN's version, "2.6.3" */
+    int threads;   /* that are used where none are asked for */
+} oc_system;
+
+/* OC_E_USAGE when the environment variable OC_CPU names no level (it caps the instructions that are used, oneDNN's and
+ * ours: baseline, avx2, avx512, avx512_bf16), OC_E_MEMORY. */
+OC_API oc_status oc_system_get(oc_system *out, oc_error *err);
 
 #ifdef __cplusplus
 }

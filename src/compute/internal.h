@@ -1,97 +1,52 @@
-/* What the files of this folder share; the only header that includes oneDNN. */
+/* What the files of this room share: what an engine and a primitive are made of. */
 #ifndef OC_COMPUTE_INTERNAL_H
 #define OC_COMPUTE_INTERNAL_H
 
-#include <oneapi/dnnl/dnnl.h>
+#include "compute/primitive.h"
 
-#include "compute/primitives.h"
-#include "kernels/kernels.h"
-#include "kernels/map.h"
+typedef struct oc_dnnl oc_dnnl;
 
 struct oc_engine {
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-    oc_team *team;
+    oc_team *team; /* borrowed */
     const oc_kernels *kernels;
+    oc_dnnl *dnnl; /* owned */
 };
 
-#define OC_PRIMITIVE_ARGS 16
+/* What primitives of one kind have in common. */
+typedef struct oc_primitive_type {
+    size_t size; /* of the struct whose first member is the oc_primitive */
+    oc_status (*execute)(const oc_primitive *primitive, oc_error *err);
+    /* NULL: nothing but remembering where the slot's memory lies. */
+    oc_status (*bind)(oc_primitive *primitive, oc_slot slot, void *data, oc_error *err);
+    /* Frees what it owns besides itself; NULL: nothing. */
+    void (*destroy)(oc_primitive *primitive);
+} oc_primitive_type;
 
+/* The first member of every primitive's own struct. */
 struct oc_primitive {
-    const char *what, *layer; /* static; borrowed */
-    oc_engine *engine;
+    const oc_primitive_type *type;
+    const char *what;           /* static */
+    const char *algorithm;      /* that was chosen among several, static; NULL where there is but one */
+    const char *implementation; /* "own", or oneDNN's name; lives as long as the primitive */
+    const char *layer;          /* borrowed */
+    oc_engine *engine;          /* borrowed */
     oc_layout layout[OC_SLOTS];
-    /* A primitive … */
-    dnnl_primitive_t primitive;
-    dnnl_memory_t memory[OC_SLOTS];
-    int args;
-    dnnl_exec_arg_t arg[OC_PRIMITIVE_ARGS];
-    /* … or a kernel of our own, with the numbers it needs. */
-    void (*kernel)(const oc_primitive *work);
-    const char *impl; /* its name, NULL: "own" */
-    int posts;        /* of a convolution */
-    oc_post_kind post[OC_POSTS_MAX];
     void *data[OC_SLOTS];
-    int64_t count, rows;
-    int sources;
-    bool flag;
-    double number[2];
-    uint64_t stream; /* of random numbers */
-    oc_map pixels, dst_pixels;
-    int64_t kernel_size, stride, pad, shift;
 };
 
-/* The descriptor inside a layout. */
-dnnl_memory_desc_t *oc_layout_desc(oc_layout *layout);
-const dnnl_memory_desc_t *oc_layout_desc_const(const oc_layout *layout);
+/* *out (a pointer to the struct of `type`) = a zeroed one with its oc_primitive filled in; the implementation is "own"
+ * until the caller says otherwise. OC_E_MEMORY. */
+oc_status oc_primitive_create(void *out, const oc_primitive_type *type, oc_engine *engine, const char *layer,
+                              const char *what, oc_error *err);
 
-/* Sees a layout as pixels; false for one that is not made so. */
-bool oc_layout_map(const oc_layout *layout, oc_map *out);
-/* The layout of `src`, which can be seen as pixels, with the sizes C, H and W of `dst` [N, C, H, W]. */
-oc_layout oc_layout_resized(const oc_layout *src, const oc_shape *dst);
-/* `dst`, resized from a layout seen as `src` in H and W alone, seen in the same blocks: a single pixel would not show
- * them. */
-oc_map oc_map_resized(const oc_map *src, const oc_layout *dst);
-/* OC_E_COMPUTE: no kernel of our own can do `what` in this layout. */
-oc_status oc_layout_refuse(oc_error *err, const char *layer, const char *what, const oc_layout *layout);
-#ifdef __clang_analyzer__
-/* As oc_fail in base/error.h: what is returned, for the static analyser. */
-#define oc_layout_refuse(err, layer, what, layout)                                                                     \
-    ((void)(oc_layout_refuse)((err), (layer), (what), (layout)), OC_E_COMPUTE)
-#endif
+/* oc_layout_map, or OC_E_COMPUTE: unsupported layout. */
+oc_status oc_primitive_map(oc_map *out, const oc_layout *layout, const char *layer, const char *what, oc_error *err);
 
-/* Fills `err` for a oneDNN status other than success: layer, what was tried, the status's name, what to do. */
-oc_status oc_dnnl_fail(oc_error *err, const char *layer, const char *what, dnnl_status_t status);
+/* One task for each of `count` items, on the primitive's team. */
+void oc_primitive_for(const oc_primitive *primitive, int64_t count, int64_t grain, oc_task_fn task);
 
-/* OC_TRY for a oneDNN call, in a function with `status`, `err`, `layer` and `what`. */
-#define OC_DNNL(call)                                                                                                  \
-    do {                                                                                                               \
-        dnnl_status_t dnnl_result = (call);                                                                            \
-        if (dnnl_result != dnnl_success) {                                                                             \
-            status = oc_dnnl_fail(err, layer, what, dnnl_result);                                                      \
-            goto cleanup;                                                                                              \
-        }                                                                                                              \
-    } while (0)
-
-/* An argument of a primitive: which slot stands for which DNNL_ARG_…, and from which its layout is asked (they differ
- * only where oneDNN does not answer for the argument itself). */
-typedef struct oc_argument {
-    oc_slot slot;
-    int index, layout_index;
-} oc_argument;
-
-/* Makes work from a descriptor: refuses reference implementations, and builds the arguments of `count` slots and the
- * scratchpad; those that the primitive does not have are left out. `attr` NULL: only a scratchpad of the user's. */
-oc_status oc_primitive_from_desc(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
-                                 const_dnnl_op_desc_t desc, dnnl_primitive_attr_t attr, const oc_primitive *forward,
-                                 const oc_argument *argument, int count, oc_error *err);
-
-/* The same for a primitive descriptor that exists already. */
-oc_status oc_primitive_from_pd(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
-                               const_dnnl_primitive_desc_t pd, const oc_argument *argument, int count, oc_error *err);
-
-/* Work for a kernel of our own; the caller fills slots and numbers. */
-oc_status oc_primitive_own(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
-                           void (*kernel)(const oc_primitive *work), oc_error *err);
+/* oneDNN's side of an engine, capped to `level`. OC_E_COMPUTE, OC_E_MEMORY. */
+oc_status oc_dnnl_create(oc_dnnl **out, oc_cpu_level level, oc_error *err);
+void oc_dnnl_destroy(oc_dnnl **dnnl);
 
 #endif

@@ -1,186 +1,98 @@
-/* Layouts over oneDNN's memory descriptors. */
+/* Layouts. */
 #include "compute/layout.h"
 
-#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
-#include "compute/internal.h"
-
-static_assert(sizeof(dnnl_memory_desc_t) <= sizeof(oc_layout), "oc_layout holds a memory descriptor");
-static_assert(_Alignof(dnnl_memory_desc_t) <= _Alignof(oc_layout), "oc_layout is aligned for a memory descriptor");
-
-dnnl_memory_desc_t *oc_layout_desc(oc_layout *layout) {
-    return (dnnl_memory_desc_t *)(void *)layout->opaque;
-}
-
-const dnnl_memory_desc_t *oc_layout_desc_const(const oc_layout *layout) {
-    return (const dnnl_memory_desc_t *)(const void *)layout->opaque;
-}
-
-static dnnl_data_type_t data_type(oc_dtype dtype) {
-    switch (dtype) {
-    case OC_F32:
-        return dnnl_f32;
-    case OC_BF16:
-        return dnnl_bf16;
-    case OC_I32:
-        return dnnl_s32;
-    case OC_I8:
-        return dnnl_s8;
-    case OC_U8:
-        return dnnl_u8;
-    default:
-        return dnnl_data_type_undef;
-    }
-}
-
-/* A descriptor by format tag; dnnl_format_tag_undef: row-major. */
-static oc_layout make(oc_dtype dtype, const oc_shape *shape, dnnl_format_tag_t tag) {
-    oc_layout layout = {0};
-    dnnl_dims_t dims = {0}, strides = {0};
-    for (int i = shape->ndim - 1; i >= 0; i--) {
-        dims[i] = shape->dim[i];
-        strides[i] = i == shape->ndim - 1 ? 1 : strides[i + 1] * dims[i + 1];
-    }
-    dnnl_status_t made =
-        tag == dnnl_format_tag_undef
-            ? dnnl_memory_desc_init_by_strides(oc_layout_desc(&layout), shape->ndim, dims, data_type(dtype), strides)
-            : dnnl_memory_desc_init_by_tag(oc_layout_desc(&layout), shape->ndim, dims, data_type(dtype), tag);
-    assert(made == dnnl_success); /* only sizes below 1 and other types fail */
-    if (made != dnnl_success) memset(&layout, 0, sizeof layout);
-    return layout;
-}
-
 oc_layout oc_layout_plain(oc_dtype dtype, const oc_shape *shape) {
-    return make(dtype, shape, dnnl_format_tag_undef);
+    return (oc_layout){.dtype = dtype, .shape = *shape, .order = OC_ORDER_PLAIN};
 }
 
-oc_layout oc_layout_any(oc_dtype dtype, const oc_shape *shape) {
-    return make(dtype, shape, dnnl_format_tag_any);
+oc_layout oc_layout_vector(oc_dtype dtype, int64_t count) {
+    const oc_shape shape = oc_shape_make(1, count);
+    return oc_layout_plain(dtype, &shape);
 }
 
-oc_layout oc_layout_blocked(oc_dtype dtype, const oc_shape *shape) {
-    const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(), wide = (unsigned)dnnl_cpu_isa_avx512_core;
-    return make(dtype, shape, (isa & wide) == wide ? dnnl_nChw16c : dnnl_nChw8c);
+oc_layout oc_layout_blocked(oc_dtype dtype, const oc_shape *shape, int64_t block) {
+    if (block == 1) return oc_layout_plain(dtype, shape);
+    return (oc_layout){.dtype = dtype, .shape = *shape, .order = OC_ORDER_BLOCKED, .block = block};
+}
+
+oc_layout oc_layout_channels_last(oc_dtype dtype, const oc_shape *shape) {
+    return (oc_layout){.dtype = dtype, .shape = *shape, .order = OC_ORDER_CHANNELS_LAST};
+}
+
+oc_layout oc_layout_packed(const char *packing, const oc_shape *shape, size_t bytes) {
+    return (oc_layout){.dtype = OC_U8, .shape = *shape, .order = OC_ORDER_PACKED, .packing = packing, .bytes = bytes};
 }
 
 bool oc_layout_absent(const oc_layout *layout) {
-    return oc_layout_desc_const(layout)->ndims == 0;
+    return layout->shape.ndim == 0;
 }
 
 bool oc_layout_equal(const oc_layout *a, const oc_layout *b) {
-    return dnnl_memory_desc_equal(oc_layout_desc_const(a), oc_layout_desc_const(b));
+    return a->dtype == b->dtype && oc_shape_equal(&a->shape, &b->shape) && a->order == b->order &&
+           a->block == b->block && a->bytes == b->bytes &&
+           (a->packing == b->packing || (a->packing && b->packing && strcmp(a->packing, b->packing) == 0));
+}
+
+/* Channels with the padding of the last block. */
+static int64_t padded(const oc_layout *layout) {
+    const int64_t channels = layout->shape.dim[1];
+    return layout->order == OC_ORDER_BLOCKED ? (channels + layout->block - 1) / layout->block * layout->block
+                                             : channels;
+}
+
+int64_t oc_layout_count(const oc_layout *layout) {
+    int64_t count = oc_shape_count(&layout->shape);
+    if (layout->order == OC_ORDER_BLOCKED) count = count / layout->shape.dim[1] * padded(layout);
+    return count;
 }
 
 size_t oc_layout_bytes(const oc_layout *layout) {
-    return oc_layout_absent(layout) ? 0 : dnnl_memory_desc_get_size(oc_layout_desc_const(layout));
-}
-
-oc_shape oc_layout_shape(const oc_layout *layout) {
-    const dnnl_memory_desc_t *desc = oc_layout_desc_const(layout);
-    oc_shape shape = {.ndim = desc->ndims < OC_MAX_DIMS ? desc->ndims : OC_MAX_DIMS};
-    for (int i = 0; i < shape.ndim; i++) shape.dim[i] = desc->dims[i];
-    return shape;
-}
-
-static const char *type_name(dnnl_data_type_t type) {
-    switch (type) {
-    case dnnl_f32:
-        return "f32";
-    case dnnl_bf16:
-        return "bf16";
-    case dnnl_s32:
-        return "s32";
-    case dnnl_s8:
-        return "s8";
-    case dnnl_u8:
-        return "u8";
-    default:
-        return "?";
-    }
+    if (oc_layout_absent(layout)) return 0;
+    if (layout->order == OC_ORDER_PACKED) return layout->bytes;
+    return (size_t)oc_layout_count(layout) * oc_dtype_size(layout->dtype);
 }
 
 const char *oc_layout_text(const oc_layout *layout, char *text, size_t size) {
-    const dnnl_memory_desc_t *desc = oc_layout_desc_const(layout);
-    if (size == 0) return text;
-    if (desc->ndims == 0) {
+    static const char *const types[] = {
+        [OC_F32] = "f32", [OC_F64] = "f64", [OC_F16] = "f16", [OC_BF16] = "bf16", [OC_I64] = "s64",
+        [OC_I32] = "s32", [OC_I16] = "s16", [OC_I8] = "s8",   [OC_U8] = "u8",     [OC_BOOL] = "bool"};
+    if (oc_layout_absent(layout))
         snprintf(text, size, "-");
-        return text;
-    }
-    if (desc->format_kind != dnnl_blocked) {
-        snprintf(text, size, "%s %s", type_name(desc->data_type),
-                 desc->format_kind == dnnl_format_kind_any ? "any" : "opaque");
-        return text;
-    }
-    const dnnl_blocking_desc_t *blocking = &desc->format_desc.blocking;
-    char tag[64];
-    size_t used = 0;
-    bool blocked[DNNL_MAX_NDIMS] = {false}, taken[DNNL_MAX_NDIMS] = {false};
-    for (int i = 0; i < blocking->inner_nblks; i++) blocked[blocking->inner_idxs[i]] = true;
-    for (int i = 0; i < desc->ndims && used + 1 < sizeof tag; i++) {
-        /* The outermost of those left: largest stride; equal strides (a size of 1) in order. */
-        int next = -1;
-        for (int j = 0; j < desc->ndims; j++)
-            if (!taken[j] && (next < 0 || blocking->strides[j] > blocking->strides[next])) next = j;
-        taken[next] = true;
-        tag[used++] = (char)((blocked[next] ? 'A' : 'a') + next);
-    }
-    tag[used] = '\0';
-    for (int i = 0; i < blocking->inner_nblks && used < sizeof tag; i++)
-        used += (size_t)snprintf(tag + used, sizeof tag - used, "%d%c", (int)blocking->inner_blks[i],
-                                 (char)('a' + blocking->inner_idxs[i]));
-    snprintf(text, size, "%s %s", type_name(desc->data_type), tag);
+    else if (layout->order == OC_ORDER_PACKED)
+        snprintf(text, size, "packed for %s", layout->packing);
+    else if (layout->order == OC_ORDER_BLOCKED)
+        snprintf(text, size, "%s aBcd%" PRId64 "b", types[layout->dtype], layout->block);
+    else if (layout->order == OC_ORDER_CHANNELS_LAST)
+        snprintf(text, size, "%s acdb", types[layout->dtype]);
+    else
+        snprintf(text, size, "%s %.*s", types[layout->dtype], layout->shape.ndim, "abcdef");
     return text;
 }
 
 bool oc_layout_map(const oc_layout *layout, oc_map *out) {
-    const dnnl_memory_desc_t *desc = oc_layout_desc_const(layout);
-    const dnnl_blocking_desc_t *b = &desc->format_desc.blocking;
-    if (desc->ndims != 4 || desc->format_kind != dnnl_blocked || desc->data_type != dnnl_f32 || b->inner_nblks > 1 ||
-        (b->inner_nblks == 1 && b->inner_idxs[0] != 1))
+    const oc_shape *shape = &layout->shape;
+    if ((shape->ndim != 4 && shape->ndim != 2) || layout->dtype != OC_F32 || layout->order == OC_ORDER_PACKED)
         return false;
-    *out = (oc_map){.images = desc->dims[0],
-                    .channels = desc->dims[1],
-                    .h = desc->dims[2],
-                    .w = desc->dims[3],
-                    .block = b->inner_nblks ? b->inner_blks[0] : 1,
-                    .image_stride = b->strides[0],
-                    .block_stride = b->strides[1]};
-    if (!b->inner_nblks && b->strides[1] == 1 && out->h * out->w > 1) out->block = out->channels; /* channels last */
-    out->blocks = (out->channels + out->block - 1) / out->block;
-    return (out->w == 1 || b->strides[3] == out->block) && (out->h == 1 || b->strides[2] == out->w * out->block);
+    oc_map map = {.images = shape->dim[0], .channels = shape->dim[1], .h = 1, .w = 1, .block = 1};
+    if (shape->ndim == 4) {
+        map.h = shape->dim[2];
+        map.w = shape->dim[3];
+    }
+    if (layout->order == OC_ORDER_BLOCKED) map.block = layout->block;
+    if (layout->order == OC_ORDER_CHANNELS_LAST) map.block = map.channels;
+    map.blocks = (map.channels + map.block - 1) / map.block;
+    map.block_stride = map.h * map.w * map.block;
+    map.image_stride = map.blocks * map.block_stride;
+    *out = map;
+    return true;
 }
 
-oc_layout oc_layout_resized(const oc_layout *src, const oc_shape *dst) {
-    oc_layout layout = *src;
-    dnnl_memory_desc_t *desc = oc_layout_desc(&layout);
-    dnnl_blocking_desc_t *b = &desc->format_desc.blocking;
-    int64_t block = b->inner_nblks ? b->inner_blks[0] : 1;
-    bool last = !b->inner_nblks && b->strides[1] == 1 && desc->dims[2] * desc->dims[3] > 1;
-    for (int i = 1; i < 4; i++) desc->dims[i] = desc->padded_dims[i] = dst->dim[i];
-    desc->padded_dims[1] = (dst->dim[1] + block - 1) / block * block;
-    int64_t pixel = last ? desc->dims[1] : block, pixels = dst->dim[2] * dst->dim[3];
-    b->strides[3] = pixel;
-    b->strides[2] = pixel * dst->dim[3];
-    b->strides[1] = last ? 1 : pixel * pixels;
-    b->strides[0] = desc->padded_dims[1] * pixels;
-    return layout;
-}
-
-oc_map oc_map_resized(const oc_map *src, const oc_layout *dst) {
-    const dnnl_memory_desc_t *desc = oc_layout_desc_const(dst);
-    oc_map p = *src;
-    p.h = desc->dims[2];
-    p.w = desc->dims[3];
-    p.image_stride = desc->format_desc.blocking.strides[0];
-    p.block_stride = desc->format_desc.blocking.strides[1];
-    return p;
-}
-
-oc_status(oc_layout_refuse)(oc_error *err, const char *layer, const char *what, const oc_layout *layout) {
-    char text[96];
-    return oc_fail(err, OC_E_COMPUTE, layer, "there is no kernel for %s in the layout %s; please report it", what,
-                   oc_layout_text(layout, text, sizeof text));
+oc_layout oc_layout_resized(const oc_layout *layout, const oc_shape *shape) {
+    oc_layout resized = *layout;
+    resized.shape = *shape;
+    return resized;
 }

@@ -1,6 +1,6 @@
-/* A piece of work: a oneDNN primitive or a kernel of our own, with every argument object built beforehand, so that
- * running it allocates nothing. Arguments are told apart by slots; memory is bound to them, and bound again when it
- * moves. */
+/* A primitive: one operation of oneDNN's or of our own on given layouts, with everything that it needs prepared, so
+ * that executing it allocates nothing. Its arguments are told apart by slots; memory is bound to them, and bound again
+ * when it moves. */
 #ifndef OC_COMPUTE_PRIMITIVE_H
 #define OC_COMPUTE_PRIMITIVE_H
 
@@ -9,7 +9,7 @@
 
 typedef enum oc_slot {
     OC_SLOT_SRC,
-    OC_SLOT_SRC_1, /* more sources: of sums, and of what is added behind a convolution */
+    OC_SLOT_SRC_1, /* more sources: of sums, and the addends of a convolution's post-ops */
     OC_SLOT_SRC_2,
     OC_SLOT_SRC_3,
     OC_SLOT_SRC_4,
@@ -36,28 +36,31 @@ typedef enum oc_slot {
     OC_SLOTS
 } oc_slot;
 
-/* What random work keys its numbers by, beside its own place: read whenever it runs. */
+/* What random primitives key their numbers by, beside their own place: read whenever they are executed. */
 typedef struct oc_draw {
     uint64_t seed;
     int64_t step;
 } oc_draw;
 
 typedef struct oc_primitive oc_primitive;
-void oc_primitive_destroy(oc_primitive **work);
+void oc_primitive_destroy(oc_primitive **primitive);
 
-/* Layout of what a slot takes, chosen where creation left it open; absent where the slot is not used. */
-const oc_layout *oc_primitive_layout(const oc_primitive *work, oc_slot slot);
+/* Layout of the memory that a slot takes; absent where the slot is not used. */
+const oc_layout *oc_primitive_layout(const oc_primitive *primitive, oc_slot slot);
 
-/* Binds a used slot to memory of oc_layout_bytes, at a multiple of 64 for activations and working copies. Bytes of
- * padding in blocked layouts are set to zero. OC_E_COMPUTE. */
-oc_status oc_primitive_bind(oc_primitive *work, oc_slot slot, void *data, oc_error *err);
+/* Binds a used slot to memory of oc_layout_bytes, at a multiple of 64 for activations, packed filters and scratchpads.
+ * In every blocked layout that a primitive reads the padding is zero, and it leaves it zero in what it writes.
+ * OC_E_COMPUTE. */
+oc_status oc_primitive_bind(oc_primitive *primitive, oc_slot slot, void *data, oc_error *err);
 
-/* Runs it; every used slot is bound. The team has been entered. OC_E_COMPUTE naming the layer. */
-oc_status oc_primitive_run(oc_primitive *work, oc_error *err);
+/* Executes it; every used slot is bound. The team has been entered. OC_E_COMPUTE naming the layer. */
+oc_status oc_primitive_execute(oc_primitive *primitive, oc_error *err);
 
-/* oneDNN's name of the implementation; of our own kernels "winograd" or "own". */
-const char *oc_primitive_impl(const oc_primitive *work);
+/* The algorithm's name: of a convolution its row in the table, of the rest the implementation. */
+const char *oc_primitive_algorithm(const oc_primitive *primitive);
+/* oneDNN's name of the implementation, "own" of our own. */
+const char *oc_primitive_implementation(const oc_primitive *primitive);
 /* What it does, "convolution forward". */
-const char *oc_primitive_what(const oc_primitive *work);
+const char *oc_primitive_what(const oc_primitive *primitive);
 
 #endif

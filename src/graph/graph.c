@@ -55,7 +55,7 @@ static bool latched(oc_graph *graph, oc_status status) {
 static oc_status append(oc_graph *graph, const oc_op *op, const char *name, const void *attr, oc_node **out,
                         oc_error *err) {
     oc_status status = OC_OK;
-    oc_node node = {.op = op, .origin = graph->nodes};
+    oc_node node = {.op = op, .built = graph->nodes};
     OC_TRY(oc_strdup(&node.name, name, err));
     OC_TRY(oc_alloc(&node.attr, 1, op->attr_size, err));
     if (node.attr) memcpy(node.attr, attr, op->attr_size);
@@ -143,8 +143,7 @@ oc_status oc_graph_finish(oc_graph *graph, oc_error *err) {
     if (graph->status == OC_OK && graph->output < 0) oc_graph_fail(graph, OC_E_USAGE, NULL, "the graph has no output");
     for (int i = 0; i < graph->nodes && graph->status == OC_OK; i++)
         if (oc_graph_uses(graph, i) == 0)
-            oc_graph_fail(graph, OC_E_USAGE, graph->node[i].name, "%s: nobody uses its result",
-                          graph->node[i].op->name);
+            oc_graph_fail(graph, OC_E_USAGE, graph->node[i].name, "%s: unused result", graph->node[i].op->name);
     graph->finished = graph->status == OC_OK;
     if (!graph->finished && err) *err = graph->error;
     return graph->status;
@@ -230,7 +229,7 @@ oc_status oc_graph_insert(oc_graph *graph, int at, const oc_op *op, int inputs, 
     OC_TRY(append(graph, op, "", attr, &node, err));
     node->inputs = inputs;
     memcpy(node->input, input, (size_t)inputs * sizeof *input);
-    node->origin = graph->node[at].origin;
+    node->built = graph->node[at].built;
     op->shape(graph, node);
     if (graph->status != OC_OK) {
         if (err) *err = graph->error;

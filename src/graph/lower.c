@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "compute/kernels.h"
-#include "compute/primitives.h"
+#include "compute/elementwise.h"
+#include "compute/reorder.h"
 #include "graph/plan_internal.h"
 
 static bool failed(oc_lower *lower, oc_status status) {
@@ -26,10 +26,6 @@ oc_engine *oc_lower_engine(const oc_lower *lower) {
     return lower->plan->engine;
 }
 
-const oc_graph *oc_lower_graph(const oc_lower *lower) {
-    return lower->plan->graph;
-}
-
 bool oc_lower_training(const oc_lower *lower) {
     return lower->plan->options.mode == OC_PLAN_TRAIN;
 }
@@ -38,17 +34,8 @@ int64_t oc_lower_batch(const oc_lower *lower) {
     return lower->plan->options.batch;
 }
 
-oc_dtype oc_lower_dtype(const oc_lower *lower) {
-    return lower->plan->options.precision == OC_PRECISION_BF16 ? OC_BF16 : OC_F32;
-}
-
 const char *oc_node_layer(const oc_node *node) {
     return node->name[0] ? node->name : node->op->name;
-}
-
-const char *oc_lower_layer(const oc_lower *lower, const oc_node *node) {
-    (void)lower;
-    return oc_node_layer(node);
 }
 
 oc_shape oc_lower_shape(const oc_lower *lower, const oc_node *node) {
@@ -73,38 +60,46 @@ oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout) {
     return buffer_add(lower, OC_SPACE_SLAB, oc_layout_bytes(layout), 0);
 }
 
+oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape) {
+    return oc_layout_blocked(OC_F32, shape, oc_engine_block(lower->plan->engine));
+}
+
+const char *oc_lower_choice(const oc_lower *lower, const oc_node *node, oc_step_kind kind, char *text, size_t size) {
+    return oc_plan_choice(lower->plan->options.choices, oc_node_layer(node), kind, text, size);
+}
+
 oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout) {
     return buffer_add(lower, OC_SPACE_OWN, oc_layout_bytes(layout), 0);
 }
 
-void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_primitive **work,
+void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_primitive **primitive,
                    const oc_operand *operands, int count) {
     oc_steps *steps = &lower->plan->pass[kind == OC_STEP_REFRESH ? OC_PASS_REFRESH : lower->pass];
-    oc_step step = {.node = place_of(lower, node), .kind = kind, .work = *work};
-    const oc_layout *scratchpad = oc_primitive_layout(*work, OC_SLOT_SCRATCHPAD);
-    *work = NULL;
+    oc_plan_step step = {.node = place_of(lower, node), .kind = kind, .primitive = *primitive};
+    const oc_layout *scratchpad = oc_primitive_layout(*primitive, OC_SLOT_SCRATCHPAD);
+    *primitive = NULL;
     for (int i = 0; i < count && i < OC_STEP_OPERANDS; i++)
         if (operands[i].buffer >= 0) step.operand[step.operands++] = operands[i];
     if (!oc_layout_absent(scratchpad) && step.operands < OC_STEP_OPERANDS)
         step.operand[step.operands++] = (oc_operand){OC_SLOT_SCRATCHPAD, oc_lower_buffer(lower, scratchpad)};
     if (failed(lower, oc_grow(&steps->step, &steps->capacity, (size_t)steps->count + 1, sizeof step, lower->err))) {
-        oc_primitive_destroy(&step.work);
+        oc_primitive_destroy(&step.primitive);
         return;
     }
     steps->step[steps->count++] = step;
 }
 
-void oc_lower_map(oc_lower *lower, const oc_node *node, oc_primitive **work) {
+void oc_lower_map(oc_lower *lower, const oc_node *node, oc_primitive **primitive) {
     oc_operand operand[] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
-                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_primitive_layout(*work, OC_SLOT_DST))}};
-    oc_lower_step(lower, node, OC_STEP_FORWARD, work, operand, 2);
+                            {OC_SLOT_DST, oc_lower_dst(lower, node, oc_primitive_layout(*primitive, OC_SLOT_DST))}};
+    oc_lower_step(lower, node, OC_STEP_FORWARD, primitive, operand, 2);
 }
 
-void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_primitive **work) {
+void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_primitive **primitive) {
     const oc_layout *layout = oc_lower_src_layout(lower, node, 0);
     oc_buffer diff_src = oc_lower_buffer(lower, layout);
     oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)}, {OC_SLOT_DIFF_SRC, diff_src}};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, work, operand, 2);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, primitive, operand, 2);
     oc_lower_diff_src(lower, node, 0, layout, diff_src);
 }
 
@@ -138,10 +133,11 @@ static void variant_add(oc_lower *lower, oc_variants *variants, int of, const oc
 
 static void reorder(oc_lower *lower, const oc_node *node, oc_step_kind kind, const oc_layout *from, oc_buffer src,
                     const oc_layout *to, oc_buffer dst) {
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     if (lower->status != OC_OK) return;
-    if (failed(lower, oc_reorder_create(&work, lower->plan->engine, oc_node_layer(node), from, to, lower->err))) return;
-    oc_lower_step(lower, node, kind, &work, (oc_operand[]){{OC_SLOT_SRC, src}, {OC_SLOT_DST, dst}}, 2);
+    if (failed(lower, oc_reorder_create(&primitive, lower->plan->engine, oc_node_layer(node), from, to, lower->err)))
+        return;
+    oc_lower_step(lower, node, kind, &primitive, (oc_operand[]){{OC_SLOT_SRC, src}, {OC_SLOT_DST, dst}}, 2);
 }
 
 /* `buffer`, in layout `from`, in layout `to`; made once and remembered in `variants` under `of`. */
@@ -190,36 +186,23 @@ static const oc_tensor *tensor_of(const oc_lower *lower, const oc_node *node, in
     return oc_table_at(lower->plan->graph->table, node->tensor[index]);
 }
 
-oc_buffer oc_lower_tensor(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
-                          const oc_layout *layout) {
+oc_buffer oc_lower_tensor(oc_lower *lower, const oc_node *node, int index) {
     const oc_tensor *tensor = tensor_of(lower, node, index);
-    oc_buffer found = variant_find(&lower->copies, (int)node->tensor[index], layout);
-    if (found >= 0) return found;
-    if (oc_layout_equal(plain, layout)) {
-        found = buffer_add(lower, OC_SPACE_WEIGHTS, tensor->count * sizeof(float), tensor->offset * sizeof(float));
-    } else {
-        oc_buffer arena = oc_lower_tensor(lower, node, index, plain, plain);
-        found = oc_lower_own(lower, layout);
-        reorder(lower, node, OC_STEP_REFRESH, plain, arena, layout, found);
-    }
-    variant_add(lower, &lower->copies, (int)node->tensor[index], layout, found);
-    return found;
+    return buffer_add(lower, OC_SPACE_WEIGHTS, tensor->count * sizeof(float), tensor->offset * sizeof(float));
 }
 
-static oc_buffer gradient_arena(oc_lower *lower, const oc_node *node, int index) {
+oc_buffer oc_lower_gradient(oc_lower *lower, const oc_node *node, int index) {
     const oc_tensor *tensor = tensor_of(lower, node, index);
     return buffer_add(lower, OC_SPACE_GRADIENTS, tensor->count * sizeof(float), tensor->offset * sizeof(float));
 }
 
-oc_buffer oc_lower_gradient(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
-                            const oc_layout *layout) {
-    return oc_layout_equal(plain, layout) ? gradient_arena(lower, node, index) : oc_lower_buffer(lower, layout);
-}
-
-void oc_lower_gradient_store(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
-                             const oc_layout *layout, oc_buffer buffer) {
-    if (oc_layout_equal(plain, layout)) return;
-    reorder(lower, node, OC_STEP_REORDER, layout, buffer, plain, gradient_arena(lower, node, index));
+oc_buffer oc_lower_pack(oc_lower *lower, const oc_node *node, oc_primitive **pack, oc_buffer weights) {
+    const bool training = oc_lower_training(lower);
+    const oc_layout *layout = oc_primitive_layout(*pack, OC_SLOT_DST);
+    const oc_buffer packed = training ? oc_lower_buffer(lower, layout) : oc_lower_own(lower, layout);
+    const oc_operand operand[] = {{OC_SLOT_WEIGHTS, weights}, {OC_SLOT_DST, packed}};
+    oc_lower_step(lower, node, training ? OC_STEP_REORDER : OC_STEP_REFRESH, pack, operand, 2);
+    return packed;
 }
 
 /* ---- Gradients of values ---- */
@@ -235,15 +218,15 @@ void oc_lower_diff_src(oc_lower *lower, const oc_node *node, int index, const oc
 
 /* Sums up to OC_SUM_MAX gradients into a new buffer, which may take the place of any of them. */
 static oc_buffer sum(oc_lower *lower, const oc_node *node, const oc_layout *layout, const oc_buffer *part, int parts) {
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     if (lower->status != OC_OK ||
-        failed(lower, oc_sum_create(&work, lower->plan->engine, oc_node_layer(node), parts, layout, lower->err)))
+        failed(lower, oc_sum_create(&primitive, lower->plan->engine, oc_node_layer(node), parts, layout, lower->err)))
         return -1;
     oc_operand operand[OC_SUM_MAX + 1];
     for (int i = 0; i < parts; i++) operand[i] = (oc_operand){(oc_slot)(OC_SLOT_SRC + i), part[i]};
     oc_buffer dst = oc_lower_buffer(lower, layout);
     operand[parts] = (oc_operand){OC_SLOT_DST, dst};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, parts + 1);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, parts + 1);
     for (int i = parts - 1; i >= 0; i--) oc_lower_in_place(lower, dst, part[i]);
     return dst;
 }
@@ -288,7 +271,7 @@ static oc_status lower_forward(oc_lower *lower, oc_error *err) {
         OC_TRY(graph->node[i].op->forward(lower, &graph->node[i], err));
         OC_TRY(lower->status);
     }
-    /* Scores leave in plain layout. */
+    /* Logits leave in plain layout. */
     const oc_node *last = &graph->node[graph->output];
     oc_shape shape = oc_lower_shape(lower, last);
     oc_layout plain = oc_layout_plain(OC_F32, &shape);
@@ -330,7 +313,7 @@ oc_status oc_plan_lower(oc_plan *plan, oc_error *err) {
         plan->wants_diff[i] = node->tensors > 0;
         for (int j = 0; j < node->inputs; j++) plan->wants_diff[i] |= plan->wants_diff[node->input[j]];
         lower.value[i].diff = plan->value[i] = -1;
-        lower.value[i].lowered = (oc_lowered){NULL, -1, -1, -1, -1};
+        lower.value[i].lowered = (oc_lowered){.src = -1, .workspace = -1, .mean = -1, .variance = -1};
     }
     OC_TRY(lower_forward(&lower, err));
     if (plan->options.mode == OC_PLAN_TRAIN) OC_TRY(lower_backward(&lower, err));
@@ -338,7 +321,6 @@ cleanup:
     oc_free(lower.value);
     oc_free(lower.values.item);
     oc_free(lower.diffs.item);
-    oc_free(lower.copies.item);
     oc_free(lower.contributions.item);
     return status;
 }

@@ -1,5 +1,5 @@
-/* How an operator tells the plan what to do: lowering. Each operator, once per node, creates its work and hands it
- * over as steps that use buffers; the plan then places every buffer by its first and last step.
+/* How an operator tells the plan what to do: lowering. Each operator, once per node, creates its primitives and hands
+ * them over as steps that use buffers; the plan then places every buffer by its first and last step.
  *
  * The functions without a status latch their first error, which the plan finds after the operator returns; buffers
  * made after an error are −1, and taking them is harmless. */
@@ -23,7 +23,7 @@ typedef enum oc_step_kind {
     OC_STEP_STATISTICS, /* changes running statistics: left out when a forward pass is only looked at again */
     OC_STEP_BACKWARD_DATA,
     OC_STEP_BACKWARD_WEIGHTS,
-    OC_STEP_REORDER /* changes a layout, in either pass */
+    OC_STEP_REORDER /* changes a layout or packs a filter, in either pass */
 } oc_step_kind;
 
 typedef struct oc_operand {
@@ -33,38 +33,44 @@ typedef struct oc_operand {
 
 /* What a node's forward pass leaves for its backward pass. */
 typedef struct oc_lowered {
-    const oc_primitive *forward;
+    oc_layout src_layout;
     oc_buffer src, workspace, mean, variance;
 } oc_lowered;
 oc_lowered *oc_lower_node(oc_lower *lower, const oc_node *node);
 
 oc_engine *oc_lower_engine(const oc_lower *lower);
-const oc_graph *oc_lower_graph(const oc_lower *lower);
 bool oc_lower_training(const oc_lower *lower);
 int64_t oc_lower_batch(const oc_lower *lower);
-/* Type of activations. */
-oc_dtype oc_lower_dtype(const oc_lower *lower);
-/* How errors call a node: its name, or its operator where it has none. */
-const char *oc_lower_layer(const oc_lower *lower, const oc_node *node);
+/* How errors and reports call a node: its name, or its operator where it has none. */
+const char *oc_node_layer(const oc_node *node);
 /* A node's output shape with the batch in front. */
 oc_shape oc_lower_shape(const oc_lower *lower, const oc_node *node);
 
-/* Appends a step to the pass that is being lowered. Takes over the work at once, also on failure, and sets *work NULL.
- * A scratchpad that the work needs is added. */
-void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_primitive **work,
+/* Appends a step to the pass that is being lowered. Takes over the primitive at once, also on failure, and sets
+ * *primitive NULL. A scratchpad that it needs is added. */
+void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_primitive **primitive,
                    const oc_operand *operands, int count);
 
 /* The step just appended may write `dst` over `src`, if nothing uses `src` later; both have one layout. */
 void oc_lower_in_place(oc_lower *lower, oc_buffer dst, oc_buffer src);
 
 /* The forward step of an operator that makes its result of its one source and keeps nothing else: slots SRC, in the
- * layout in which it arrives, and DST, in the one that the work has. Takes over the work as oc_lower_step does. */
-void oc_lower_map(oc_lower *lower, const oc_node *node, oc_primitive **work);
+ * layout in which it arrives, and DST, in the one that the primitive has. Takes over the primitive as oc_lower_step
+ * does. */
+void oc_lower_map(oc_lower *lower, const oc_node *node, oc_primitive **primitive);
 /* Its backward step: slots DIFF_DST, in the result's layout, and DIFF_SRC, in the source's. */
-void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_primitive **work);
+void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_primitive **primitive);
 
 /* A buffer in the slab for a layout. */
 oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout);
+
+/* The layout of activations of `shape` [N, C, H, W] that the engine's kernels are made for: channels in blocks of one
+ * vector. */
+oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape);
+
+/* The algorithm that an earlier plan of the same graph chose for a step of the node (oc_plan_options.choices), into
+ * text[size]; NULL when there is none. */
+const char *oc_lower_choice(const oc_lower *lower, const oc_node *node, oc_step_kind kind, char *text, size_t size);
 
 /* The layout in which input `index` of the node arrives, and its buffer. */
 const oc_layout *oc_lower_src_layout(const oc_lower *lower, const oc_node *node, int index);
@@ -78,24 +84,20 @@ oc_buffer oc_lower_dst(oc_lower *lower, const oc_node *node, const oc_layout *la
 void oc_lower_dst_view(oc_lower *lower, const oc_node *node, const oc_layout *layout, oc_buffer buffer);
 const oc_layout *oc_lower_dst_layout(const oc_lower *lower, const oc_node *node);
 
-/* The node's tensor `index`, in a layout of the same number of elements as the plain one: the arena itself if that is
- * plain, else a working copy, one for each layout, refreshed when the weights change. `plain` is the row-major layout
- * the copy starts from. */
-oc_buffer oc_lower_tensor(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
-                          const oc_layout *layout);
+/* The node's tensor `index`, where it lies in the arena of weights, and its gradient's place in the arena of gradients:
+ * both in plain layout. */
+oc_buffer oc_lower_tensor(oc_lower *lower, const oc_node *node, int index);
+oc_buffer oc_lower_gradient(oc_lower *lower, const oc_node *node, int index);
+/* A filter, plain in `weights`, packed by `pack` (slots WEIGHTS, DST), which is taken over and set NULL: in training
+ * before the step that comes next, whose step alone it lasts for; in inference a working copy of the plan's own,
+ * made anew when the weights have changed. */
+oc_buffer oc_lower_pack(oc_lower *lower, const oc_node *node, oc_primitive **pack, oc_buffer weights);
 /* A working copy of the plan's own that the node's OC_STEP_REFRESH steps fill. */
 oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout);
 
 /* The plan's own buffer of one oc_draw: what random operators key their numbers by (OC_RANDOM_DROP, step, place of the
  * node in the graph as built). One for the whole plan; oc_plan_set_draw writes it. */
 oc_buffer oc_lower_draw(oc_lower *lower);
-
-/* Where the gradient of the node's tensor `index` is to be written in `layout`: the arena if that is plain, else a
- * buffer that oc_lower_gradient_store, called after the step that fills it, reorders into the arena. */
-oc_buffer oc_lower_gradient(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
-                            const oc_layout *layout);
-void oc_lower_gradient_store(oc_lower *lower, const oc_node *node, int index, const oc_layout *plain,
-                             const oc_layout *layout, oc_buffer buffer);
 
 /* Gradient with respect to the node's output, in the output's layout: the sum of what its users added. Must not be
  * written to (another user may hold it); oc_lower_in_place decides. */

@@ -19,7 +19,7 @@ typedef struct oc_node {
     oc_shape dst; /* without the batch dimension */
     int tensors;
     size_t tensor[OC_NODE_TENSORS]; /* places in the table, in the operator's own order */
-    int origin;                     /* node of the graph as built that owns the work, after rewriting */
+    int built; /* its place in the graph as built: after rewriting, of the node that it stands for */
 } oc_node;
 
 struct oc_op {

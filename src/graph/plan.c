@@ -47,11 +47,11 @@ static oc_status bind(oc_plan *plan, oc_space space, void *base, oc_error *err) 
     plan->base[space] = base;
     for (int pass = 0; pass < OC_PASSES; pass++)
         for (int i = 0; i < plan->pass[pass].count; i++) {
-            const oc_step *step = &plan->pass[pass].step[i];
+            const oc_plan_step *step = &plan->pass[pass].step[i];
             for (int j = 0; j < step->operands; j++) {
                 oc_buffer buffer = step->operand[j].buffer;
                 if (plan->buffer[buffer].space == space)
-                    OC_TRY(oc_primitive_bind(step->work, step->operand[j].slot, oc_plan_at(plan, buffer), err));
+                    OC_TRY(oc_primitive_bind(step->primitive, step->operand[j].slot, oc_plan_at(plan, buffer), err));
             }
         }
 cleanup:
@@ -81,11 +81,10 @@ oc_status oc_plan_create(oc_plan **out, const oc_graph *graph, const oc_plan_opt
     *out = NULL;
     if (!graph->finished) return oc_fail(err, OC_E_USAGE, NULL, "a plan needs a finished graph");
     if (options->batch < 1 || options->batch > INT32_MAX)
-        return oc_fail(err, OC_E_USAGE, "batch", "a batch of %lld images cannot be", (long long)options->batch);
+        return oc_fail(err, OC_E_USAGE, "batch", "invalid batch size %lld", (long long)options->batch);
     if (options->precision != OC_PRECISION_FP32)
         return oc_fail(err, OC_E_USAGE, "precision", "plans of this version compute in fp32 only");
     OC_TRY(oc_alloc(&plan, 1, sizeof *plan, err));
-    plan->source = graph;
     plan->options = *options;
     plan->src = plan->dst = plan->diff_dst = plan->draw = -1;
     oc_team_enter(options->team);
@@ -110,7 +109,8 @@ cleanup:
 void oc_plan_destroy(oc_plan **plan) {
     if (!plan || !*plan) return;
     for (int pass = 0; pass < OC_PASSES; pass++) {
-        for (int i = 0; i < (*plan)->pass[pass].count; i++) oc_primitive_destroy(&(*plan)->pass[pass].step[i].work);
+        for (int i = 0; i < (*plan)->pass[pass].count; i++)
+            oc_primitive_destroy(&(*plan)->pass[pass].step[i].primitive);
         oc_free((*plan)->pass[pass].step);
     }
     oc_engine_destroy(&(*plan)->engine);
@@ -149,9 +149,9 @@ void oc_plan_set_draw(oc_plan *plan, uint64_t seed, int64_t step) {
 static oc_status run(oc_plan *plan, oc_pass pass, oc_error *err) {
     oc_status status = OC_OK;
     for (int i = 0; i < plan->pass[pass].count; i++) {
-        oc_step *step = &plan->pass[pass].step[i];
+        oc_plan_step *step = &plan->pass[pass].step[i];
         double start = plan->profile ? oc_clock_seconds() : 0;
-        OC_TRY(oc_primitive_run(step->work, err));
+        OC_TRY(oc_primitive_execute(step->primitive, err));
         if (plan->profile) step->seconds += oc_clock_seconds() - start;
     }
 cleanup:

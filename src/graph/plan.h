@@ -30,10 +30,13 @@ typedef struct oc_plan_options {
     oc_precision precision;
     oc_team *team; /* borrowed; outlives the plan */
     oc_slab *slab; /* borrowed; outlives the plan */
+    /* The text of an earlier plan of the same graph (oc_plan_describe), whose choices of algorithms are taken where
+     * they are supported, so that a resumed run computes the same bits; NULL: none. Borrowed until the plan is made. */
+    const char *choices;
 } oc_plan_options;
 
 typedef struct oc_plan oc_plan;
-/* `graph` is borrowed and outlives the plan. OC_E_COMPUTE when oneDNN has only a reference implementation. */
+/* `graph` is borrowed and outlives the plan. OC_E_USAGE, OC_E_COMPUTE, OC_E_MEMORY. */
 oc_status oc_plan_create(oc_plan **out, const oc_graph *graph, const oc_plan_options *options, oc_error *err);
 void oc_plan_destroy(oc_plan **plan);
 
@@ -64,7 +67,7 @@ const char *oc_plan_non_finite(oc_plan *plan);
 typedef struct oc_node_time {
     int node; /* of the graph the plan was made from (after rewriting: the node that owns the work) */
     const char *op;
-    const char *forward_impl, *backward_impl;        /* oneDNN's implementation names, or "own"; may be "" */
+    const char *forward_impl, *backward_impl; /* algorithms, oneDNN's implementation names, or "own"; may be "" */
     double forward, backward_data, backward_weights; /* seconds */
     double reorder;                                  /* seconds in layout changes and refreshes charged to it */
     double flops_forward, flops_backward;            /* per step, 2 × MACs; 0 for operators without */

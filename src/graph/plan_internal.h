@@ -28,26 +28,25 @@ typedef struct oc_buffer_info {
 
 #define OC_STEP_OPERANDS 16
 
-typedef struct oc_step {
+typedef struct oc_plan_step {
     int node;
     oc_step_kind kind;
-    oc_primitive *work;
+    oc_primitive *primitive;
     oc_operand operand[OC_STEP_OPERANDS];
     int operands;
     double seconds;
-} oc_step;
+} oc_plan_step;
 
 /* In the order of time. */
 typedef enum oc_pass { OC_PASS_REFRESH, OC_PASS_FORWARD, OC_PASS_BACKWARD, OC_PASSES } oc_pass;
 
 typedef struct oc_steps {
-    oc_step *step;
+    oc_plan_step *step;
     int count;
     size_t capacity;
 } oc_steps;
 
 struct oc_plan {
-    const oc_graph *source;
     oc_graph *graph; /* rewritten for the mode */
     oc_plan_options options;
     oc_engine *engine;
@@ -93,7 +92,7 @@ struct oc_lower {
     oc_plan *plan;
     oc_pass pass; /* being lowered */
     oc_lower_value *value;
-    oc_variants values, diffs, copies, contributions;
+    oc_variants values, diffs, contributions;
     oc_status status;
     oc_error *err;
 };
@@ -107,7 +106,10 @@ oc_status oc_plan_place(oc_plan *plan, oc_error *err);
 /* Where a buffer lies now. */
 void *oc_plan_at(const oc_plan *plan, oc_buffer buffer);
 
-/* How errors and reports call a node. */
-const char *oc_node_layer(const oc_node *node);
+/* The name of a kind of step in a plan's text. */
+const char *oc_step_kind_text(oc_step_kind kind);
+
+/* The algorithm of a layer's step in the text of an earlier plan (NULL: none), as oc_lower_choice. */
+const char *oc_plan_choice(const char *plan, const char *layer, oc_step_kind kind, char *text, size_t size);
 
 #endif

@@ -19,7 +19,7 @@ static void lifetimes(oc_plan *plan) {
     for (int pass = 0; pass < OC_PASSES; pass++) {
         if (pass == OC_PASS_BACKWARD && plan->diff_dst >= 0) touch(plan, plan->diff_dst, moment++);
         for (int i = 0; i < plan->pass[pass].count; i++, moment++) {
-            const oc_step *step = &plan->pass[pass].step[i];
+            const oc_plan_step *step = &plan->pass[pass].step[i];
             for (int j = 0; j < step->operands; j++) touch(plan, step->operand[j].buffer, moment);
         }
     }

@@ -23,13 +23,13 @@ int oc_plan_node_times(const oc_plan *plan) {
 
 oc_node_time oc_plan_node_time(const oc_plan *plan, int index) {
     const oc_node *node = &plan->graph->node[index];
-    oc_node_time time = {.node = node->origin, .op = node->op->name, .forward_impl = "", .backward_impl = ""};
+    oc_node_time time = {.node = node->built, .op = node->op->name, .forward_impl = "", .backward_impl = ""};
     int passes = 0; /* backward by data and by weights cost a forward pass each */
     for (int pass = 0; pass < OC_PASSES; pass++)
         for (int i = 0; i < plan->pass[pass].count; i++) {
-            const oc_step *step = &plan->pass[pass].step[i];
+            const oc_plan_step *step = &plan->pass[pass].step[i];
             if (step->node != index) continue;
-            const char *impl = oc_primitive_impl(step->work);
+            const char *impl = oc_primitive_algorithm(step->primitive);
             switch (step->kind) {
             case OC_STEP_FORWARD:
                 time.forward_impl = impl; /* fall through */
@@ -86,13 +86,13 @@ const char *oc_plan_non_finite(oc_plan *plan) {
     oc_team_enter(plan->options.team);
     if (!finite_buffer(plan, plan->src)) return "input";
     for (int i = 0; i < forward->count; i++) {
-        const oc_step *step = &forward->step[i];
+        const oc_plan_step *step = &forward->step[i];
         const oc_node *node = &plan->graph->node[step->node];
         if (step->kind == OC_STEP_STATISTICS) continue;
-        if (oc_primitive_run(step->work, NULL) != OC_OK) return NULL;
+        if (oc_primitive_execute(step->primitive, NULL) != OC_OK) return NULL;
         if (!completes(forward, i) || finite_buffer(plan, plan->value[step->node])) continue;
         if (node->name[0]) return node->name;
-        snprintf(plan->text, sizeof plan->text, "%s (node %d)", node->op->name, node->origin);
+        snprintf(plan->text, sizeof plan->text, "%s (node %d)", node->op->name, node->built);
         return plan->text;
     }
     return NULL;
@@ -100,6 +100,10 @@ const char *oc_plan_non_finite(oc_plan *plan) {
 
 static const char *const kind_text[] = {"refresh",       "forward",          "statistics",
                                         "backward data", "backward weights", "reorder"};
+
+const char *oc_step_kind_text(oc_step_kind kind) {
+    return kind_text[kind];
+}
 
 static const struct {
     oc_slot slot;
@@ -128,19 +132,28 @@ oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err) {
     writer to = {0};
     char line[512], layout[96];
     *out = NULL;
-    snprintf(line, sizeof line, "batch %" PRId64 ", %s, fp32, %d threads, slab %zu bytes, working copies %zu bytes\n",
+    char version[24];
+    snprintf(line, sizeof line,
+             "batch %" PRId64 ", %s, fp32, %s, oneDNN %s, %d threads, slab %zu bytes, working copies %zu bytes\n",
              plan->options.batch, plan->options.mode == OC_PLAN_TRAIN ? "training" : "inference",
+             oc_cpu_level_name(oc_cpu_level_now()), oc_engine_dnnl_version(version, sizeof version),
              oc_team_threads(plan->options.team), plan->slab_bytes, plan->own_bytes);
     OC_TRY(write_text(&to, line, err));
     for (int pass = 0; pass < OC_PASSES; pass++)
         for (int i = 0; i < plan->pass[pass].count; i++) {
-            const oc_step *step = &plan->pass[pass].step[i];
+            const oc_plan_step *step = &plan->pass[pass].step[i];
             const oc_node *node = &plan->graph->node[step->node];
+            const char *algorithm = oc_primitive_algorithm(step->primitive);
+            const char *implementation = oc_primitive_implementation(step->primitive);
             snprintf(line, sizeof line, "%s: %s: %s: %s", oc_node_layer(node), kind_text[step->kind],
-                     oc_primitive_what(step->work), oc_primitive_impl(step->work));
+                     oc_primitive_what(step->primitive), algorithm);
             OC_TRY(write_text(&to, line, err));
+            if (algorithm != implementation) {
+                snprintf(line, sizeof line, " (%s)", implementation);
+                OC_TRY(write_text(&to, line, err));
+            }
             for (size_t j = 0; j < sizeof shown / sizeof *shown; j++) {
-                const oc_layout *l = oc_primitive_layout(step->work, shown[j].slot);
+                const oc_layout *l = oc_primitive_layout(step->primitive, shown[j].slot);
                 if (oc_layout_absent(l)) continue;
                 snprintf(line, sizeof line, ", %s %s", shown[j].text, oc_layout_text(l, layout, sizeof layout));
                 OC_TRY(write_text(&to, line, err));

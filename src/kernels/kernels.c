@@ -1,13 +1,26 @@
 /* The rows: one level's kernels each. */
 #include "kernels/kernels.h"
 
+extern const oc_copy_kernels oc_copy_kernels_baseline, oc_copy_kernels_avx2, oc_copy_kernels_avx512;
+extern const oc_direct_kernels oc_direct_kernels_baseline, oc_direct_kernels_avx2, oc_direct_kernels_avx512;
+extern const oc_elementwise_kernels oc_elementwise_kernels_baseline, oc_elementwise_kernels_avx2,
+    oc_elementwise_kernels_avx512;
+extern const oc_gate_kernels oc_gate_kernels_baseline, oc_gate_kernels_avx2, oc_gate_kernels_avx512;
+extern const oc_norm_kernels oc_norm_kernels_baseline, oc_norm_kernels_avx2, oc_norm_kernels_avx512;
 extern const oc_peak_kernels oc_peak_kernels_baseline, oc_peak_kernels_avx2, oc_peak_kernels_avx512;
+extern const oc_pool_kernels oc_pool_kernels_baseline, oc_pool_kernels_avx2, oc_pool_kernels_avx512;
 extern const oc_winograd_kernels oc_winograd_kernels_baseline, oc_winograd_kernels_avx2, oc_winograd_kernels_avx512;
 
 static const oc_kernels baseline = {
     .name = "baseline",
     .lanes = 8,
+    .copy = &oc_copy_kernels_baseline,
+    .direct = &oc_direct_kernels_baseline,
+    .elementwise = &oc_elementwise_kernels_baseline,
+    .gate = &oc_gate_kernels_baseline,
+    .norm = &oc_norm_kernels_baseline,
     .peak = &oc_peak_kernels_baseline,
+    .pool = &oc_pool_kernels_baseline,
     .winograd = &oc_winograd_kernels_baseline,
 };
 
@@ -15,14 +28,26 @@ static const oc_kernels baseline = {
 static const oc_kernels avx2 = {
     .name = "avx2",
     .lanes = 8,
+    .copy = &oc_copy_kernels_avx2,
+    .direct = &oc_direct_kernels_avx2,
+    .elementwise = &oc_elementwise_kernels_avx2,
+    .gate = &oc_gate_kernels_avx2,
+    .norm = &oc_norm_kernels_avx2,
     .peak = &oc_peak_kernels_avx2,
+    .pool = &oc_pool_kernels_avx2,
     .winograd = &oc_winograd_kernels_avx2,
 };
 
 static const oc_kernels avx512 = {
     .name = "avx512",
     .lanes = 16,
+    .copy = &oc_copy_kernels_avx512,
+    .direct = &oc_direct_kernels_avx512,
+    .elementwise = &oc_elementwise_kernels_avx512,
+    .gate = &oc_gate_kernels_avx512,
+    .norm = &oc_norm_kernels_avx512,
     .peak = &oc_peak_kernels_avx512,
+    .pool = &oc_pool_kernels_avx512,
     .winograd = &oc_winograd_kernels_avx512,
 };
 #endif

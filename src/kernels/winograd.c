@@ -7,8 +7,8 @@
 #include "kernels/product.h"
 #include "kernels/winograd_transform.h"
 
-/* Floats that a chunk may take of the L2 beside the filters that stream through it; but no fewer tiles than make the
- * filters worth their way from L3, and no more than the map between the transforms needs. */
+/* Floats that a chunk may take of the L2 beside the filters that stream through it; but no fewer tiles than are worth
+ * the filters' way from L3. Times hardly depend on it: half and twice as many floats make 5 % on Zen 5. */
 #if OC_LANES == 16
 #define CHUNK_FLOATS 150000
 #else
@@ -42,6 +42,20 @@ static oc_winograd_weights weights_of(const oc_winograd *work) {
     };
 }
 
+/* Transforming a filter takes as long as the products of so many tiles. */
+#define FILTER_TILES 32
+
+static int best_tile(const oc_map *to) {
+    const int64_t two = 16 * (oc_tiles_of(to, 2).end + FILTER_TILES);
+    return 36 * (oc_tiles_of(to, 4).end + FILTER_TILES) < two ? 4 : 2;
+}
+
+/* Rows of a worker's products if its tiles are cut into so many chunks: micro-kernels fill each up. */
+static int64_t rows_of(int64_t tiles, int64_t threads, int64_t chunks) {
+    const int64_t unit = OC_PRODUCT_KERNELS.rows;
+    return chunks * oc_divide_up(oc_divide_up(tiles, threads * chunks), unit) * unit;
+}
+
 /* Chunks of about equal sizes, as many for each worker; of fewer channels where there are too few tiles. */
 static void plan(oc_winograd *work) {
     assert(work->from.block == OC_LANES && work->to.block == OC_LANES && work->from.images == work->to.images);
@@ -52,9 +66,11 @@ static void plan(oc_winograd *work) {
     const int64_t tiles = all.end > 0 ? all.end : 1, threads = work->threads;
     const int64_t fit = CHUNK_FLOATS / OC_LANES / (2 * n * work->from.blocks + n * n * work->to.blocks);
     const int64_t most = fit < CHUNK_LEAST ? CHUNK_LEAST : fit > CHUNK_MOST ? CHUNK_MOST : fit;
-    int64_t chunks = oc_divide_up(tiles, threads * most) * threads;
+    int64_t rounds = (tiles + threads * most / 2) / (threads * most);
+    if (rounds > 1 && rows_of(tiles, threads, rounds - 1) < rows_of(tiles, threads, rounds)) rounds--;
+    int64_t chunks = rounds < 1 ? threads : threads * rounds;
     work->ranges = 1;
-    if (tiles < chunks * CHUNK_LEAST) {
+    if (tiles < chunks * (CHUNK_LEAST / 2)) {
         const int64_t panels = oc_divide_up(work->to.blocks, OC_PRODUCT_KERNELS.vectors);
         chunks = tiles < CHUNK_LEAST ? 1 : tiles / CHUNK_LEAST;
         work->ranges = oc_divide_up(threads, chunks);
@@ -75,8 +91,8 @@ static void filters(const oc_winograd *work, const float *plain, float *u, int64
         OC_WINOGRAD_FILTERS.transform(work->tile, &weights, plain, i / work->from.blocks, i % work->from.blocks, u);
 }
 
-static void chunk(const oc_winograd *work, int64_t index, const float *from, const float *u,
-                  const oc_winograd_finish *finish, float *to, float *scratch) {
+static void chunk(const oc_winograd *work, int64_t index, const float *from, const float *u, const oc_finish *finish,
+                  float *to, float *scratch) {
     const int m = work->tile, n = m + 2, vectors = OC_PRODUCT_KERNELS.vectors;
     const int64_t inner = work->from.blocks, panels = oc_divide_up(work->to.blocks, vectors);
     const int64_t range = index % work->ranges, block = panels * range / work->ranges * vectors;
@@ -104,6 +120,7 @@ static void chunk(const oc_winograd *work, int64_t index, const float *from, con
 }
 
 const oc_winograd_kernels OC_WINOGRAD_KERNELS = {
+    .best_tile = best_tile,
     .plan = plan,
     .filters = filters,
     .chunk = chunk,

@@ -47,21 +47,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernels/finish.h"
 #include "kernels/kernels.h"
 #include "kernels/map.h"
-
-#define OC_WINOGRAD_POSTS_MAX 4
-
-/* What happens to a result, in this order: the bias [channels of the map] or NULL is added, then the posts; the i-th
- * addition takes added[i], a map that lies as the result does (it may be the result's own). */
-typedef enum oc_winograd_post { OC_WINOGRAD_RELU, OC_WINOGRAD_ADD } oc_winograd_post;
-
-typedef struct oc_winograd_finish {
-    const float *bias;
-    int posts;
-    oc_winograd_post post[OC_WINOGRAD_POSTS_MAX];
-    const float *added[OC_WINOGRAD_POSTS_MAX];
-} oc_winograd_finish;
 
 /* A pass forward or backward by data: filtering of `from` to `to`. The caller sets the first group of fields, `plan`
  * the second. */
@@ -107,6 +95,8 @@ typedef struct oc_winograd_backward_kernels {
 } oc_winograd_backward_kernels;
 
 struct oc_winograd_kernels {
+    /* The tile that takes less time for a pass whose result (by weights: whose dst) is such a map. */
+    int (*best_tile)(const oc_map *to);
     /* Fills the second group of fields. */
     void (*plan)(oc_winograd *work);
     /* Blocks [begin, end) of filter_blocks: from the plain weights to filters[filter_floats], at a multiple of 64
@@ -115,7 +105,7 @@ struct oc_winograd_kernels {
     /* When the filters are there: one of `chunks`, some tiles of some channels, from the map `from` to `to`. `scratch`
      * is its worker's own. */
     void (*chunk)(const oc_winograd *work, int64_t chunk, const float *from, const float *filters,
-                  const oc_winograd_finish *finish, float *to, float *scratch);
+                  const oc_finish *finish, float *to, float *scratch);
     const oc_winograd_backward_kernels *backward;
 };
 

@@ -196,12 +196,12 @@ static void gradient(int m, const oc_tiles *tiles, const oc_map *map, const floa
 }
 
 /* What a result becomes before it is written. */
-OC_INLINE void finish_row(const oc_winograd_finish *finish, oc_floats bias, const int m, const oc_floats *y,
-                          float *data, int64_t at, int64_t count) {
+OC_INLINE void finish_row(const oc_finish *finish, oc_floats bias, const int m, const oc_floats *y, float *data,
+                          int64_t at, int64_t count) {
     for (int64_t x = 0; x < m && x < count; x++) {
         oc_floats value = y[x] + bias;
         for (int i = 0, adds = 0; i < finish->posts; i++) {
-            if (finish->post[i] == OC_WINOGRAD_RELU)
+            if (finish->post[i] == OC_FINISH_RELU)
                 value = oc_relu(value);
             else
                 value += oc_load(finish->added[adds++] + at + x * OC_LANES);
@@ -211,7 +211,7 @@ OC_INLINE void finish_row(const oc_winograd_finish *finish, oc_floats bias, cons
 }
 
 OC_INLINE void result_by(const int m, const oc_tiles *tiles, const oc_map *map, const float *from, int64_t place,
-                         const oc_winograd_finish *finish, int64_t block, float *data) {
+                         const oc_finish *finish, int64_t block, float *data) {
     const int n = m + 2;
     oc_floats bias = {0};
     for (int64_t c = 0; finish->bias && c < OC_LANES && block * OC_LANES + c < map->channels; c++)
@@ -246,7 +246,7 @@ OC_INLINE void result_by(const int m, const oc_tiles *tiles, const oc_map *map, 
 }
 
 static void result(int m, const oc_tiles *tiles, const oc_map *map, const float *from, int64_t place,
-                   const oc_winograd_finish *finish, int64_t block, float *data) {
+                   const oc_finish *finish, int64_t block, float *data) {
     if (m == 2)
         result_by(2, tiles, map, from, place, finish, block, data);
     else

@@ -51,7 +51,7 @@ typedef struct oc_winograd_tile_kernels {
                      float *to, int64_t place, int64_t rows, float *sum);
     /* Tiles y = Aᵀ M A of one block of channels, finished and written. */
     void (*result)(int m, const oc_tiles *tiles, const oc_map *map, const float *from, int64_t place,
-                   const oc_winograd_finish *finish, int64_t block, float *data);
+                   const oc_finish *finish, int64_t block, float *data);
 } oc_winograd_tile_kernels;
 
 extern const oc_winograd_tile_kernels OC_WINOGRAD_TILES;

@@ -3,13 +3,25 @@
 #include <stdio.h>
 
 #if defined __x86_64__
+extern const oc_copy_kernels oc_copy_kernels_wide;
+extern const oc_direct_kernels oc_direct_kernels_wide;
+extern const oc_elementwise_kernels oc_elementwise_kernels_wide;
+extern const oc_gate_kernels oc_gate_kernels_wide;
+extern const oc_norm_kernels oc_norm_kernels_wide;
 extern const oc_peak_kernels oc_peak_kernels_wide;
+extern const oc_pool_kernels oc_pool_kernels_wide;
 extern const oc_winograd_kernels oc_winograd_kernels_wide;
 
 static const oc_kernels wide = {
     .name = "wide",
     .lanes = 16,
+    .copy = &oc_copy_kernels_wide,
+    .direct = &oc_direct_kernels_wide,
+    .elementwise = &oc_elementwise_kernels_wide,
+    .gate = &oc_gate_kernels_wide,
+    .norm = &oc_norm_kernels_wide,
     .peak = &oc_peak_kernels_wide,
+    .pool = &oc_pool_kernels_wide,
     .winograd = &oc_winograd_kernels_wide,
 };
 #endif

@@ -21,22 +21,22 @@ static bool takes_relu(const oc_node *node) {
 }
 
 /* What a step has in a slot; NULL: nothing. */
-static float *operand(const oc_plan *plan, const oc_step *step, oc_slot slot) {
+static float *operand(const oc_plan *plan, const oc_plan_step *step, oc_slot slot) {
     for (int i = 0; i < step->operands; i++)
         if (step->operand[i].slot == slot) return oc_plan_at(plan, step->operand[i].buffer);
     return NULL;
 }
 
 /* Whether the step writes its node's value. */
-static bool completes(const oc_plan *plan, const oc_step *step) {
+static bool completes(const oc_plan *plan, const oc_plan_step *step) {
     const float *dst = operand(plan, step, OC_SLOT_DST);
     return dst && dst == (const float *)oc_plan_at(plan, plan->value[step->node]) && step->kind == OC_STEP_FORWARD;
 }
 
 /* Element `index` of the shape [N, C, H, W] of a slot's layout, and its channel. */
-static float *element(const oc_plan *plan, const oc_step *step, oc_slot slot, int64_t index, int64_t *channel) {
+static float *element(const oc_plan *plan, const oc_plan_step *step, oc_slot slot, int64_t index, int64_t *channel) {
     oc_map p;
-    assert_true(oc_layout_map(oc_primitive_layout(step->work, slot), &p));
+    assert_true(oc_layout_map(oc_primitive_layout(step->primitive, slot), &p));
     const int64_t area = p.h * p.w, n = index / (area * p.channels), c = index / area % p.channels;
     assert_true(n < p.images);
     *channel = c;
@@ -45,7 +45,7 @@ static float *element(const oc_plan *plan, const oc_step *step, oc_slot slot, in
 }
 
 /* Moves the source of one tie where its sign is not that of `want`; true when it did. */
-static bool settle(const oc_plan *plan, const oc_step *step, int64_t index, double want, double width) {
+static bool settle(const oc_plan *plan, const oc_plan_step *step, int64_t index, double want, double width) {
     int64_t c;
     float *src = element(plan, step, OC_SLOT_SRC, index, &c);
     double slope = 1, mean = 0, shift = 0; /* value before the ReLU = (src − mean) · slope + shift */
@@ -74,7 +74,7 @@ int ties_settle(oc_plan *plan, const json_t *ties, double width) {
     int relu = 0, moved = 0;
     size_t seen = 0;
     for (int i = 0; i < forward->count; i++) {
-        const oc_step *step = &forward->step[i];
+        const oc_plan_step *step = &forward->step[i];
         if (step->kind == OC_STEP_STATISTICS) continue;
         const bool watched = takes_relu(&plan->graph->node[step->node]) && completes(plan, step);
         for (int pass = 0; pass < 2; pass++) {
@@ -90,7 +90,7 @@ int ties_settle(oc_plan *plan, const json_t *ties, double width) {
                     assert_int_equal(*element(plan, step, OC_SLOT_DST, index, &channel) > 0, want > 0);
                 seen += (size_t)pass;
             }
-            if (pass == 0) assert_int_equal(oc_primitive_run(step->work, NULL), OC_OK);
+            if (pass == 0) assert_int_equal(oc_primitive_execute(step->primitive, NULL), OC_OK);
         }
         relu += watched;
     }

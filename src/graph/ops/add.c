@@ -2,7 +2,7 @@
 #include "graph/ops/add.h"
 
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/elementwise.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
@@ -18,10 +18,10 @@ static void add_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status add_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const oc_add_node *attr = node->attr;
     oc_engine *engine = oc_lower_engine(lower);
-    const char *layer = oc_lower_layer(lower, node);
+    const char *layer = oc_node_layer(node);
     /* Input 1 is what the block has just computed; the others follow its layout if they must. */
     oc_layout layout = *oc_lower_src_layout(lower, node, 1);
     oc_operand operand[5];
@@ -29,36 +29,37 @@ static oc_status add_forward(oc_lower *lower, const oc_node *node, oc_error *err
     for (; count < node->inputs; count++)
         operand[count] = (oc_operand){(oc_slot)(OC_SLOT_SRC + count), oc_lower_src_as(lower, node, count, &layout)};
     if (attr->relu)
-        OC_TRY(oc_join_forward_create(&work, engine, layer, node->inputs > 2, oc_lower_training(lower), &layout, err));
+        OC_TRY(oc_join_forward_create(&primitive, engine, layer, node->inputs > 2, oc_lower_training(lower), &layout,
+                                      err));
     else
-        OC_TRY(oc_sum_create(&work, engine, layer, node->inputs, &layout, err));
+        OC_TRY(oc_sum_create(&primitive, engine, layer, node->inputs, &layout, err));
     oc_buffer dst = oc_lower_dst(lower, node, &layout);
     operand[count++] = (oc_operand){OC_SLOT_DST, dst};
-    oc_layout workspace = *oc_primitive_layout(work, OC_SLOT_WORKSPACE);
+    oc_layout workspace = *oc_primitive_layout(primitive, OC_SLOT_WORKSPACE);
     if (!oc_layout_absent(&workspace)) {
         oc_lower_node(lower, node)->workspace = oc_lower_buffer(lower, &workspace);
         operand[count++] = (oc_operand){OC_SLOT_WORKSPACE, oc_lower_node(lower, node)->workspace};
     }
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, count);
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, count);
     for (int i = 0; i < node->inputs; i++) oc_lower_in_place(lower, dst, operand[i].buffer);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status add_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const oc_add_node *attr = node->attr;
     oc_layout layout = *oc_lower_dst_layout(lower, node);
     oc_buffer diff_dst = oc_lower_diff_dst(lower, node), diff_src = diff_dst;
     if (attr->relu) {
-        OC_TRY(oc_join_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout, err));
+        OC_TRY(oc_join_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout, err));
         diff_src = oc_lower_buffer(lower, &layout);
         oc_operand operand[] = {{OC_SLOT_WORKSPACE, oc_lower_node(lower, node)->workspace},
                                 {OC_SLOT_DIFF_DST, diff_dst},
                                 {OC_SLOT_DIFF_SRC, diff_src}};
-        oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 3);
+        oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 3);
         oc_lower_in_place(lower, diff_src, diff_dst);
     }
     /* The gradient of every summand is the same buffer; nobody copies it. */
@@ -66,7 +67,7 @@ static oc_status add_backward(oc_lower *lower, const oc_node *node, oc_error *er
         if (oc_lower_wants_diff(lower, node, i))
             oc_lower_diff_src(lower, node, i, &layout, i < 2 ? diff_src : diff_dst);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

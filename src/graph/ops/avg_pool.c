@@ -5,29 +5,26 @@
 
 static oc_status avg_pool_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
-    oc_lowered *kept = oc_lower_node(lower, node);
+    oc_primitive *primitive = NULL;
     oc_pool_spec spec = oc_pool_node_spec(lower, node);
     oc_shape shape = oc_lower_shape(lower, node);
-    OC_TRY(oc_average_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec,
+    OC_TRY(oc_average_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec,
                                      oc_lower_src_layout(lower, node, 0), &shape, err));
-    kept->forward = work;
-    oc_lower_map(lower, node, &work);
+    oc_lower_map(lower, node, &primitive);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status avg_pool_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_pool_spec spec = oc_pool_node_spec(lower, node);
-    OC_TRY(oc_average_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec,
-                                      oc_lower_src_layout(lower, node, 0), oc_lower_dst_layout(lower, node),
-                                      oc_lower_node(lower, node)->forward, err));
-    oc_lower_map_backward(lower, node, &work);
+    OC_TRY(oc_average_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec,
+                                      oc_lower_src_layout(lower, node, 0), oc_lower_dst_layout(lower, node), err));
+    oc_lower_map_backward(lower, node, &primitive);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

@@ -3,8 +3,7 @@
 #include "graph/ops/batch_norm.h"
 
 #include "base/error.h"
-#include "compute/kernels.h"
-#include "compute/primitives.h"
+#include "compute/norm.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
@@ -38,25 +37,21 @@ static oc_layout vector_layout(const oc_node *node) {
 
 static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_engine *engine = oc_lower_engine(lower);
-    const char *layer = oc_lower_layer(lower, node);
+    const char *layer = oc_node_layer(node);
     oc_norm_spec spec = batch_norm_spec(lower, node);
     oc_lowered *kept = oc_lower_node(lower, node);
     oc_layout vector = vector_layout(node);
     int64_t count = oc_lower_batch(lower) * node->dst.dim[1] * node->dst.dim[2];
     if (spec.training && count < 2)
         return oc_fail(err, OC_E_USAGE, layer,
-                       "batch norm cannot be trained on one value a channel: give a larger batch");
-    OC_TRY(oc_norm_forward_create(&work, engine, layer, &spec, oc_lower_src_layout(lower, node, 0), err));
-    oc_layout layout = *oc_primitive_layout(work, OC_SLOT_DST),
-              workspace = *oc_primitive_layout(work, OC_SLOT_WORKSPACE);
-    kept->forward = work;
+                       "batch norm needs more than one value a channel to train: give a larger batch");
+    OC_TRY(oc_norm_forward_create(&primitive, engine, layer, &spec, oc_lower_src_layout(lower, node, 0), err));
+    oc_layout layout = *oc_primitive_layout(primitive, OC_SLOT_DST);
     kept->src = oc_lower_src(lower, node, 0);
-    kept->mean =
-        spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_MEAN, &vector, &vector);
-    kept->variance =
-        spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_VAR, &vector, &vector);
+    kept->mean = spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_MEAN);
+    kept->variance = spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_VAR);
     if (spec.training) {
         oc_primitive *moments = NULL;
         OC_TRY(oc_moments_create(&moments, engine, layer, oc_lower_src_layout(lower, node, 0), err));
@@ -65,64 +60,57 @@ static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_err
         oc_lower_step(lower, node, OC_STEP_FORWARD, &moments, statistics, 3);
     }
     oc_buffer dst = oc_lower_dst(lower, node, &layout);
-    oc_operand operand[7] = {
+    oc_operand operand[] = {
         {OC_SLOT_SRC, kept->src},
-        {OC_SLOT_SCALE, oc_lower_tensor(lower, node, WEIGHT, &vector, &vector)},
-        {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, BIAS, &vector, &vector)},
+        {OC_SLOT_SCALE, oc_lower_tensor(lower, node, WEIGHT)},
+        {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, BIAS)},
         {OC_SLOT_MEAN, kept->mean},
         {OC_SLOT_VARIANCE, kept->variance},
         {OC_SLOT_DST, dst},
     };
-    int count_operands = 6;
-    if (!oc_layout_absent(&workspace)) {
-        kept->workspace = oc_lower_buffer(lower, &workspace);
-        operand[count_operands++] = (oc_operand){OC_SLOT_WORKSPACE, kept->workspace};
-    }
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, count_operands);
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 6);
     oc_lower_in_place(lower, dst, kept->src);
     if (spec.training) {
-        OC_TRY(oc_running_create(&work, engine, layer, node->dst.dim[0], OC_BATCH_NORM_MOMENTUM, count, err));
+        OC_TRY(oc_running_create(&primitive, engine, layer, node->dst.dim[0], OC_BATCH_NORM_MOMENTUM, count, err));
         oc_operand statistics[] = {
             {OC_SLOT_MEAN, kept->mean},
             {OC_SLOT_VARIANCE, kept->variance},
-            {OC_SLOT_DST, oc_lower_tensor(lower, node, RUNNING_MEAN, &vector, &vector)},
-            {OC_SLOT_DST_1, oc_lower_tensor(lower, node, RUNNING_VAR, &vector, &vector)},
+            {OC_SLOT_DST, oc_lower_tensor(lower, node, RUNNING_MEAN)},
+            {OC_SLOT_DST_1, oc_lower_tensor(lower, node, RUNNING_VAR)},
         };
-        oc_lower_step(lower, node, OC_STEP_STATISTICS, &work, statistics, 4);
+        oc_lower_step(lower, node, OC_STEP_STATISTICS, &primitive, statistics, 4);
     }
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status batch_norm_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_norm_spec spec = batch_norm_spec(lower, node);
     const oc_lowered *kept = oc_lower_node(lower, node);
-    oc_layout vector = vector_layout(node);
-    OC_TRY(oc_norm_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec,
-                                   oc_primitive_layout(kept->forward, OC_SLOT_SRC), kept->forward, err));
-    oc_layout layout = *oc_primitive_layout(work, OC_SLOT_DIFF_SRC);
+    OC_TRY(oc_norm_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec,
+                                   oc_lower_src_layout(lower, node, 0), err));
+    oc_layout layout = *oc_primitive_layout(primitive, OC_SLOT_DIFF_SRC);
     oc_buffer diff_src = oc_lower_buffer(lower, &layout);
-    oc_buffer diff_dst = oc_lower_diff_dst_as(lower, node, oc_primitive_layout(work, OC_SLOT_DIFF_DST));
+    oc_buffer diff_dst = oc_lower_diff_dst_as(lower, node, oc_primitive_layout(primitive, OC_SLOT_DIFF_DST));
     oc_operand operand[] = {
         {OC_SLOT_SRC, kept->src},
         {OC_SLOT_MEAN, kept->mean},
         {OC_SLOT_VARIANCE, kept->variance},
-        {OC_SLOT_SCALE, oc_lower_tensor(lower, node, WEIGHT, &vector, &vector)},
-        {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, BIAS, &vector, &vector)},
+        {OC_SLOT_SCALE, oc_lower_tensor(lower, node, WEIGHT)},
+        {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, BIAS)},
         {OC_SLOT_DIFF_DST, diff_dst},
         {OC_SLOT_DIFF_SRC, diff_src},
-        {OC_SLOT_DIFF_SCALE, oc_lower_gradient(lower, node, WEIGHT, &vector, &vector)},
-        {OC_SLOT_DIFF_SHIFT, oc_lower_gradient(lower, node, BIAS, &vector, &vector)},
-        {OC_SLOT_WORKSPACE, kept->workspace},
+        {OC_SLOT_DIFF_SCALE, oc_lower_gradient(lower, node, WEIGHT)},
+        {OC_SLOT_DIFF_SHIFT, oc_lower_gradient(lower, node, BIAS)},
     };
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, kept->workspace >= 0 ? 10 : 9);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 9);
     oc_lower_in_place(lower, diff_src, diff_dst);
     if (oc_lower_wants_diff(lower, node, 0)) oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/norm.h"
 #include "graph/op.h"
 
 /* Sizes of one dimension beyond this are refused, so that what is computed from them cannot overflow. */
@@ -24,8 +24,8 @@ static void conv_shape(oc_graph *graph, oc_node *node) {
         attr->stride > SIZE_LIMIT || attr->pad < 0 || attr->pad > SIZE_LIMIT || attr->dilation < 1 ||
         attr->dilation > SIZE_LIMIT || attr->groups < 1) {
         oc_graph_fail(graph, OC_E_USAGE, node->name,
-                      "conv: oc %" PRId64 ", kernel %" PRId64 ", stride %" PRId64 ", pad %" PRId64 ", dilation %" PRId64
-                      ", groups %" PRId64 " cannot be",
+                      "conv: invalid oc %" PRId64 ", kernel %" PRId64 ", stride %" PRId64 ", pad %" PRId64
+                      ", dilation %" PRId64 ", groups %" PRId64,
                       attr->oc, attr->kernel, attr->stride, attr->pad, attr->dilation, attr->groups);
         return;
     }
@@ -33,7 +33,7 @@ static void conv_shape(oc_graph *graph, oc_node *node) {
     int64_t h = src->dim[1] + 2 * attr->pad - span, w = src->dim[2] + 2 * attr->pad - span;
     if (h < 0 || w < 0) {
         oc_graph_fail(graph, OC_E_USAGE, node->name,
-                      "conv: a kernel that spans %" PRId64 " does not fit into %" PRId64 "×%" PRId64
+                      "conv: a filter that spans %" PRId64 " does not fit into %" PRId64 "×%" PRId64
                       " with padding %" PRId64,
                       span, src->dim[1], src->dim[2], attr->pad);
         return;
@@ -56,239 +56,161 @@ static int64_t conv_macs(const oc_graph *graph, const oc_node *node) {
            attr->kernel;
 }
 
-/* Everything that both passes need to know. */
-typedef struct conv_case {
-    oc_conv_spec spec;
-    oc_layout src, dst; /* as they arrive and leave; dst is the blocked one until it is settled */
-    bool dense;         /* blocked layouts are best, whatever oneDNN would choose */
-    bool winograd;      /* by our own kernels, in all passes */
-    oc_layout src_blocked, src_any, dst_any, weights_any;
-    oc_layout weights, bias; /* plain */
-} conv_case;
-
-static void conv_case_fill(conv_case *c, oc_lower *lower, const oc_node *node) {
+/* The problem of a pass, its source and result in the layouts given. */
+static oc_conv_problem conv_problem(const oc_lower *lower, const oc_node *node, oc_conv_pass pass, const oc_layout *src,
+                                    const oc_layout *dst) {
     const oc_conv_node *conv = node->attr;
     const oc_conv_attr *attr = &conv->conv;
-    oc_dtype dtype = oc_lower_dtype(lower);
-    c->src = *oc_lower_src_layout(lower, node, 0);
-    oc_shape src = oc_layout_shape(&c->src), dst = oc_lower_shape(lower, node);
-    oc_shape bias = oc_shape_make(1, attr->oc);
-    int64_t ic = src.dim[1] / attr->groups;
-    oc_shape weights = attr->groups == 1
-                           ? oc_shape_make(4, attr->oc, ic, attr->kernel, attr->kernel)
-                           : oc_shape_make(5, attr->groups, attr->oc / attr->groups, ic, attr->kernel, attr->kernel);
-    c->dense = attr->groups == 1 && attr->dilation == 1;
-    c->dst = oc_layout_blocked(dtype, &dst);
-    c->src_any = oc_layout_any(dtype, &src);
-    c->dst_any = oc_layout_any(dtype, &dst);
-    c->weights_any = oc_layout_any(dtype, &weights);
-    c->weights = oc_layout_plain(OC_F32, &weights);
-    c->bias = oc_layout_plain(OC_F32, &bias);
-    c->spec = (oc_conv_spec){.stride = attr->stride, .pad = attr->pad, .dilation = attr->dilation};
-    c->spec.training = oc_lower_training(lower);
-    c->spec.posts = conv->posts;
-    for (int i = 0; i < conv->posts; i++) c->spec.post[i] = conv->post[i];
-    c->src_blocked = oc_layout_blocked(dtype, &src);
-    c->winograd = oc_winograd_is_faster(&c->spec, &c->src_blocked, &c->weights, &c->dst);
-    /* What is added must lie as the result does. */
-    for (int i = 1; i < node->inputs; i++) c->winograd &= oc_layout_equal(oc_lower_src_layout(lower, node, i), &c->dst);
-}
-
-/* Whether a work is what dense convolutions should be: a direct kernel, not one by way of matrix multiplication. */
-static bool direct(const oc_primitive *work) {
-    return strncmp(oc_primitive_impl(work), "jit", 3) == 0;
-}
-
-/* Leaves in *best the work to take and destroys the other. *as_it_is (may be NULL) needs no reorder; *best is NULL or
- * what oneDNN chose freely. */
-static void prefer(oc_primitive **best, oc_primitive **as_it_is) {
-    if (*as_it_is && (!*best || strcmp(oc_primitive_impl(*best), oc_primitive_impl(*as_it_is)) == 0)) {
-        oc_primitive *work = *best;
-        *best = *as_it_is;
-        *as_it_is = work;
+    oc_conv_problem problem = {.pass = pass,
+                               .training = oc_lower_training(lower),
+                               .groups = attr->groups,
+                               .kh = attr->kernel,
+                               .kw = attr->kernel,
+                               .stride = attr->stride,
+                               .pad = attr->pad,
+                               .dilation = attr->dilation,
+                               .src = *src,
+                               .dst = *dst};
+    if (pass != OC_CONV_BACKWARD_DATA) problem.bias = attr->bias || conv->folded;
+    if (pass == OC_CONV_FORWARD) {
+        problem.posts = conv->posts;
+        memcpy(problem.post, conv->post, sizeof problem.post);
     }
-    oc_primitive_destroy(as_it_is);
+    return problem;
 }
 
-/* Weights and bias of a node with batch norm folded in: working copies, filled whenever the weights have changed. */
-static oc_status folded_weights(oc_lower *lower, const oc_node *node, const conv_case *c, const oc_layout *layout,
-                                oc_buffer *weights, oc_buffer *bias, oc_error *err) {
-    oc_status status = OC_OK;
-    oc_primitive *work = NULL;
-    const oc_conv_node *conv = node->attr;
-    oc_layout vector = c->bias;
-    int norm = conv->conv.bias ? 2 : 1; /* place of the batch norm's tensors */
-    oc_shape shape = oc_layout_shape(&c->weights);
+static oc_layout weights_layout(const oc_lower *lower, const oc_node *node) {
+    const oc_conv_attr *attr = &((const oc_conv_node *)node->attr)->conv;
+    const oc_shape *src = &oc_lower_src_layout(lower, node, 0)->shape;
+    const oc_shape shape = oc_shape_make(4, attr->oc, src->dim[1] / attr->groups, attr->kernel, attr->kernel);
+    return oc_layout_plain(OC_F32, &shape);
+}
+
+static oc_layout bias_layout(const oc_node *node) {
+    return oc_layout_vector(OC_F32, ((const oc_conv_node *)node->attr)->conv.oc);
+}
+
+/* Chooses the algorithm of a pass, or takes the one that an earlier plan chose, and makes it. */
+static oc_status choose(oc_primitive **out, oc_primitive **pack, oc_lower *lower, const oc_node *node,
+                        oc_conv_problem *problem, oc_error *err) {
+    static const oc_step_kind kinds[] = {OC_STEP_FORWARD, OC_STEP_BACKWARD_DATA, OC_STEP_BACKWARD_WEIGHTS};
+    char preferred[64];
     oc_engine *engine = oc_lower_engine(lower);
-    const char *layer = oc_lower_layer(lower, node);
-    oc_buffer scaled = oc_lower_buffer(lower, &c->weights);
-    *weights = oc_lower_own(lower, layout);
-    *bias = oc_lower_own(lower, &vector);
-    OC_TRY(oc_fold_create(&work, engine, layer, conv->conv.oc, oc_shape_count(&shape) / conv->conv.oc, conv->conv.bias,
-                          conv->epsilon, err));
-    oc_operand fold[] = {
-        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, 0, &c->weights, &c->weights)},
-        {OC_SLOT_SCALE, oc_lower_tensor(lower, node, norm, &vector, &vector)},
-        {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, norm + 1, &vector, &vector)},
-        {OC_SLOT_MEAN, oc_lower_tensor(lower, node, norm + 2, &vector, &vector)},
-        {OC_SLOT_VARIANCE, oc_lower_tensor(lower, node, norm + 3, &vector, &vector)},
-        {OC_SLOT_DST, scaled},
-        {OC_SLOT_DST_1, *bias},
-        {OC_SLOT_BIAS, conv->conv.bias ? oc_lower_tensor(lower, node, 1, &vector, &vector) : -1},
+    const oc_conv_algorithm *algorithm = oc_conv_choose(
+        engine, problem, oc_lower_choice(lower, node, kinds[problem->pass], preferred, sizeof preferred));
+    return oc_conv_create(out, pack, engine, oc_node_layer(node), algorithm, problem, err);
+}
+
+/* Weights, in plain layout, and bias of a node with batch norm folded in, made anew when the weights have changed.
+ * `weights` need not outlive the refresh when they are packed then. */
+static oc_status fold(oc_lower *lower, const oc_node *node, oc_buffer weights, oc_buffer bias, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_primitive *primitive = NULL;
+    const oc_conv_node *conv = node->attr;
+    const oc_layout plain = weights_layout(lower, node);
+    const int norm = conv->conv.bias ? 2 : 1; /* place of the batch norm's tensors */
+    OC_TRY(oc_fold_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), conv->conv.oc,
+                          oc_layout_count(&plain) / conv->conv.oc, conv->conv.bias, conv->epsilon, err));
+    oc_operand operand[] = {
+        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, 0)},
+        {OC_SLOT_SCALE, oc_lower_tensor(lower, node, norm)},
+        {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, norm + 1)},
+        {OC_SLOT_MEAN, oc_lower_tensor(lower, node, norm + 2)},
+        {OC_SLOT_VARIANCE, oc_lower_tensor(lower, node, norm + 3)},
+        {OC_SLOT_DST, weights},
+        {OC_SLOT_DST_1, bias},
+        {OC_SLOT_BIAS, conv->conv.bias ? oc_lower_tensor(lower, node, 1) : -1},
     };
-    oc_lower_step(lower, node, OC_STEP_REFRESH, &work, fold, conv->conv.bias ? 8 : 7);
-    OC_TRY(oc_reorder_create(&work, engine, layer, &c->weights, layout, err));
-    oc_operand copy[] = {{OC_SLOT_SRC, scaled}, {OC_SLOT_DST, *weights}};
-    oc_lower_step(lower, node, OC_STEP_REFRESH, &work, copy, 2);
+    oc_lower_step(lower, node, OC_STEP_REFRESH, &primitive, operand, 8);
 cleanup:
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
-/* Layouts of the forward pass: blocked ones for dense convolutions, the source as it comes if that is possible; else
- * what oneDNN likes, and again the source as it comes if that is the same implementation. */
-static oc_status choose_forward(oc_primitive **out, oc_lower *lower, const oc_node *node, const conv_case *c,
-                                oc_error *err) {
-    oc_status status = OC_OK;
-    oc_primitive *as_it_is = NULL;
-    const oc_conv_node *conv = node->attr;
-    oc_engine *engine = oc_lower_engine(lower);
-    const char *layer = oc_lower_layer(lower, node);
-    const oc_layout *bias = conv->conv.bias || conv->folded ? &c->bias : NULL;
-    /* What is added must lie as the result does, and it is there already. */
-    const oc_layout added = node->inputs > 1 ? *oc_lower_src_layout(lower, node, 1) : c->dst_any;
-    if (c->winograd)
-        return oc_winograd_forward_create(out, engine, layer, &c->spec, &c->src_blocked, bias != NULL, &c->dst, err);
-    if (c->dense) {
-        const oc_layout *try[] = {&c->src, &c->src_blocked}, *dst = node->inputs > 1 ? &added : &c->dst;
-        for (int i = 0; i < 2; i++) {
-            (void)oc_conv_forward_create(out, engine, layer, &c->spec, try[i], &c->weights_any, bias, dst, NULL);
-            if (*out && direct(*out)) return OC_OK;
-            oc_primitive_destroy(out);
-        }
-    }
-    OC_TRY(oc_conv_forward_create(out, engine, layer, &c->spec, &c->src_any, &c->weights_any, bias, &added, err));
-    if (!oc_layout_equal(oc_primitive_layout(*out, OC_SLOT_SRC), &c->src)) {
-        (void)oc_conv_forward_create(&as_it_is, engine, layer, &c->spec, &c->src, &c->weights_any, bias, &added, NULL);
-        prefer(out, &as_it_is);
-    }
-cleanup:
-    return status;
+/* The weights as the primitive takes them. */
+static oc_buffer packed(oc_lower *lower, const oc_node *node, oc_primitive **pack, oc_buffer plain) {
+    return *pack ? oc_lower_pack(lower, node, pack, plain) : plain;
 }
 
 static oc_status conv_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL, *pack = NULL;
     const oc_conv_node *conv = node->attr;
+    const oc_shape shape = oc_lower_shape(lower, node);
+    const oc_layout dst = oc_lower_blocked(lower, &shape);
     oc_lowered *kept = oc_lower_node(lower, node);
-    conv_case c;
-    conv_case_fill(&c, lower, node);
-    bool has_bias = conv->conv.bias || conv->folded;
-    OC_TRY(choose_forward(&work, lower, node, &c, err));
-    oc_layout src_layout = *oc_primitive_layout(work, OC_SLOT_SRC),
-              weights_layout = *oc_primitive_layout(work, OC_SLOT_WEIGHTS);
-    oc_layout dst_layout = *oc_primitive_layout(work, OC_SLOT_DST);
-    oc_buffer weights = -1, bias_buffer = -1;
+    oc_conv_problem problem = conv_problem(lower, node, OC_CONV_FORWARD, oc_lower_src_layout(lower, node, 0), &dst);
+    OC_TRY(choose(&primitive, &pack, lower, node, &problem, err));
+    oc_buffer weights = -1, bias = -1;
     if (conv->folded) {
-        OC_TRY(folded_weights(lower, node, &c, &weights_layout, &weights, &bias_buffer, err));
+        const oc_layout plain = weights_layout(lower, node), vector = bias_layout(node);
+        weights = pack ? oc_lower_buffer(lower, &plain) : oc_lower_own(lower, &plain);
+        bias = oc_lower_own(lower, &vector);
+        OC_TRY(fold(lower, node, weights, bias, err));
     } else {
-        weights = oc_lower_tensor(lower, node, 0, &c.weights, &weights_layout);
-        if (has_bias) bias_buffer = oc_lower_tensor(lower, node, 1, &c.bias, &c.bias);
+        weights = oc_lower_tensor(lower, node, 0);
+        if (conv->conv.bias) bias = oc_lower_tensor(lower, node, 1);
     }
-    oc_operand operand[5 + OC_POSTS_MAX];
+    oc_operand operand[4 + OC_POSTS_MAX];
     int count = 0;
-    kept->forward = work;
-    kept->src = oc_lower_src_as(lower, node, 0, &src_layout);
+    kept->src = oc_lower_src_as(lower, node, 0, &problem.src);
+    kept->src_layout = problem.src;
     operand[count++] = (oc_operand){OC_SLOT_SRC, kept->src};
-    operand[count++] = (oc_operand){OC_SLOT_WEIGHTS, weights};
-    if (has_bias) operand[count++] = (oc_operand){OC_SLOT_BIAS, bias_buffer};
+    operand[count++] = (oc_operand){OC_SLOT_WEIGHTS, packed(lower, node, &pack, weights)};
+    operand[count++] = (oc_operand){OC_SLOT_BIAS, bias};
     for (int i = 1; i < node->inputs; i++)
-        operand[count++] = (oc_operand){(oc_slot)(OC_SLOT_SRC_1 + i - 1), oc_lower_src_as(lower, node, i, &dst_layout)};
-    operand[count++] = (oc_operand){OC_SLOT_DST, oc_lower_dst(lower, node, &dst_layout)};
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, count);
+        operand[count++] = (oc_operand){(oc_slot)(OC_SLOT_SRC_1 + i - 1), oc_lower_src_as(lower, node, i, &dst)};
+    operand[count++] = (oc_operand){OC_SLOT_DST, oc_lower_dst(lower, node, &dst)};
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, count);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
+    oc_primitive_destroy(&pack);
     return status;
 }
 
-static oc_status conv_backward_weights(oc_lower *lower, const oc_node *node, const conv_case *c, const oc_lowered *kept,
-                                       oc_error *err) {
+static oc_status conv_backward_weights(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL, *as_it_is = NULL;
-    const oc_conv_node *conv = node->attr;
-    oc_engine *engine = oc_lower_engine(lower);
-    const char *layer = oc_lower_layer(lower, node);
-    const oc_layout *bias = conv->conv.bias ? &c->bias : NULL;
-    const oc_layout *src = oc_primitive_layout(kept->forward, OC_SLOT_SRC);
-    if (c->winograd)
-        OC_TRY(oc_winograd_backward_weights_create(&as_it_is, engine, layer, src, bias != NULL, &c->dst, err));
-    else
-        (void)oc_conv_backward_weights_create(&as_it_is, engine, layer, &c->spec, src, &c->weights_any, bias, &c->dst,
-                                              kept->forward, NULL);
-    if (!as_it_is || !c->dense || !(c->winograd || direct(as_it_is)))
-        status = oc_conv_backward_weights_create(&work, engine, layer, &c->spec, &c->src_any, &c->weights_any, bias,
-                                                 &c->dst_any, kept->forward, as_it_is ? NULL : err);
-    if (!work && !as_it_is) goto cleanup;
-    status = OC_OK;
-    prefer(&work, &as_it_is);
-    oc_layout weights = *oc_primitive_layout(work, OC_SLOT_DIFF_WEIGHTS),
-              src_layout = *oc_primitive_layout(work, OC_SLOT_SRC);
-    oc_layout dst_layout = *oc_primitive_layout(work, OC_SLOT_DIFF_DST);
-    oc_buffer gradient = oc_lower_gradient(lower, node, 0, &c->weights, &weights);
+    oc_primitive *primitive = NULL, *pack = NULL;
+    const oc_lowered *kept = oc_lower_node(lower, node);
+    oc_conv_problem problem =
+        conv_problem(lower, node, OC_CONV_BACKWARD_WEIGHTS, &kept->src_layout, oc_lower_dst_layout(lower, node));
+    OC_TRY(choose(&primitive, &pack, lower, node, &problem, err));
     oc_operand operand[] = {
-        {OC_SLOT_SRC, oc_layout_equal(&src_layout, src) ? kept->src : oc_lower_src_as(lower, node, 0, &src_layout)},
-        {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, &dst_layout)},
-        {OC_SLOT_DIFF_WEIGHTS, gradient},
-        {OC_SLOT_DIFF_BIAS, bias ? oc_lower_gradient(lower, node, 1, bias, bias) : -1},
+        {OC_SLOT_SRC, kept->src},
+        {OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)},
+        {OC_SLOT_DIFF_WEIGHTS, oc_lower_gradient(lower, node, 0)},
+        {OC_SLOT_DIFF_BIAS, problem.bias ? oc_lower_gradient(lower, node, 1) : -1},
     };
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_WEIGHTS, &work, operand, bias ? 4 : 3);
-    oc_lower_gradient_store(lower, node, 0, &c->weights, &weights, gradient);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_WEIGHTS, &primitive, operand, 4);
 cleanup:
-    oc_primitive_destroy(&work);
-    oc_primitive_destroy(&as_it_is);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
-static oc_status conv_backward_data(oc_lower *lower, const oc_node *node, const conv_case *c, const oc_lowered *kept,
-                                    oc_error *err) {
+static oc_status conv_backward_data(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL, *as_it_is = NULL;
-    oc_engine *engine = oc_lower_engine(lower);
-    const char *layer = oc_lower_layer(lower, node);
-    if (c->winograd)
-        OC_TRY(oc_winograd_backward_data_create(&as_it_is, engine, layer, &c->src_blocked, &c->dst, err));
-    else
-        (void)oc_conv_backward_data_create(&as_it_is, engine, layer, &c->spec, &c->src, &c->weights_any, &c->dst,
-                                           kept->forward, NULL);
-    if (!as_it_is || !c->dense || !(c->winograd || direct(as_it_is)))
-        status = oc_conv_backward_data_create(&work, engine, layer, &c->spec, &c->src_any, &c->weights_any, &c->dst_any,
-                                              kept->forward, as_it_is ? NULL : err);
-    if (!work && !as_it_is) goto cleanup;
-    status = OC_OK;
-    prefer(&work, &as_it_is);
-    oc_layout src_layout = *oc_primitive_layout(work, OC_SLOT_DIFF_SRC);
-    oc_layout dst_layout = *oc_primitive_layout(work, OC_SLOT_DIFF_DST);
-    oc_buffer diff_src = oc_lower_buffer(lower, &src_layout);
+    oc_primitive *primitive = NULL, *pack = NULL;
+    const oc_layout *src = oc_lower_src_layout(lower, node, 0);
+    oc_conv_problem problem = conv_problem(lower, node, OC_CONV_BACKWARD_DATA, src, oc_lower_dst_layout(lower, node));
+    OC_TRY(choose(&primitive, &pack, lower, node, &problem, err));
+    oc_buffer diff_src = oc_lower_buffer(lower, src);
     oc_operand operand[] = {
-        {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, &dst_layout)},
-        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, 0, &c->weights, oc_primitive_layout(work, OC_SLOT_WEIGHTS))},
+        {OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)},
+        {OC_SLOT_WEIGHTS, packed(lower, node, &pack, oc_lower_tensor(lower, node, 0))},
         {OC_SLOT_DIFF_SRC, diff_src},
     };
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 3);
-    oc_lower_diff_src(lower, node, 0, &src_layout, diff_src);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 3);
+    oc_lower_diff_src(lower, node, 0, src, diff_src);
 cleanup:
-    oc_primitive_destroy(&work);
-    oc_primitive_destroy(&as_it_is);
+    oc_primitive_destroy(&primitive);
+    oc_primitive_destroy(&pack);
     return status;
 }
 
 static oc_status conv_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    const oc_lowered *kept = oc_lower_node(lower, node);
-    conv_case c;
-    conv_case_fill(&c, lower, node);
-    c.dst = *oc_lower_dst_layout(lower, node);
-    if (oc_lower_wants_diff(lower, node, 0)) OC_TRY(conv_backward_data(lower, node, &c, kept, err));
-    OC_TRY(conv_backward_weights(lower, node, &c, kept, err));
+    if (oc_lower_wants_diff(lower, node, 0)) OC_TRY(conv_backward_data(lower, node, err));
+    OC_TRY(conv_backward_weights(lower, node, err));
 cleanup:
     return status;
 }

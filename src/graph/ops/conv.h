@@ -2,7 +2,7 @@
 #ifndef OC_GRAPH_OPS_CONV_H
 #define OC_GRAPH_OPS_CONV_H
 
-#include "compute/primitives.h"
+#include "compute/conv/conv.h"
 #include "graph/ops.h"
 
 typedef struct oc_conv_node {

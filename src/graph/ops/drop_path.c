@@ -1,7 +1,7 @@
 /* drop_path: whole images are zero in training (stochastic depth; Huang et al., ECCV 2016), as timm's DropPath, which
  * scales what it keeps. In inference a rewrite has taken the node away. */
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/drop.h"
 #include "graph/ops.h"
 #include "graph/ops/drop.h"
 
@@ -15,42 +15,42 @@ void oc_drop_shape(oc_graph *graph, oc_node *node) {
 
 static oc_drop_spec drop_spec(const oc_node *node) {
     const oc_drop_node *attr = node->attr;
-    return (oc_drop_spec){.p = attr->p, .elements = attr->elements, .stream = (uint32_t)node->origin};
+    return (oc_drop_spec){.p = attr->p, .elements = attr->elements, .stream = (uint32_t)node->built};
 }
 
 oc_status oc_drop_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_drop_spec spec = drop_spec(node);
     oc_layout layout = *oc_lower_src_layout(lower, node, 0);
-    OC_TRY(oc_drop_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec, &layout, err));
+    OC_TRY(oc_drop_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec, &layout, err));
     oc_buffer src = oc_lower_src(lower, node, 0), dst = oc_lower_dst(lower, node, &layout);
-    oc_buffer kept = oc_lower_buffer(lower, oc_primitive_layout(work, OC_SLOT_WORKSPACE));
+    oc_buffer kept = oc_lower_buffer(lower, oc_primitive_layout(primitive, OC_SLOT_WORKSPACE));
     oc_operand operand[] = {
         {OC_SLOT_DRAW, oc_lower_draw(lower)}, {OC_SLOT_SRC, src}, {OC_SLOT_DST, dst}, {OC_SLOT_WORKSPACE, kept}};
     oc_lower_node(lower, node)->workspace = kept;
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 4);
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 4);
     oc_lower_in_place(lower, dst, src);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 oc_status oc_drop_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_drop_spec spec = drop_spec(node);
     oc_layout layout = *oc_lower_dst_layout(lower, node);
-    OC_TRY(oc_drop_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec, &layout, err));
+    OC_TRY(oc_drop_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec, &layout, err));
     oc_buffer diff_dst = oc_lower_diff_dst(lower, node), diff_src = oc_lower_buffer(lower, &layout);
     oc_operand operand[] = {{OC_SLOT_WORKSPACE, oc_lower_node(lower, node)->workspace},
                             {OC_SLOT_DIFF_DST, diff_dst},
                             {OC_SLOT_DIFF_SRC, diff_src}};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 3);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 3);
     oc_lower_in_place(lower, diff_src, diff_dst);
     oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

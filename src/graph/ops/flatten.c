@@ -11,15 +11,14 @@ static void flatten_shape(oc_graph *graph, oc_node *node) {
 }
 
 static oc_layout flatten_plain(const oc_lower *lower, const oc_node *node) {
-    oc_shape src = oc_layout_shape(oc_lower_src_layout(lower, node, 0));
-    return oc_layout_plain(oc_lower_dtype(lower), &src);
+    return oc_layout_plain(OC_F32, &oc_lower_src_layout(lower, node, 0)->shape);
 }
 
 static oc_status flatten_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     (void)err;
     oc_layout plain = flatten_plain(lower, node);
     oc_shape shape = oc_lower_shape(lower, node);
-    oc_layout flat = oc_layout_plain(oc_lower_dtype(lower), &shape);
+    oc_layout flat = oc_layout_plain(OC_F32, &shape);
     oc_lower_dst_view(lower, node, &flat, oc_lower_src_as(lower, node, 0, &plain));
     return OC_OK;
 }

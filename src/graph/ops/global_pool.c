@@ -1,6 +1,6 @@
 /* global_pool: the mean over all pixels, channel by channel. */
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/pool.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
@@ -15,23 +15,23 @@ static void global_pool_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status global_pool_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
-    OC_TRY(oc_mean_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node),
+    oc_primitive *primitive = NULL;
+    OC_TRY(oc_mean_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node),
                                   oc_lower_src_layout(lower, node, 0), err));
-    oc_lower_map(lower, node, &work);
+    oc_lower_map(lower, node, &primitive);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status global_pool_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
-    OC_TRY(oc_mean_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node),
+    oc_primitive *primitive = NULL;
+    OC_TRY(oc_mean_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node),
                                    oc_lower_src_layout(lower, node, 0), oc_lower_dst_layout(lower, node), err));
-    oc_lower_map_backward(lower, node, &work);
+    oc_lower_map_backward(lower, node, &primitive);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
-#include "compute/primitives.h"
+#include "compute/linear.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
@@ -22,7 +22,7 @@ static void linear_shape(oc_graph *graph, oc_node *node) {
         return;
     }
     if (attr->out < 1) {
-        oc_graph_fail(graph, OC_E_USAGE, node->name, "linear: %" PRId64 " outputs cannot be", attr->out);
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "linear: invalid number of outputs %" PRId64, attr->out);
         return;
     }
     node->dst = oc_shape_make(1, attr->out);
@@ -34,80 +34,64 @@ static int64_t linear_macs(const oc_graph *graph, const oc_node *node) {
     return node->dst.dim[0] * oc_node_src(graph, node, 0)->dim[0];
 }
 
-typedef struct linear_case {
-    oc_layout src_any, dst_any, weights_any, weights, bias;
-} linear_case;
+static oc_linear_spec linear_spec(const oc_lower *lower, const oc_node *node) {
+    return (oc_linear_spec){.batch = oc_lower_batch(lower),
+                            .ic = oc_lower_src_layout(lower, node, 0)->shape.dim[1],
+                            .oc = node->dst.dim[0],
+                            .training = oc_lower_training(lower)};
+}
 
-static void linear_case_fill(linear_case *c, const oc_lower *lower, const oc_node *node) {
-    oc_dtype dtype = oc_lower_dtype(lower);
-    oc_shape src = oc_layout_shape(oc_lower_src_layout(lower, node, 0)), dst = oc_lower_shape(lower, node);
-    oc_shape weights = oc_shape_make(2, dst.dim[1], src.dim[1]), bias = oc_shape_make(1, dst.dim[1]);
-    c->src_any = oc_layout_any(dtype, &src);
-    c->dst_any = oc_layout_any(dtype, &dst);
-    c->weights_any = oc_layout_any(dtype, &weights);
-    c->weights = oc_layout_plain(OC_F32, &weights);
-    c->bias = oc_layout_plain(OC_F32, &bias);
+/* [N, size] in plain layout. */
+static oc_layout rows_layout(const oc_lower *lower, int64_t size) {
+    const oc_shape shape = oc_shape_make(2, oc_lower_batch(lower), size);
+    return oc_layout_plain(OC_F32, &shape);
 }
 
 static oc_status linear_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
-    oc_lowered *kept = oc_lower_node(lower, node);
-    linear_case c;
-    linear_case_fill(&c, lower, node);
-    OC_TRY(oc_linear_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node),
-                                    oc_lower_training(lower), &c.src_any, &c.weights_any, &c.bias, &c.dst_any, err));
-    oc_layout dst = *oc_primitive_layout(work, OC_SLOT_DST);
-    kept->forward = work;
-    kept->src = oc_lower_src_as(lower, node, 0, oc_primitive_layout(work, OC_SLOT_SRC));
+    oc_primitive *primitive = NULL;
+    const oc_linear_spec spec = linear_spec(lower, node);
+    const oc_layout src = rows_layout(lower, spec.ic), dst = rows_layout(lower, spec.oc);
+    OC_TRY(oc_linear_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec, err));
+    oc_lower_node(lower, node)->src = oc_lower_src_as(lower, node, 0, &src);
     oc_operand operand[] = {
-        {OC_SLOT_SRC, kept->src},
-        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, WEIGHT, &c.weights, oc_primitive_layout(work, OC_SLOT_WEIGHTS))},
-        {OC_SLOT_BIAS, oc_lower_tensor(lower, node, BIAS, &c.bias, &c.bias)},
+        {OC_SLOT_SRC, oc_lower_node(lower, node)->src},
+        {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, WEIGHT)},
+        {OC_SLOT_BIAS, oc_lower_tensor(lower, node, BIAS)},
         {OC_SLOT_DST, oc_lower_dst(lower, node, &dst)},
     };
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 4);
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 4);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status linear_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_engine *engine = oc_lower_engine(lower);
-    const char *layer = oc_lower_layer(lower, node);
-    const oc_lowered *kept = oc_lower_node(lower, node);
-    linear_case c;
-    linear_case_fill(&c, lower, node);
+    const oc_linear_spec spec = linear_spec(lower, node);
+    const oc_layout src = rows_layout(lower, spec.ic);
+    const oc_buffer diff_dst = oc_lower_diff_dst(lower, node);
     if (oc_lower_wants_diff(lower, node, 0)) {
-        OC_TRY(oc_linear_backward_data_create(&work, engine, layer, &c.src_any, &c.weights_any, &c.dst_any,
-                                              kept->forward, err));
-        oc_layout layout = *oc_primitive_layout(work, OC_SLOT_DIFF_SRC);
-        oc_buffer diff_src = oc_lower_buffer(lower, &layout);
-        oc_operand operand[] = {
-            {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, oc_primitive_layout(work, OC_SLOT_DIFF_DST))},
-            {OC_SLOT_WEIGHTS,
-             oc_lower_tensor(lower, node, WEIGHT, &c.weights, oc_primitive_layout(work, OC_SLOT_WEIGHTS))},
-            {OC_SLOT_DIFF_SRC, diff_src},
-        };
-        oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 3);
-        oc_lower_diff_src(lower, node, 0, &layout, diff_src);
+        OC_TRY(oc_linear_backward_data_create(&primitive, engine, oc_node_layer(node), &spec, err));
+        oc_buffer diff_src = oc_lower_buffer(lower, &src);
+        oc_operand operand[] = {{OC_SLOT_DIFF_DST, diff_dst},
+                                {OC_SLOT_WEIGHTS, oc_lower_tensor(lower, node, WEIGHT)},
+                                {OC_SLOT_DIFF_SRC, diff_src}};
+        oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 3);
+        oc_lower_diff_src(lower, node, 0, &src, diff_src);
     }
-    OC_TRY(oc_linear_backward_weights_create(&work, engine, layer, &c.src_any, &c.weights_any, &c.bias, &c.dst_any,
-                                             kept->forward, err));
-    oc_layout weights = *oc_primitive_layout(work, OC_SLOT_DIFF_WEIGHTS);
-    oc_buffer gradient = oc_lower_gradient(lower, node, WEIGHT, &c.weights, &weights);
+    OC_TRY(oc_linear_backward_weights_create(&primitive, engine, oc_node_layer(node), &spec, err));
     oc_operand operand[] = {
-        {OC_SLOT_SRC, oc_lower_src_as(lower, node, 0, oc_primitive_layout(work, OC_SLOT_SRC))},
-        {OC_SLOT_DIFF_DST, oc_lower_diff_dst_as(lower, node, oc_primitive_layout(work, OC_SLOT_DIFF_DST))},
-        {OC_SLOT_DIFF_WEIGHTS, gradient},
-        {OC_SLOT_DIFF_BIAS, oc_lower_gradient(lower, node, BIAS, &c.bias, &c.bias)},
+        {OC_SLOT_SRC, oc_lower_node(lower, node)->src},
+        {OC_SLOT_DIFF_DST, diff_dst},
+        {OC_SLOT_DIFF_WEIGHTS, oc_lower_gradient(lower, node, WEIGHT)},
+        {OC_SLOT_DIFF_BIAS, oc_lower_gradient(lower, node, BIAS)},
     };
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_WEIGHTS, &work, operand, 4);
-    oc_lower_gradient_store(lower, node, WEIGHT, &c.weights, &weights, gradient);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_WEIGHTS, &primitive, operand, 4);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

@@ -1,19 +1,19 @@
 /* max_pool: floor mode; padding never wins. */
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/pool.h"
 #include "graph/ops.h"
 #include "graph/ops/pool.h"
 
 static oc_status max_pool_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_lowered *kept = oc_lower_node(lower, node);
     oc_pool_spec spec = oc_pool_node_spec(lower, node);
     oc_shape shape = oc_lower_shape(lower, node);
-    OC_TRY(oc_pool_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec,
+    OC_TRY(oc_pool_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec,
                                   oc_lower_src_layout(lower, node, 0), &shape, err));
-    oc_layout layout = *oc_primitive_layout(work, OC_SLOT_DST),
-              workspace = *oc_primitive_layout(work, OC_SLOT_WORKSPACE);
+    oc_layout layout = *oc_primitive_layout(primitive, OC_SLOT_DST),
+              workspace = *oc_primitive_layout(primitive, OC_SLOT_WORKSPACE);
     oc_operand operand[3] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
                              {OC_SLOT_DST, oc_lower_dst(lower, node, &layout)}};
     int count = 2;
@@ -21,28 +21,28 @@ static oc_status max_pool_forward(oc_lower *lower, const oc_node *node, oc_error
         kept->workspace = oc_lower_buffer(lower, &workspace);
         operand[count++] = (oc_operand){OC_SLOT_WORKSPACE, kept->workspace};
     }
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, count);
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, count);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status max_pool_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const oc_lowered *kept = oc_lower_node(lower, node);
     oc_pool_spec spec = oc_pool_node_spec(lower, node);
     oc_layout layout = *oc_lower_src_layout(lower, node, 0);
-    OC_TRY(oc_pool_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &spec, &layout,
+    OC_TRY(oc_pool_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec, &layout,
                                    oc_lower_dst_layout(lower, node), err));
     oc_buffer diff_src = oc_lower_buffer(lower, &layout);
     oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)},
                             {OC_SLOT_DIFF_SRC, diff_src},
                             {OC_SLOT_WORKSPACE, kept->workspace}};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, kept->workspace >= 0 ? 3 : 2);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, kept->workspace >= 0 ? 3 : 2);
     oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

@@ -23,8 +23,8 @@ void oc_pool_shape(oc_graph *graph, oc_node *node) {
     /* As PyTorch: with more padding a window could lie in padding alone. */
     if (attr->kernel < 1 || attr->kernel > 16 || attr->stride < 1 || attr->pad < 0 || attr->pad > attr->kernel / 2) {
         oc_graph_fail(graph, OC_E_USAGE, node->name,
-                      "%s: kernel %" PRId64 ", stride %" PRId64 ", pad %" PRId64
-                      " cannot be (kernel at most 16, pad at most half of it)",
+                      "%s: invalid kernel %" PRId64 ", stride %" PRId64 ", pad %" PRId64
+                      " (kernel at most 16, pad at most half of it)",
                       node->op->name, attr->kernel, attr->stride, attr->pad);
         return;
     }

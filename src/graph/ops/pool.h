@@ -2,7 +2,7 @@
 #ifndef OC_GRAPH_OPS_POOL_H
 #define OC_GRAPH_OPS_POOL_H
 
-#include "compute/primitives.h"
+#include "compute/pool.h"
 #include "graph/op.h"
 
 typedef struct oc_pool_node {

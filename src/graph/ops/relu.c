@@ -1,5 +1,5 @@
 /* relu: max(x, 0). Next to a batch norm or a residual addition it is joined to that by a rewrite. */
-#include "compute/kernels.h"
+#include "compute/elementwise.h"
 #include "graph/ops.h"
 #include "graph/ops/pointwise.h"
 

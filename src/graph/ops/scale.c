@@ -1,7 +1,7 @@
 /* scale: a feature map times a gate, channel by channel; where squeeze-and-excitation ends (Hu et al., CVPR 2018). The
  * map keeps its layout, and the gate, small, its own. */
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/gate.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
@@ -19,24 +19,24 @@ static void scale_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status scale_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_layout layout = *oc_lower_src_layout(lower, node, SRC);
-    OC_TRY(oc_scale_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout,
+    OC_TRY(oc_scale_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout,
                                    oc_lower_src_layout(lower, node, GATE), err));
     oc_buffer src = oc_lower_src(lower, node, SRC), dst = oc_lower_dst(lower, node, &layout);
     oc_operand operand[] = {{OC_SLOT_SRC, src}, {OC_SLOT_SRC_1, oc_lower_src(lower, node, GATE)}, {OC_SLOT_DST, dst}};
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 3);
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 3);
     oc_lower_in_place(lower, dst, src);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status scale_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const oc_layout *layout = oc_lower_dst_layout(lower, node), *gate = oc_lower_src_layout(lower, node, GATE);
-    OC_TRY(oc_scale_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), layout, gate, err));
+    OC_TRY(oc_scale_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), layout, gate, err));
     oc_buffer src = oc_lower_src(lower, node, SRC), diff_dst = oc_lower_diff_dst(lower, node);
     oc_buffer diff_src = oc_lower_buffer(lower, layout), diff_gate = oc_lower_buffer(lower, gate);
     oc_operand operand[] = {{OC_SLOT_SRC, src},
@@ -44,13 +44,13 @@ static oc_status scale_backward(oc_lower *lower, const oc_node *node, oc_error *
                             {OC_SLOT_DIFF_DST, diff_dst},
                             {OC_SLOT_DIFF_SRC, diff_src},
                             {OC_SLOT_DIFF_SRC_1, diff_gate}};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 5);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 5);
     oc_lower_in_place(lower, diff_src, diff_dst);
     oc_lower_in_place(lower, diff_src, src);
     oc_lower_diff_src(lower, node, SRC, layout, diff_src);
     oc_lower_diff_src(lower, node, GATE, gate, diff_gate);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

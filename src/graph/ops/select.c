@@ -1,7 +1,7 @@
 /* select: where a selective kernel (Li et al., CVPR 2019) joins its two paths, a·s₀ + b·s₁, with s the softmax over the
  * two halves of the scores. b's layout is kept, a follows it if it must, and the scores, small, keep their own. */
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/gate.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
@@ -13,37 +13,37 @@ static void select_shape(oc_graph *graph, oc_node *node) {
     char left[128], right[128];
     node->dst = *a;
     if (a->ndim != 3 || !oc_shape_equal(a, b))
-        oc_graph_fail(graph, OC_E_USAGE, node->name, "select: there is no choice between %s and %s",
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "select: shape mismatch between %s and %s",
                       oc_shape_text(a, left, sizeof left), oc_shape_text(b, right, sizeof right));
     else if (scores->ndim != 3 || scores->dim[0] != 2 * a->dim[0] || scores->dim[1] != 1 || scores->dim[2] != 1)
-        oc_graph_fail(graph, OC_E_USAGE, node->name, "select: scores of %s do not fit maps of %s",
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "select: shape mismatch between attention logits %s and maps %s",
                       oc_shape_text(scores, right, sizeof right), oc_shape_text(a, left, sizeof left));
 }
 
 static oc_status select_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     oc_layout layout = *oc_lower_src_layout(lower, node, B);
-    OC_TRY(oc_select_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), &layout,
+    OC_TRY(oc_select_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout,
                                     oc_lower_src_layout(lower, node, SCORES), err));
     oc_buffer a = oc_lower_src_as(lower, node, A, &layout), b = oc_lower_src(lower, node, B);
     oc_buffer dst = oc_lower_dst(lower, node, &layout);
     oc_operand operand[] = {
         {OC_SLOT_SRC, a}, {OC_SLOT_SRC_1, b}, {OC_SLOT_SRC_2, oc_lower_src(lower, node, SCORES)}, {OC_SLOT_DST, dst}};
     oc_lower_node(lower, node)->src = a;
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &work, operand, 4);
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 4);
     oc_lower_in_place(lower, dst, a);
     oc_lower_in_place(lower, dst, b);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status select_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const oc_layout *layout = oc_lower_dst_layout(lower, node), *scores = oc_lower_src_layout(lower, node, SCORES);
-    OC_TRY(oc_select_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), layout, scores, err));
+    OC_TRY(oc_select_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), layout, scores, err));
     oc_buffer a = oc_lower_node(lower, node)->src, b = oc_lower_src(lower, node, B);
     oc_buffer diff_dst = oc_lower_diff_dst(lower, node);
     oc_buffer diff_a = oc_lower_buffer(lower, layout), diff_b = oc_lower_buffer(lower, layout);
@@ -55,7 +55,7 @@ static oc_status select_backward(oc_lower *lower, const oc_node *node, oc_error 
                             {OC_SLOT_DIFF_SRC, diff_a},
                             {OC_SLOT_DIFF_SRC_1, diff_b},
                             {OC_SLOT_DIFF_SRC_2, diff_scores}};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &work, operand, 7);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 7);
     oc_lower_in_place(lower, diff_a, diff_dst);
     oc_lower_in_place(lower, diff_a, a);
     oc_lower_in_place(lower, diff_b, b);
@@ -63,7 +63,7 @@ static oc_status select_backward(oc_lower *lower, const oc_node *node, oc_error 
     oc_lower_diff_src(lower, node, B, layout, diff_b);
     oc_lower_diff_src(lower, node, SCORES, scores, diff_scores);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

@@ -1,5 +1,5 @@
 /* sigmoid: 1 / (1 + e^−x). */
-#include "compute/kernels.h"
+#include "compute/elementwise.h"
 #include "graph/ops.h"
 #include "graph/ops/pointwise.h"
 

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/copy.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
@@ -28,25 +28,25 @@ static void slice_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status slice_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const slice_node *attr = node->attr;
-    OC_TRY(oc_slice_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->begin, attr->count,
+    OC_TRY(oc_slice_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), attr->begin, attr->count,
                                    oc_lower_src_layout(lower, node, 0), err));
-    oc_lower_map(lower, node, &work);
+    oc_lower_map(lower, node, &primitive);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status slice_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const slice_node *attr = node->attr;
-    OC_TRY(oc_slice_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->begin,
+    OC_TRY(oc_slice_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), attr->begin,
                                     oc_lower_src_layout(lower, node, 0), oc_lower_dst_layout(lower, node), err));
-    oc_lower_map_backward(lower, node, &work);
+    oc_lower_map_backward(lower, node, &primitive);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

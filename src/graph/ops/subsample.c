@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
-#include "compute/kernels.h"
+#include "compute/copy.h"
 #include "graph/op.h"
 #include "graph/ops/subsample.h"
 
@@ -14,7 +14,7 @@ static void subsample_shape(oc_graph *graph, oc_node *node) {
         return;
     }
     if (attr->stride < 1 || attr->stride > INT32_MAX) {
-        oc_graph_fail(graph, OC_E_USAGE, node->name, "subsample: stride %" PRId64 " cannot be", attr->stride);
+        oc_graph_fail(graph, OC_E_USAGE, node->name, "subsample: invalid stride %" PRId64, attr->stride);
         return;
     }
     node->dst =
@@ -23,25 +23,25 @@ static void subsample_shape(oc_graph *graph, oc_node *node) {
 
 static oc_status subsample_forward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const oc_subsample_node *attr = node->attr;
-    OC_TRY(oc_subsample_forward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->stride,
+    OC_TRY(oc_subsample_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), attr->stride,
                                        oc_lower_src_layout(lower, node, 0), err));
-    oc_lower_map(lower, node, &work);
+    oc_lower_map(lower, node, &primitive);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 
 static oc_status subsample_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
-    oc_primitive *work = NULL;
+    oc_primitive *primitive = NULL;
     const oc_subsample_node *attr = node->attr;
-    OC_TRY(oc_subsample_backward_create(&work, oc_lower_engine(lower), oc_lower_layer(lower, node), attr->stride,
+    OC_TRY(oc_subsample_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), attr->stride,
                                         oc_lower_src_layout(lower, node, 0), oc_lower_dst_layout(lower, node), err));
-    oc_lower_map_backward(lower, node, &work);
+    oc_lower_map_backward(lower, node, &primitive);
 cleanup:
-    oc_primitive_destroy(&work);
+    oc_primitive_destroy(&primitive);
     return status;
 }
 

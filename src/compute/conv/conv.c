@@ -1,0 +1,86 @@
+/* The one place that chooses how a convolution is computed. */
+#include "compute/conv/conv.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "compute/conv/algorithm.h"
+#include "compute/internal.h"
+
+/* Moving a byte costs as much time as so many multiply-adds: a vector processor's peak over its memory's bandwidth,
+ * with both processors of a pair at work (Zen 3 to Zen 5: 2.5 to 5). */
+#define MACS_PER_BYTE 4.0
+
+double oc_conv_macs(const oc_conv_problem *problem) {
+    const oc_shape *src = &problem->src.shape, *dst = &problem->dst.shape;
+    return (double)dst->dim[0] * (double)dst->dim[1] * (double)dst->dim[2] * (double)dst->dim[3] *
+           (double)(src->dim[1] / problem->groups) * (double)(problem->kh * problem->kw);
+}
+
+double oc_conv_bytes(const oc_conv_problem *problem) {
+    const oc_layout weights = oc_conv_weights_layout(problem);
+    return (double)oc_layout_bytes(&problem->src) + (double)oc_layout_bytes(&problem->dst) +
+           (double)oc_layout_bytes(&weights);
+}
+
+const char *oc_conv_what(oc_conv_pass pass) {
+    static const char *const what[] = {"convolution forward", "convolution backward by data",
+                                       "convolution backward by weights"};
+    return what[pass];
+}
+
+oc_layout oc_conv_weights_layout(const oc_conv_problem *problem) {
+    const oc_shape shape = oc_shape_make(4, problem->dst.shape.dim[1], problem->src.shape.dim[1] / problem->groups,
+                                         problem->kh, problem->kw);
+    return oc_layout_plain(OC_F32, &shape);
+}
+
+oc_layout oc_conv_bias_layout(const oc_conv_problem *problem) {
+    return oc_layout_vector(OC_F32, problem->dst.shape.dim[1]);
+}
+
+const char *oc_conv_algorithm_name(const oc_conv_algorithm *algorithm) {
+    return algorithm->name;
+}
+
+bool oc_conv_algorithm_is_last(const oc_conv_algorithm *algorithm) {
+    return algorithm == &oc_conv_direct;
+}
+
+/* What algorithm `a` costs: no less than what moving its data does. HUGE_VAL when it does not support the problem. */
+static double cost_of(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv_problem *problem) {
+    return a->supports(engine, problem) ? a->cost(engine, problem) + MACS_PER_BYTE * oc_conv_bytes(problem) : HUGE_VAL;
+}
+
+const oc_conv_algorithm *oc_conv_choose(oc_engine *engine, oc_conv_problem *problem, const char *preferred) {
+    const oc_layout blocked = oc_layout_blocked(problem->src.dtype, &problem->src.shape, oc_engine_block(engine));
+    oc_conv_problem converted = *problem;
+    converted.src = blocked;
+    const bool converts = problem->pass == OC_CONV_FORWARD && !oc_layout_equal(&problem->src, &blocked);
+    const double conversion =
+        MACS_PER_BYTE * ((double)oc_layout_bytes(&problem->src) + (double)oc_layout_bytes(&blocked));
+    const oc_conv_algorithm *best = NULL;
+    double least = HUGE_VAL;
+    bool best_converted = false;
+    for (const oc_conv_algorithm *const *a = oc_conv_algorithms; *a; a++) {
+        const double as_it_is = cost_of(engine, *a, problem);
+        const double other = converts ? cost_of(engine, *a, &converted) + conversion : HUGE_VAL;
+        double cost = as_it_is <= other ? as_it_is : other;
+        if (preferred && cost < HUGE_VAL && strcmp((*a)->name, preferred) == 0) cost = -1;
+        if (cost >= least) continue;
+        least = cost;
+        best = *a;
+        best_converted = other < as_it_is;
+    }
+    if (best_converted) problem->src = blocked;
+    return best;
+}
+
+oc_status oc_conv_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                         const oc_conv_algorithm *algorithm, const oc_conv_problem *problem, oc_error *err) {
+    *out = *pack = NULL;
+    const oc_status status = algorithm->create(out, pack, engine, layer, problem, err);
+    if (status == OC_OK) (*out)->algorithm = algorithm->name;
+    return status;
+}

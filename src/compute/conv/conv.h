@@ -1,0 +1,43 @@
+/* Convolutions: cross-correlation as in PyTorch, in three passes, each done by the algorithm that is estimated to be
+ * the quickest of those that support it. No convolution is refused: the last algorithm of the table supports
+ * everything. */
+#ifndef OC_COMPUTE_CONV_CONV_H
+#define OC_COMPUTE_CONV_CONV_H
+
+#include "compute/primitive.h"
+
+typedef enum oc_conv_pass { OC_CONV_FORWARD, OC_CONV_BACKWARD_DATA, OC_CONV_BACKWARD_WEIGHTS } oc_conv_pass;
+
+/* Post-ops: what happens to a convolution's result before it is written. */
+typedef enum oc_post_kind { OC_POST_RELU, OC_POST_ADD } oc_post_kind;
+#define OC_POSTS_MAX 4
+
+typedef struct oc_conv_problem {
+    oc_conv_pass pass;
+    bool training;
+    int64_t groups, kh, kw;        /* IC and OC are multiples of groups; filter of kh × kw */
+    int64_t stride, pad, dilation; /* in both directions; dilation 1 is none. On the far side the padding is what the
+                                      size of the result leaves */
+    bool bias;                     /* forward: added; by weights: its gradient is wanted */
+    int posts;                     /* forward in inference */
+    oc_post_kind post[OC_POSTS_MAX];
+    oc_layout src, dst; /* of the activations or of their gradients: [N, IC, H, W] and [N, OC, OH, OW], f32 */
+} oc_conv_problem;
+
+typedef struct oc_conv_algorithm oc_conv_algorithm;
+
+/* Chooses for a problem whose src is in the layout in which it arrives: the algorithm `preferred` (NULL: none) if it
+ * exists and supports the problem, else the cheapest by estimate, conversion of the source included (only a forward
+ * pass may convert: backward passes take src and dst as they are). Sets problem->src to the layout to convert to. */
+const oc_conv_algorithm *oc_conv_choose(oc_engine *engine, oc_conv_problem *problem, const char *preferred);
+
+/* Makes the pass by `algorithm`, one that supports it. *pack (NULL where nothing is to be packed): slots WEIGHTS
+ * (plain) and DST, to be executed whenever the weights have changed. OC_E_COMPUTE, OC_E_MEMORY. */
+oc_status oc_conv_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                         const oc_conv_algorithm *algorithm, const oc_conv_problem *problem, oc_error *err);
+
+const char *oc_conv_algorithm_name(const oc_conv_algorithm *algorithm);
+/* Whether it is the algorithm for what no other supports. */
+bool oc_conv_algorithm_is_last(const oc_conv_algorithm *algorithm);
+
+#endif

@@ -1,0 +1,162 @@
+/* Direct convolution by our own kernels (src/kernels/direct.h): the algorithm that supports everything, and the quick
+ * one for groups of few channels, for which oneDNN has no good layout. */
+#include "kernels/direct.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+#include "compute/conv/algorithm.h"
+#include "compute/internal.h"
+
+static_assert(OC_FINISH_POSTS_MAX >= OC_POSTS_MAX, "the kernels take as many post-ops as a convolution has");
+
+/* A pass, or the packing of its filters. */
+typedef struct direct {
+    oc_primitive primitive;
+    oc_direct conv;
+    int posts;
+    oc_post_kind post[OC_POSTS_MAX];
+} direct;
+
+static const oc_direct_kernels *kernels_of(const direct *d) {
+    return d->primitive.engine->kernels->direct;
+}
+
+/* ---- Packing ---- */
+
+static void pack_task(void *user, int64_t begin, int64_t end, int worker) {
+    const direct *d = user;
+    (void)worker;
+    kernels_of(d)->filters(&d->conv, d->primitive.data[OC_SLOT_WEIGHTS], d->primitive.data[OC_SLOT_DST], begin, end);
+}
+
+static oc_status pack_execute(const oc_primitive *primitive, oc_error *err) {
+    (void)err;
+    oc_primitive_for(primitive, ((const direct *)primitive)->conv.filter_blocks, 1, pack_task);
+    return OC_OK;
+}
+
+/* ---- Forward and backward by data ---- */
+
+static void run_task(void *user, int64_t begin, int64_t end, int worker) {
+    const direct *d = user;
+    void *const *data = d->primitive.data;
+    const bool by_data = d->conv.data;
+    (void)worker;
+    oc_finish finish = {.bias = data[OC_SLOT_BIAS], .posts = d->posts};
+    for (int i = 0, addends = 0; i < d->posts; i++) {
+        finish.post[i] = d->post[i] == OC_POST_RELU ? OC_FINISH_RELU : OC_FINISH_ADD;
+        if (d->post[i] == OC_POST_ADD) {
+            finish.added[addends] = data[OC_SLOT_SRC_1 + addends];
+            addends++;
+        }
+    }
+    kernels_of(d)->run(&d->conv, data[by_data ? OC_SLOT_DIFF_DST : OC_SLOT_SRC], data[OC_SLOT_WEIGHTS], &finish,
+                       data[by_data ? OC_SLOT_DIFF_SRC : OC_SLOT_DST], begin, end);
+}
+
+static oc_status run_execute(const oc_primitive *primitive, oc_error *err) {
+    (void)err;
+    oc_primitive_for(primitive, ((const direct *)primitive)->conv.items, 1, run_task);
+    return OC_OK;
+}
+
+/* ---- Backward by weights ---- */
+
+static void unit_task(void *user, int64_t begin, int64_t end, int worker) {
+    const direct *d = user;
+    void *const *data = d->primitive.data;
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++)
+        kernels_of(d)->unit(&d->conv, unit, data[OC_SLOT_SRC], data[OC_SLOT_DIFF_DST], data[OC_SLOT_DIFF_BIAS] != NULL,
+                            data[OC_SLOT_SCRATCHPAD]);
+}
+
+static void reduce_task(void *user, int64_t begin, int64_t end, int worker) {
+    const direct *d = user;
+    void *const *data = d->primitive.data;
+    (void)worker;
+    kernels_of(d)->reduce(&d->conv, data[OC_SLOT_SCRATCHPAD], data[OC_SLOT_DIFF_WEIGHTS], data[OC_SLOT_DIFF_BIAS],
+                          begin, end);
+}
+
+static oc_status weights_execute(const oc_primitive *primitive, oc_error *err) {
+    const direct *d = (const direct *)primitive;
+    (void)err;
+    oc_primitive_for(primitive, d->conv.units, 1, unit_task);
+    oc_primitive_for(primitive, d->conv.dst.channels, 8, reduce_task);
+    return OC_OK;
+}
+
+/* ---- The row ---- */
+
+static oc_direct describe(const oc_engine *engine, const oc_conv_problem *problem) {
+    oc_direct conv = {.groups = problem->groups,
+                      .kh = problem->kh,
+                      .kw = problem->kw,
+                      .stride = problem->stride,
+                      .pad = problem->pad,
+                      .dilation = problem->dilation,
+                      .data = problem->pass == OC_CONV_BACKWARD_DATA};
+    (void)oc_layout_map(&problem->src, &conv.src);
+    (void)oc_layout_map(&problem->dst, &conv.dst);
+    engine->kernels->direct->plan(&conv);
+    return conv;
+}
+
+static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
+    (void)engine;
+    (void)problem;
+    return true;
+}
+
+/* Shares of the peak as measured: see results/speed.md. */
+static double cost(const oc_engine *engine, const oc_conv_problem *problem) {
+    static const double share[] = {[OC_DIRECT_LANES] = 0.25, [OC_DIRECT_CHANNELS] = 0.3, [OC_DIRECT_ELEMENTS] = 0.005};
+    return oc_conv_macs(problem) / share[describe(engine, problem).way];
+}
+
+static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                        const oc_conv_problem *problem, oc_error *err) {
+    static const oc_primitive_type run_type = {.size = sizeof(direct), .execute = run_execute};
+    static const oc_primitive_type weights_type = {.size = sizeof(direct), .execute = weights_execute};
+    static const oc_primitive_type pack_type = {.size = sizeof(direct), .execute = pack_execute};
+    oc_status status = OC_OK;
+    const bool by_weights = problem->pass == OC_CONV_BACKWARD_WEIGHTS, by_data = problem->pass == OC_CONV_BACKWARD_DATA;
+    direct *d = NULL, *p = NULL;
+    const oc_layout plain = oc_conv_weights_layout(problem);
+    OC_TRY(oc_primitive_create(&d, by_weights ? &weights_type : &run_type, engine, layer, oc_conv_what(problem->pass),
+                               err));
+    *out = &d->primitive;
+    d->conv = describe(engine, problem);
+    oc_layout *layout = d->primitive.layout;
+    layout[by_data ? OC_SLOT_DIFF_SRC : OC_SLOT_SRC] = problem->src;
+    layout[problem->pass == OC_CONV_FORWARD ? OC_SLOT_DST : OC_SLOT_DIFF_DST] = problem->dst;
+    if (by_weights) {
+        layout[OC_SLOT_DIFF_WEIGHTS] = plain;
+        if (problem->bias) layout[OC_SLOT_DIFF_BIAS] = oc_conv_bias_layout(problem);
+        layout[OC_SLOT_SCRATCHPAD] = oc_layout_vector(OC_F32, d->conv.sums_floats);
+        goto cleanup;
+    }
+    if (problem->bias) layout[OC_SLOT_BIAS] = oc_conv_bias_layout(problem);
+    d->posts = problem->posts;
+    for (int i = 0, addends = 0; i < problem->posts; i++) {
+        d->post[i] = problem->post[i];
+        if (problem->post[i] == OC_POST_ADD) layout[OC_SLOT_SRC_1 + addends++] = problem->dst;
+    }
+    OC_TRY(oc_primitive_create(&p, &pack_type, engine, layer, "packing of the filter", err));
+    *pack = &p->primitive;
+    p->conv = d->conv;
+    p->primitive.layout[OC_SLOT_WEIGHTS] = plain;
+    p->primitive.layout[OC_SLOT_DST] = layout[OC_SLOT_WEIGHTS] =
+        oc_layout_packed(by_data ? "direct, backward by data" : "direct, forward", &plain.shape,
+                         (size_t)d->conv.filter_floats * sizeof(float));
+cleanup:
+    if (status != OC_OK) {
+        oc_primitive_destroy(out);
+        oc_primitive_destroy(pack);
+    }
+    return status;
+}
+
+const oc_conv_algorithm oc_conv_direct = {.name = "direct", .supports = supports, .cost = cost, .create = create};

@@ -1,0 +1,231 @@
+/* Winograd convolution by our own kernels (src/kernels/winograd.h), in two rows of the table of algorithms: F(2×2, 3×3)
+ * and F(4×4, 3×3). For 3×3 filters, stride 1, undilated, ungrouped, activations in blocks of the level's lanes. */
+#include "kernels/winograd.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/error.h"
+#include "compute/conv/algorithm.h"
+#include "compute/internal.h"
+
+static_assert(OC_FINISH_POSTS_MAX >= OC_POSTS_MAX, "the kernels take as many post-ops as a convolution has");
+
+/* Forward and backward by data, and the packing of their filters. */
+typedef struct filtering {
+    oc_primitive primitive;
+    oc_winograd work;
+    int posts;
+    oc_post_kind post[OC_POSTS_MAX];
+} filtering;
+
+/* Backward by weights. */
+typedef struct gradient {
+    oc_primitive primitive;
+    oc_winograd_backward work;
+} gradient;
+
+static const oc_winograd_kernels *kernels_of(const oc_primitive *primitive) {
+    return primitive->engine->kernels->winograd;
+}
+
+/* ---- Packing ---- */
+
+static void pack_task(void *user, int64_t begin, int64_t end, int worker) {
+    const filtering *f = user;
+    (void)worker;
+    kernels_of(&f->primitive)
+        ->filters(&f->work, f->primitive.data[OC_SLOT_WEIGHTS], f->primitive.data[OC_SLOT_DST], begin, end);
+}
+
+static oc_status pack_execute(const oc_primitive *primitive, oc_error *err) {
+    (void)err;
+    oc_primitive_for(primitive, ((const filtering *)primitive)->work.filter_blocks, 1, pack_task);
+    return OC_OK;
+}
+
+static const oc_primitive_type pack_type = {.size = sizeof(filtering), .execute = pack_execute};
+
+/* ---- Forward and backward by data ---- */
+
+/* An execution, as its tasks see it. */
+typedef struct execution {
+    const filtering *f;
+    const float *from, *filters;
+    float *to, *scratch;
+    oc_finish finish;
+} execution;
+
+static void chunk_task(void *user, int64_t begin, int64_t end, int worker) {
+    const execution *e = user;
+    for (int64_t chunk = begin; chunk < end; chunk++)
+        kernels_of(&e->f->primitive)
+            ->chunk(&e->f->work, chunk, e->from, e->filters, &e->finish, e->to,
+                    e->scratch + worker * e->f->work.scratch_floats);
+}
+
+static oc_status filtering_execute(const oc_primitive *primitive, oc_error *err) {
+    const filtering *f = (const filtering *)primitive;
+    const bool data = f->work.turned;
+    (void)err;
+    execution e = {.f = f,
+                   .from = primitive->data[data ? OC_SLOT_DIFF_DST : OC_SLOT_SRC],
+                   .to = primitive->data[data ? OC_SLOT_DIFF_SRC : OC_SLOT_DST],
+                   .filters = primitive->data[OC_SLOT_WEIGHTS],
+                   .scratch = primitive->data[OC_SLOT_SCRATCHPAD],
+                   .finish = {.bias = primitive->data[OC_SLOT_BIAS], .posts = f->posts}};
+    for (int i = 0, addends = 0; i < f->posts; i++) {
+        e.finish.post[i] = f->post[i] == OC_POST_RELU ? OC_FINISH_RELU : OC_FINISH_ADD;
+        if (f->post[i] == OC_POST_ADD) {
+            e.finish.added[addends] = primitive->data[OC_SLOT_SRC_1 + addends];
+            addends++;
+        }
+    }
+    oc_parallel_for(primitive->engine->team, f->work.chunks, 1, chunk_task, &e);
+    return OC_OK;
+}
+
+static const oc_primitive_type filtering_type = {.size = sizeof(filtering), .execute = filtering_execute};
+
+static oc_status filtering_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                                  const oc_conv_problem *problem, int tile, oc_error *err) {
+    oc_status status = OC_OK;
+    const bool data = problem->pass == OC_CONV_BACKWARD_DATA;
+    filtering *f = NULL, *p = NULL;
+    oc_winograd work = {.tile = tile, .turned = data, .threads = oc_team_threads(engine->team)};
+    work.pad = data ? 2 - (int)problem->pad : (int)problem->pad;
+    (void)oc_layout_map(data ? &problem->dst : &problem->src, &work.from);
+    (void)oc_layout_map(data ? &problem->src : &problem->dst, &work.to);
+    engine->kernels->winograd->plan(&work);
+    const oc_layout plain = oc_conv_weights_layout(problem);
+    const oc_layout packed = oc_layout_packed(data ? "Winograd, backward by data" : "Winograd, forward", &plain.shape,
+                                              (size_t)work.filter_floats * sizeof(float));
+
+    OC_TRY(oc_primitive_create(&f, &filtering_type, engine, layer, oc_conv_what(problem->pass), err));
+    *out = &f->primitive;
+    f->work = work;
+    f->posts = problem->posts;
+    f->primitive.layout[data ? OC_SLOT_DIFF_SRC : OC_SLOT_SRC] = problem->src;
+    f->primitive.layout[data ? OC_SLOT_DIFF_DST : OC_SLOT_DST] = problem->dst;
+    f->primitive.layout[OC_SLOT_WEIGHTS] = packed;
+    f->primitive.layout[OC_SLOT_SCRATCHPAD] = oc_layout_vector(OC_F32, work.threads * work.scratch_floats);
+    if (problem->bias) f->primitive.layout[OC_SLOT_BIAS] = oc_conv_bias_layout(problem);
+    for (int i = 0, addends = 0; i < problem->posts; i++) {
+        f->post[i] = problem->post[i];
+        if (problem->post[i] == OC_POST_ADD) f->primitive.layout[OC_SLOT_SRC_1 + addends++] = problem->dst;
+    }
+
+    OC_TRY(oc_primitive_create(&p, &pack_type, engine, layer, "packing of the filter", err));
+    *pack = &p->primitive;
+    p->work = work;
+    p->primitive.layout[OC_SLOT_WEIGHTS] = plain;
+    p->primitive.layout[OC_SLOT_DST] = packed;
+cleanup:
+    return status;
+}
+
+/* ---- Backward by weights ---- */
+
+static void unit_task(void *user, int64_t begin, int64_t end, int worker) {
+    const gradient *g = user;
+    const oc_primitive *p = &g->primitive;
+    float *sums = p->data[OC_SLOT_SCRATCHPAD];
+    for (int64_t unit = begin; unit < end; unit++)
+        kernels_of(p)->backward->unit(&g->work, unit, p->data[OC_SLOT_SRC], p->data[OC_SLOT_DIFF_DST],
+                                      p->data[OC_SLOT_DIFF_BIAS] != NULL, sums,
+                                      sums + g->work.sums_floats + worker * g->work.scratch_floats);
+}
+
+static void reduce_task(void *user, int64_t begin, int64_t end, int worker) {
+    const gradient *g = user;
+    const oc_primitive *p = &g->primitive;
+    (void)worker;
+    kernels_of(p)->backward->reduce(&g->work, p->data[OC_SLOT_SCRATCHPAD], p->data[OC_SLOT_DIFF_WEIGHTS],
+                                    p->data[OC_SLOT_DIFF_BIAS], begin, end);
+}
+
+static oc_status gradient_execute(const oc_primitive *primitive, oc_error *err) {
+    const gradient *g = (const gradient *)primitive;
+    (void)err;
+    oc_primitive_for(primitive, g->work.units, 1, unit_task);
+    oc_primitive_for(primitive, g->work.blocks, 1, reduce_task);
+    return OC_OK;
+}
+
+static const oc_primitive_type gradient_type = {.size = sizeof(gradient), .execute = gradient_execute};
+
+static oc_status gradient_create(oc_primitive **out, oc_engine *engine, const char *layer,
+                                 const oc_conv_problem *problem, int tile, oc_error *err) {
+    oc_status status = OC_OK;
+    gradient *g = NULL;
+    OC_TRY(oc_primitive_create(&g, &gradient_type, engine, layer, oc_conv_what(problem->pass), err));
+    *out = &g->primitive;
+    g->work = (oc_winograd_backward){.tile = tile, .pad = (int)problem->pad, .threads = oc_team_threads(engine->team)};
+    (void)oc_layout_map(&problem->src, &g->work.src);
+    (void)oc_layout_map(&problem->dst, &g->work.dst);
+    engine->kernels->winograd->backward->plan(&g->work);
+    g->primitive.layout[OC_SLOT_SRC] = problem->src;
+    g->primitive.layout[OC_SLOT_DIFF_DST] = problem->dst;
+    g->primitive.layout[OC_SLOT_DIFF_WEIGHTS] = oc_conv_weights_layout(problem);
+    if (problem->bias) g->primitive.layout[OC_SLOT_DIFF_BIAS] = oc_conv_bias_layout(problem);
+    g->primitive.layout[OC_SLOT_SCRATCHPAD] =
+        oc_layout_vector(OC_F32, g->work.sums_floats + g->work.threads * g->work.scratch_floats);
+cleanup:
+    return status;
+}
+
+static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                        const oc_conv_problem *problem, int tile, oc_error *err) {
+    const oc_status status = problem->pass == OC_CONV_BACKWARD_WEIGHTS
+                                 ? gradient_create(out, engine, layer, problem, tile, err)
+                                 : filtering_create(out, pack, engine, layer, problem, tile, err);
+    if (status != OC_OK) {
+        oc_primitive_destroy(out);
+        oc_primitive_destroy(pack);
+    }
+    return status;
+}
+
+/* ---- The rows ---- */
+
+static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
+    const int64_t block = oc_engine_block(engine);
+    return problem->kh == 3 && problem->kw == 3 && problem->stride == 1 && problem->dilation == 1 &&
+           problem->groups == 1 && problem->pad <= 2 && problem->src.order == OC_ORDER_BLOCKED &&
+           problem->src.block == block && problem->dst.order == OC_ORDER_BLOCKED && problem->dst.block == block;
+}
+
+/* Products at `share` of the peak, of which a tile of m×m has (m + 2)² for each pair of channels, whole tiles and whole
+ * blocks; transforms of `pixel` multiply-adds for each pixel of both maps; and `filter` for each weight of the filter.
+ */
+static double cost(const oc_engine *engine, const oc_conv_problem *problem, int tile, double share, double pixel,
+                   double filter) {
+    const oc_shape *src = &problem->src.shape, *dst = &problem->dst.shape;
+    const double block = (double)oc_engine_block(engine), m = tile, elements = (m + 2) * (m + 2);
+    const double ic = ceil((double)src->dim[1] / block) * block, oc = ceil((double)dst->dim[1] / block) * block;
+    const double tiles = (double)dst->dim[0] * ceil((double)dst->dim[2] / m) * ceil((double)dst->dim[3] / m);
+    return tiles * elements * ic * oc / share + tiles * m * m * (ic + oc) * pixel + ic * oc * filter;
+}
+
+static double cost_2(const oc_engine *engine, const oc_conv_problem *problem) {
+    return cost(engine, problem, 2, 0.85, 40, 400);
+}
+
+static double cost_4(const oc_engine *engine, const oc_conv_problem *problem) {
+    return cost(engine, problem, 4, 0.8, 50, 900);
+}
+
+static oc_status create_2(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                          const oc_conv_problem *problem, oc_error *err) {
+    return create(out, pack, engine, layer, problem, 2, err);
+}
+
+static oc_status create_4(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                          const oc_conv_problem *problem, oc_error *err) {
+    return create(out, pack, engine, layer, problem, 4, err);
+}
+
+const oc_conv_algorithm oc_conv_winograd_2 = {
+    .name = "Winograd F(2x2)", .supports = supports, .cost = cost_2, .create = create_2};
+const oc_conv_algorithm oc_conv_winograd_4 = {
+    .name = "Winograd F(4x4)", .supports = supports, .cost = cost_4, .create = create_4};

@@ -1,0 +1,265 @@
+/* Convolution by oneDNN, in two rows of the table of algorithms: its direct one, and the Winograd's of version 2
+ * (F(4×4, 3×3) with AVX-512; version 3 has none on x86).
+ *
+ * Only what oneDNN generates code for is supported: its reference implementation, tens of times slower, is left to our
+ * own direct convolution. Activations are given; filters lie as oneDNN likes them, and are packed by its reorder, or
+ * in the pass by weights brought back to the plain layout by it. */
+#include <math.h>
+#include <string.h>
+
+#include "compute/conv/algorithm.h"
+#include "compute/dnnl/dnnl.h"
+
+/* What is needed to make a pass. Start from {0}. */
+typedef struct conv_case {
+    oc_desc src, dst, bias;
+    oc_desc plain, any; /* of the weights, in groups where there are some */
+    oc_window window;
+    dnnl_primitive_attr_t attr;
+    dnnl_post_ops_t posts;
+    dnnl_primitive_desc_t hint, pd;
+} conv_case;
+
+static void conv_close(conv_case *c) {
+    if (c->pd) dnnl_primitive_desc_destroy(c->pd);
+    if (c->hint) dnnl_primitive_desc_destroy(c->hint);
+    if (c->posts) dnnl_post_ops_destroy(c->posts);
+    if (c->attr) dnnl_primitive_attr_destroy(c->attr);
+    oc_desc_clear(&c->src);
+    oc_desc_clear(&c->dst);
+    oc_desc_clear(&c->bias);
+    oc_desc_clear(&c->plain);
+    oc_desc_clear(&c->any);
+}
+
+static dnnl_status_t weights_open(conv_case *c, const oc_conv_problem *problem) {
+    const int64_t groups = problem->groups, oc = problem->dst.shape.dim[1] / groups;
+    const int64_t ic = problem->src.shape.dim[1] / groups, kh = problem->kh, kw = problem->kw;
+    const int ndims = groups > 1 ? 5 : 4, skip = 5 - ndims;
+    const dnnl_dims_t dims = {groups, oc, ic, kh, kw};
+    const dnnl_dims_t strides = {oc * ic * kh * kw, ic * kh * kw, kh * kw, kw, 1};
+    dnnl_dims_t these = {0}, strides_of_these = {0};
+    for (int i = 0; i < ndims; i++) {
+        these[i] = dims[skip + i];
+        strides_of_these[i] = strides[skip + i];
+    }
+    const dnnl_status_t made = oc_desc_by_strides(&c->plain, ndims, these, strides_of_these);
+    return made == dnnl_success ? oc_desc_by_tag(&c->any, ndims, these, dnnl_format_tag_any) : made;
+}
+
+/* On the far side the padding is what the size of the result leaves: less than `pad`, or even none, where the stride
+ * does not reach the edge. */
+static oc_window window_of(const oc_conv_problem *problem) {
+    oc_window w = {{0}, {0}, {0}, {0}};
+    const int64_t filter[2] = {problem->kh, problem->kw};
+    for (int i = 0; i < 2; i++) {
+        const int64_t span = problem->dilation * (filter[i] - 1) + 1;
+        w.strides[i] = problem->stride;
+        w.dilates[i] = problem->dilation - 1;
+        w.before[i] = problem->pad;
+        w.after[i] =
+            (problem->dst.shape.dim[2 + i] - 1) * problem->stride + span - problem->src.shape.dim[2 + i] - problem->pad;
+    }
+    return w;
+}
+
+static dnnl_status_t posts_open(conv_case *c, const oc_conv_problem *problem) {
+    if (!problem->posts) return dnnl_success;
+    dnnl_status_t made = dnnl_post_ops_create(&c->posts);
+    for (int i = 0; i < problem->posts && made == dnnl_success; i++)
+        made = problem->post[i] == OC_POST_RELU ? oc_post_relu(c->posts) : oc_post_add(c->posts, &c->dst);
+    return made == dnnl_success ? dnnl_primitive_attr_set_post_ops(c->attr, c->posts) : made;
+}
+
+/* Finds oneDNN's implementation of the pass. */
+static dnnl_status_t conv_open(conv_case *c, oc_engine *engine, const oc_conv_problem *problem, dnnl_alg_kind_t kind) {
+    const dnnl_engine_t e = engine->dnnl->engine;
+    const bool forward = problem->pass == OC_CONV_FORWARD;
+    c->window = window_of(problem);
+    dnnl_status_t made = oc_desc_of_layout(&c->src, &problem->src);
+    if (made == dnnl_success) made = oc_desc_of_layout(&c->dst, &problem->dst);
+    if (made == dnnl_success) made = weights_open(c, problem);
+    if (made == dnnl_success && problem->bias) {
+        const oc_layout bias = oc_conv_bias_layout(problem);
+        made = oc_desc_of_layout(&c->bias, &bias);
+    }
+    if (made == dnnl_success) made = oc_dnnl_attr(&c->attr);
+    if (made == dnnl_success && forward) made = posts_open(c, problem);
+    if (made != dnnl_success) return made;
+    if (forward)
+        return oc_pd_conv_forward(&c->pd, e, problem->training, kind, &c->src, &c->any, &c->bias, &c->dst, &c->window,
+                                  c->attr);
+    made = oc_pd_conv_forward(&c->hint, e, true, kind, &c->src, &c->any, &c->bias, &c->dst, &c->window, c->attr);
+    if (made != dnnl_success) return made;
+    return problem->pass == OC_CONV_BACKWARD_DATA
+               ? oc_pd_conv_backward_data(&c->pd, e, kind, &c->src, &c->any, &c->dst, &c->window, c->hint, c->attr)
+               : oc_pd_conv_backward_weights(&c->pd, e, kind, &c->src, &c->any, &c->bias, &c->dst, &c->window, c->hint,
+                                             c->attr);
+}
+
+static bool supports(oc_engine *engine, const oc_conv_problem *problem, dnnl_alg_kind_t kind) {
+    conv_case c = {0};
+    const bool found = conv_open(&c, engine, problem, kind) == dnnl_success;
+    const bool good = found && !strstr(oc_dnnl_implementation(c.pd), "ref");
+    conv_close(&c);
+    return good;
+}
+
+/* The primitive that packs plain weights as `packed`. */
+static oc_status pack_create(oc_primitive **out, oc_engine *engine, const char *layer, const conv_case *c,
+                             const oc_desc *packed, const oc_layout *plain, const oc_layout *layout, oc_error *err) {
+    oc_status status = OC_OK;
+    const char *what = "packing of the filter";
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_primitive_attr_t attr = NULL; /* the convolution's may have post-ops */
+    const oc_dnnl_argument argument[] = {{DNNL_ARG_FROM, OC_SLOT_WEIGHTS, plain, -1},
+                                         {DNNL_ARG_TO, OC_SLOT_DST, layout, -1}};
+    OC_DNNL(oc_dnnl_attr(&attr));
+    OC_DNNL(oc_pd_reorder(&pd, engine->dnnl->engine, &c->plain, packed, attr));
+    OC_TRY(oc_dnnl_begin(out, engine, layer, what, err));
+    OC_TRY(oc_dnnl_stage_add(*out, pd, argument, 2, err));
+cleanup:
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    if (attr) dnnl_primitive_attr_destroy(attr);
+    if (status != OC_OK) oc_primitive_destroy(out);
+    return status;
+}
+
+/* Forward or backward by data. */
+static oc_status data_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                             const oc_conv_problem *problem, const conv_case *c, oc_error *err) {
+    oc_status status = OC_OK;
+    const char *what = oc_conv_what(problem->pass);
+    const bool forward = problem->pass == OC_CONV_FORWARD;
+    const oc_layout plain = oc_conv_weights_layout(problem), bias = oc_conv_bias_layout(problem);
+    oc_layout weights = plain;
+    oc_desc packed = {0};
+    OC_DNNL(oc_desc_of_argument(&packed, c->pd, DNNL_ARG_WEIGHTS));
+    if (!oc_desc_equal(&packed, &c->plain)) {
+        weights = oc_layout_packed(forward ? "oneDNN, forward" : "oneDNN, backward by data", &plain.shape,
+                                   oc_desc_size(&packed));
+        OC_TRY(pack_create(pack, engine, layer, c, &packed, &plain, &weights, err));
+    }
+    oc_dnnl_argument argument[4 + OC_POSTS_MAX] = {
+        {forward ? DNNL_ARG_SRC : DNNL_ARG_DIFF_SRC, forward ? OC_SLOT_SRC : OC_SLOT_DIFF_SRC, &problem->src, -1},
+        {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, forward ? OC_SLOT_DST : OC_SLOT_DIFF_DST, &problem->dst, -1},
+        {DNNL_ARG_WEIGHTS, OC_SLOT_WEIGHTS, &weights, -1},
+    };
+    int count = 3, addends = 0;
+    if (forward && problem->bias) argument[count++] = (oc_dnnl_argument){DNNL_ARG_BIAS, OC_SLOT_BIAS, &bias, -1};
+    for (int i = 0; forward && i < problem->posts; i++)
+        if (problem->post[i] == OC_POST_ADD)
+            argument[count++] = (oc_dnnl_argument){DNNL_ARG_ATTR_MULTIPLE_POST_OP(i) | DNNL_ARG_SRC_1,
+                                                   (oc_slot)(OC_SLOT_SRC_1 + addends++), &problem->dst, -1};
+    OC_TRY(oc_dnnl_begin(out, engine, layer, what, err));
+    OC_TRY(oc_dnnl_stage_add(*out, c->pd, argument, count, err));
+cleanup:
+    oc_desc_clear(&packed);
+    return status;
+}
+
+static oc_status weights_create(oc_primitive **out, oc_engine *engine, const char *layer,
+                                const oc_conv_problem *problem, const conv_case *c, oc_error *err) {
+    oc_status status = OC_OK;
+    const char *what = oc_conv_what(problem->pass);
+    const oc_layout plain = oc_conv_weights_layout(problem), bias = oc_conv_bias_layout(problem);
+    dnnl_primitive_desc_t pd = NULL;
+    oc_desc packed = {0};
+    int inner = -1;
+    OC_DNNL(oc_desc_of_argument(&packed, c->pd, DNNL_ARG_DIFF_WEIGHTS));
+    OC_TRY(oc_dnnl_begin(out, engine, layer, what, err));
+    const bool reorders = !oc_desc_equal(&packed, &c->plain);
+    if (reorders) OC_TRY(oc_dnnl_inner_add(*out, &packed, &inner, err));
+    const oc_dnnl_argument argument[] = {
+        {DNNL_ARG_SRC, OC_SLOT_SRC, &problem->src, -1},
+        {DNNL_ARG_DIFF_DST, OC_SLOT_DIFF_DST, &problem->dst, -1},
+        {DNNL_ARG_DIFF_WEIGHTS, OC_SLOT_DIFF_WEIGHTS, &plain, inner},
+        {DNNL_ARG_DIFF_BIAS, OC_SLOT_DIFF_BIAS, &bias, -1},
+    };
+    OC_TRY(oc_dnnl_stage_add(*out, c->pd, argument, problem->bias ? 4 : 3, err));
+    if (reorders) {
+        const oc_dnnl_argument back[] = {{DNNL_ARG_FROM, OC_SLOT_DIFF_WEIGHTS, NULL, inner},
+                                         {DNNL_ARG_TO, OC_SLOT_DIFF_WEIGHTS, &plain, -1}};
+        OC_DNNL(oc_pd_reorder(&pd, engine->dnnl->engine, &packed, &c->plain, c->attr));
+        OC_TRY(oc_dnnl_stage_add(*out, pd, back, 2, err));
+    }
+cleanup:
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    oc_desc_clear(&packed);
+    return status;
+}
+
+static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                        const oc_conv_problem *problem, dnnl_alg_kind_t kind, oc_error *err) {
+    oc_status status = OC_OK;
+    const char *what = oc_conv_what(problem->pass);
+    conv_case c = {0};
+    OC_DNNL(conv_open(&c, engine, problem, kind));
+    OC_TRY(problem->pass == OC_CONV_BACKWARD_WEIGHTS ? weights_create(out, engine, layer, problem, &c, err)
+                                                     : data_create(out, pack, engine, layer, problem, &c, err));
+cleanup:
+    conv_close(&c);
+    if (status != OC_OK) {
+        oc_primitive_destroy(out);
+        oc_primitive_destroy(pack);
+    }
+    return status;
+}
+
+/* ---- The rows ---- */
+
+/* Multiply-adds with channels filled up to whole blocks, as kernels for blocked layouts do them. */
+static double filled_macs(const oc_engine *engine, const oc_conv_problem *problem) {
+    const double block = (double)oc_engine_block(engine);
+    const double ic = (double)(problem->src.shape.dim[1] / problem->groups);
+    const double oc = (double)(problem->dst.shape.dim[1] / problem->groups);
+    const double inputs = problem->src.order == OC_ORDER_BLOCKED ? ceil(ic / block) * block : ic;
+    return oc_conv_macs(problem) * (inputs / ic) * (ceil(oc / block) * block / oc);
+}
+
+static bool direct_supports(oc_engine *engine, const oc_conv_problem *problem) {
+    return supports(engine, problem, dnnl_convolution_direct);
+}
+
+/* Shares of the peak measured on Zen 3 to Zen 5: 0.75 to 0.95 for 3×3 and 1×1 on blocks, by weights somewhat less; a
+ * third for the first convolution of a net, from three plain channels. */
+static double direct_cost(const oc_engine *engine, const oc_conv_problem *problem) {
+    double share = problem->pass == OC_CONV_BACKWARD_WEIGHTS ? 0.7 : 0.85;
+    if (problem->src.order != OC_ORDER_BLOCKED) share = 0.35;
+    return filled_macs(engine, problem) / share;
+}
+
+static oc_status direct_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                               const oc_conv_problem *problem, oc_error *err) {
+    return create(out, pack, engine, layer, problem, dnnl_convolution_direct, err);
+}
+
+const oc_conv_algorithm oc_conv_dnnl_direct = {
+    .name = "oneDNN direct", .supports = direct_supports, .cost = direct_cost, .create = direct_create};
+
+/* oneDNN's Winograd reads and writes activations of the direct one's layout. It is made for many channels; with few
+ * tiles the transforms of the filter are most of its time. */
+static bool winograd_supports(oc_engine *engine, const oc_conv_problem *problem) {
+    return problem->kh == 3 && problem->kw == 3 && problem->stride == 1 && problem->dilation == 1 &&
+           problem->groups == 1 && problem->src.order == OC_ORDER_BLOCKED &&
+           problem->src.shape.dim[1] >= 2 * oc_engine_block(engine) &&
+           supports(engine, problem, dnnl_convolution_winograd);
+}
+
+/* Measured on Zen 4 (AVX-512): 1.9 to 2.9 times the peak, counted as direct, but on maps of 2×2. */
+static double winograd_cost(const oc_engine *engine, const oc_conv_problem *problem) {
+    const oc_shape *dst = &problem->dst.shape;
+    const double tiles = (double)dst->dim[0] * ceil((double)dst->dim[2] / 4) * ceil((double)dst->dim[3] / 4);
+    const double useful = (double)(dst->dim[0] * dst->dim[2] * dst->dim[3]) / (16 * tiles);
+    const double products = filled_macs(engine, problem) / useful / 4; /* 36 where the definition has 144 */
+    const double filters = (double)problem->src.shape.dim[1] * (double)dst->dim[1] * 150;
+    return products / 0.6 + filters;
+}
+
+static oc_status winograd_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
+                                 const oc_conv_problem *problem, oc_error *err) {
+    return create(out, pack, engine, layer, problem, dnnl_convolution_winograd, err);
+}
+
+const oc_conv_algorithm oc_conv_dnnl_winograd = {
+    .name = "oneDNN Winograd", .supports = winograd_supports, .cost = winograd_cost, .create = winograd_create};

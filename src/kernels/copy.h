@@ -1,0 +1,25 @@
+/* Copies of a part of the channels or of the pixels of a map, and back into zeros. Work is numbered by parts of the map
+ * that is written, one image's share of one block each: part i is block i % blocks of image i / blocks; `begin` to
+ * `end`, which is not included. */
+#ifndef OC_KERNELS_COPY_H
+#define OC_KERNELS_COPY_H
+
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+#include "kernels/map.h"
+
+struct oc_copy_kernels {
+    /* Channel c of `to` is channel c + shift of `from`, or zero where that has none. Both have the same images and
+     * pixels, in blocks of whatever sizes. */
+    void (*channels)(const oc_map *to_map, float *to, const oc_map *from_map, const float *from, int64_t shift,
+                     int64_t begin, int64_t end);
+    /* Pixel (y, x) of dst is (y·stride, x·stride) of src; both have the same images, channels and blocks. */
+    void (*subsample)(const oc_map *dst_map, float *dst, const oc_map *src_map, const float *src, int64_t stride,
+                      int64_t begin, int64_t end);
+    /* The other way: the pixels of diff_src that have no like in diff_dst are zero. */
+    void (*subsample_backward)(const oc_map *src_map, float *diff_src, const oc_map *dst_map, const float *diff_dst,
+                               int64_t stride, int64_t begin, int64_t end);
+};
+
+#endif

@@ -356,7 +356,9 @@ static void test_choice(void **state) {
                     const bool can = oc_conv_algorithms[a]->supports(f->engine, &again);
                     const oc_conv_algorithm *taken =
                         oc_conv_choose(f->engine, &again, oc_conv_algorithm_name(oc_conv_algorithms[a]));
-                    if (can) assert_ptr_equal(taken, oc_conv_algorithms[a]);
+                    if (can && oc_conv_algorithms[a]->exactness < OC_CONV_COARSE)
+                        assert_ptr_equal(taken, oc_conv_algorithms[a]);
+                    assert_true(taken->exactness < OC_CONV_COARSE); /* few images */
                     assert_true(taken->supports(f->engine, &again));
                 }
                 oc_conv_problem unknown = problem_of(&c, (oc_conv_pass)pass, &from, &to);

@@ -354,14 +354,14 @@ static void test_errors(void **state) {
     fixture *f = *state;
     oc_graph *graph = NULL;
     oc_error err = {0};
-    assert_refused(f, f->graph, (oc_plan_options){.batch = 0}, "batch of 0");
+    assert_refused(f, f->graph, (oc_plan_options){.batch = 0}, "invalid batch size 0");
     assert_refused(f, f->graph, (oc_plan_options){.batch = 1, .precision = OC_PRECISION_BF16}, "fp32");
     assert_int_equal(oc_graph_create(&graph, NULL), OC_OK);
     assert_refused(f, graph, (oc_plan_options){.batch = 1}, "finished");
     oc_value x = oc_op_batch_norm(graph, "alone", oc_graph_input(graph, 3, 1, 1), 1);
     oc_graph_output(graph, oc_op_flatten(graph, x));
     assert_int_equal(oc_graph_finish(graph, NULL), OC_OK);
-    assert_refused(f, graph, (oc_plan_options){.batch = 1, .mode = OC_PLAN_TRAIN}, "one value a channel");
+    assert_refused(f, graph, (oc_plan_options){.batch = 1, .mode = OC_PLAN_TRAIN}, "more than one value a channel");
     oc_graph_destroy(&graph);
 
     oc_plan *plan = create_plan(f, 1, OC_PLAN_INFER, f->slab);

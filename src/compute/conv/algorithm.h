@@ -11,8 +11,17 @@
 
 #include "compute/conv/conv.h"
 
+/* The largest error of a sum over 256 channels of normal numbers, of the largest value. */
+typedef enum oc_conv_exactness {
+    OC_CONV_DIRECT, /* 2.5e-7 */
+    OC_CONV_FINE,   /* 4e-7: F(2×2, 3×3) */
+    OC_CONV_COARSE  /* 1 to 2e-6: F(4×4, 3×3) */
+} oc_conv_exactness;
+
 struct oc_conv_algorithm {
     const char *name;
+    /* How exact it is; the chooser takes a less exact one only where errors do not add up, see conv.c. */
+    oc_conv_exactness exactness;
     /* Whether it can compute the problem in just these layouts on this engine. */
     bool (*supports)(oc_engine *engine, const oc_conv_problem *problem);
     /* An estimate of its time, in the multiply-adds that the processor could do meanwhile at its peak. */

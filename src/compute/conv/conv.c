@@ -48,9 +48,23 @@ bool oc_conv_algorithm_is_last(const oc_conv_algorithm *algorithm) {
     return algorithm == &oc_conv_direct;
 }
 
-/* What algorithm `a` costs: no less than what moving its data does. HUGE_VAL when it does not support the problem. */
+/* Errors grow from layer to layer; batch norm over the batch keeps them from it, the more so the more images there are.
+ * With given statistics (inference) a deep net makes a hundred times as much of them. A few images are no great work,
+ * and are computed as exactly as possible there. */
+#define MANY_IMAGES 16
+
+static bool good_enough(const oc_conv_algorithm *a, const oc_conv_problem *problem) {
+    const bool many = problem->src.shape.dim[0] >= MANY_IMAGES;
+    return a->exactness == OC_CONV_DIRECT || (a->exactness == OC_CONV_FINE && (many || problem->training)) ||
+           (many && problem->training);
+}
+
+/* What algorithm `a` costs: no less than what moving its data does. HUGE_VAL when it does not support the problem, or
+ * not well enough. */
 static double cost_of(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv_problem *problem) {
-    return a->supports(engine, problem) ? a->cost(engine, problem) + MACS_PER_BYTE * oc_conv_bytes(problem) : HUGE_VAL;
+    return good_enough(a, problem) && a->supports(engine, problem)
+               ? a->cost(engine, problem) + MACS_PER_BYTE * oc_conv_bytes(problem)
+               : HUGE_VAL;
 }
 
 const oc_conv_algorithm *oc_conv_choose(oc_engine *engine, oc_conv_problem *problem, const char *preferred) {

@@ -226,6 +226,6 @@ static oc_status create_4(oc_primitive **out, oc_primitive **pack, oc_engine *en
 }
 
 const oc_conv_algorithm oc_conv_winograd_2 = {
-    .name = "Winograd F(2x2)", .supports = supports, .cost = cost_2, .create = create_2};
+    .name = "Winograd F(2x2)", .exactness = OC_CONV_FINE, .supports = supports, .cost = cost_2, .create = create_2};
 const oc_conv_algorithm oc_conv_winograd_4 = {
-    .name = "Winograd F(4x4)", .supports = supports, .cost = cost_4, .create = create_4};
+    .name = "Winograd F(4x4)", .exactness = OC_CONV_COARSE, .supports = supports, .cost = cost_4, .create = create_4};

@@ -261,5 +261,8 @@ static oc_status winograd_create(oc_primitive **out, oc_primitive **pack, oc_eng
     return create(out, pack, engine, layer, problem, dnnl_convolution_winograd, err);
 }
 
-const oc_conv_algorithm oc_conv_dnnl_winograd = {
-    .name = "oneDNN Winograd", .supports = winograd_supports, .cost = winograd_cost, .create = winograd_create};
+const oc_conv_algorithm oc_conv_dnnl_winograd = {.name = "oneDNN Winograd",
+                                                 .exactness = OC_CONV_COARSE,
+                                                 .supports = winograd_supports,
+                                                 .cost = winograd_cost,
+                                                 .create = winograd_create};

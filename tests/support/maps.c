@@ -1,0 +1,82 @@
+#include "support/maps.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+
+#define GUARD 256 /* bytes */
+
+/* Lies before the guard in front. */
+typedef struct head {
+    void *memory;
+    size_t bytes;
+} head;
+
+oc_map test_map(test_form form, int64_t n, int64_t c, int64_t h, int64_t w) {
+    const int64_t block[TEST_FORMS] = {1, 8, 16, c};
+    oc_map map = {.images = n, .channels = c, .h = h, .w = w, .block = block[form]};
+    map.blocks = (c + map.block - 1) / map.block;
+    map.block_stride = h * w * map.block;
+    map.image_stride = map.blocks * map.block_stride;
+    return map;
+}
+
+size_t test_map_size(const oc_map *map) {
+    return (size_t)(map->images * map->image_stride);
+}
+
+size_t test_map_at(const oc_map *map, int64_t n, int64_t c, int64_t pixel) {
+    return (size_t)(n * map->image_stride + c / map->block * map->block_stride + pixel * map->block + c % map->block);
+}
+
+void *test_guarded(size_t count, size_t size, size_t shift) {
+    const size_t bytes = count * size;
+    unsigned char *memory = NULL;
+    assert_int_equal(oc_alloc(&memory, bytes + 2 * GUARD + 128 + shift * size, 1, NULL), OC_OK);
+    unsigned char *data = memory + GUARD;
+    data += (64 - (uintptr_t)data % 64) % 64 + shift * size;
+    memset(data - GUARD, 0xa5, GUARD);
+    memset(data, 0xff, bytes);
+    memset(data + bytes, 0xa5, GUARD);
+    memcpy(data - GUARD, &(head){memory, bytes}, sizeof(head));
+    return data;
+}
+
+void test_guarded_free(void *memory) {
+    unsigned char *data = memory;
+    head h;
+    memcpy(&h, data - GUARD, sizeof h);
+    for (size_t i = sizeof h; i < GUARD; i++) assert_int_equal(data[(ptrdiff_t)i - GUARD], 0xa5);
+    for (size_t i = 0; i < GUARD; i++) assert_int_equal(data[h.bytes + i], 0xa5);
+    oc_free(h.memory);
+}
+
+float *test_map_new(const oc_map *map, bool written, double mean, uint64_t seed) {
+    float *data = test_guarded(test_map_size(map), sizeof *data, seed % 3); /* some lie across vectors */
+    oc_random random;
+    if (written) return data;
+    memset(data, 0, test_map_size(map) * sizeof *data);
+    oc_random_init(&random, 20240918U, OC_RANDOM_TEST, 77, seed);
+    for (int64_t n = 0; n < map->images; n++)
+        for (int64_t c = 0; c < map->channels; c++)
+            for (int64_t i = 0; i < map->h * map->w; i++)
+                data[test_map_at(map, n, c, i)] = (float)(mean + oc_random_normal(&random));
+    return data;
+}
+
+void test_map_check_padding(const oc_map *map, const float *data) {
+    for (int64_t n = 0; n < map->images; n++)
+        for (int64_t c = map->channels; c < map->blocks * map->block; c++)
+            for (int64_t i = 0; i < map->h * map->w; i++) assert_true(data[test_map_at(map, n, c, i)] == 0);
+}
+
+void test_near(double is, double want, double tolerance) {
+    if (isnan(want) ? isnan(is) : is == want || fabs(is - want) <= tolerance) return;
+    fail_msg("%.9g is not %.9g to %.3g", is, want, tolerance);
+}

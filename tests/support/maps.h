@@ -1,0 +1,37 @@
+/* Feature maps for tests of kernels: every kind of layout, with memory around them that must stay as it is. */
+#ifndef OC_TESTS_SUPPORT_MAPS_H
+#define OC_TESTS_SUPPORT_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/map.h"
+
+typedef enum test_form { TEST_PLAIN, TEST_BLOCKED_8, TEST_BLOCKED_16, TEST_LAST, TEST_FORMS } test_form;
+
+/* How [n, c, h, w] lies in a form. */
+oc_map test_map(test_form form, int64_t n, int64_t c, int64_t h, int64_t w);
+
+/* Floats of a map, padding included. */
+size_t test_map_size(const oc_map *map);
+
+/* Where element (n, c, pixel) lies. */
+size_t test_map_at(const oc_map *map, int64_t n, int64_t c, int64_t pixel);
+
+/* `count` numbers of `size` bytes with a guard on either side, filled with 0xff (NaN); test_guarded_free sees that the
+ * guards are whole. They begin at a multiple of 64 bytes, plus `shift`·size. */
+void *test_guarded(size_t count, size_t size, size_t shift);
+void test_guarded_free(void *memory);
+
+/* Guarded memory for a map; `written`: all NaN, as what a kernel writes; else random, normal around `mean`, with zeros
+ * for padding. */
+float *test_map_new(const oc_map *map, bool written, double mean, uint64_t seed);
+
+/* Fails the test unless the padding is zero. */
+void test_map_check_padding(const oc_map *map, const float *data);
+
+/* Fails the test unless is and want agree to `tolerance`, or are the same infinity, or both NaN. */
+void test_near(double is, double want, double tolerance);
+
+#endif

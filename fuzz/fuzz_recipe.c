@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     oc_recipe *recipe = NULL, *again = NULL;

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "ensemble/ensemble_fit.h"
 #include "support/run.h"
-#include "train/ensemble_fit.h"
 
 #define IMAGES 60
 #define CLASSES 4

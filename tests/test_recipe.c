@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "recipe/recipe.h"
 #include "record/record.h"
 #include "support/bytes.h"
 #include "support/images.h"
 #include "support/temporary.h"
-#include "train/recipe.h"
 
 static oc_recipe *new_recipe(void) {
     oc_recipe *recipe = NULL;

@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
+#include "recipe/recipe.h"
 #include "support/bytes.h"
 #include "support/run.h"
 #include "support/temporary.h"
-#include "train/recipe.h"
 
 #define EPOCH_STEPS 3 /* 60 images in batches of 16, the last partial one dropped */
 

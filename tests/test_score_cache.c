@@ -12,10 +12,10 @@
 #include <cmocka.h>
 
 #include "base/fault.h"
+#include "ensemble/score_cache.h"
 #include "support/bytes.h"
 #include "support/run.h"
 #include "support/temporary.h"
-#include "train/score_cache.h"
 
 #define CLASSES 3
 #define THREADS 2

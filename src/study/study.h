@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include "data/dataset.h"
 #include "ocelli/study.h"
+#include "recipe/recipe.h"
 #include "record/record.h"
-#include "train/recipe.h"
 
 #define OC_STUDY_CSV "study.csv"
 #define OC_STUDY_JSON "study.json"

@@ -3,8 +3,8 @@
 #define OC_TRAIN_OPTIMIZER_H
 
 #include "base/parallel.h"
+#include "recipe/recipe.h"
 #include "tensor/tensor.h"
-#include "train/recipe.h"
 
 #define OC_OPTIMIZER_MAX_STATE 2
 typedef struct oc_optimizer oc_optimizer;

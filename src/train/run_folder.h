@@ -4,7 +4,7 @@
 
 #include "base/claim.h"
 #include "models/model.h"
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 
 /* Paths, owned. Start from {0}. The record (metrics, steps, events, log) has its files from src/record. */
 typedef struct oc_run_folder {

@@ -3,9 +3,9 @@
 #define OC_TRAIN_TRAINER_H
 
 #include "eval/evaluator.h"
+#include "recipe/recipe.h"
 #include "record/record.h"
 #include "train/checkpoint.h"
-#include "train/recipe.h"
 #include "train/run_folder.h"
 #include "train/step.h"
 

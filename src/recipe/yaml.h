@@ -1,7 +1,7 @@
 /* The part of YAML that recipes and studies are written in, as a tree that knows its lines: mappings, lists and plain
  * texts. Anchors, aliases, tags and further documents are refused. */
-#ifndef OC_TRAIN_YAML_H
-#define OC_TRAIN_YAML_H
+#ifndef OC_RECIPE_YAML_H
+#define OC_RECIPE_YAML_H
 
 #include "ocelli/base.h"
 

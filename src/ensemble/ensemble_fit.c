@@ -1,6 +1,6 @@
 /* oc_ensemble_fit: from weights files to one weights file. */
 #define _GNU_SOURCE 1
-#include "train/ensemble_fit.h"
+#include "ensemble/ensemble_fit.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset.h"
+#include "ensemble/score_cache.h"
 #include "train/run_folder.h"
-#include "train/score_cache.h"
 
 #define DEFAULT_EPOCHS 20
 #define DEFAULT_BATCH 64

@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "train/recipe_table.h"
-#include "train/yaml.h"
+#include "recipe/recipe_table.h"
+#include "recipe/yaml.h"
 
 #define NAME_SIZE 256
 

@@ -1,6 +1,6 @@
 /* Fitting what joins scores (models/ensemble.h), on scores alone: no network is looked at. */
-#ifndef OC_TRAIN_COMBINER_H
-#define OC_TRAIN_COMBINER_H
+#ifndef OC_ENSEMBLE_COMBINER_H
+#define OC_ENSEMBLE_COMBINER_H
 
 #include "base/parallel.h"
 #include "models/ensemble.h"

@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "ensemble/ensemble_fit.h"
 #include "eval/evaluator.h"
 #include "eval/statistics.h"
-#include "train/ensemble_fit.h"
 
 #define HALVES 2
 

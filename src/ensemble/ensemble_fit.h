@@ -3,14 +3,14 @@
  *
  * All scores are kept in bytewise order of the class names and not in any member's own: numbers are then added up in
  * the same order whichever member comes first, and the result does not depend on how members number their classes. */
-#ifndef OC_TRAIN_ENSEMBLE_FIT_H
-#define OC_TRAIN_ENSEMBLE_FIT_H
+#ifndef OC_ENSEMBLE_ENSEMBLE_FIT_H
+#define OC_ENSEMBLE_ENSEMBLE_FIT_H
 
 #include "base/claim.h"
+#include "ensemble/combiner.h"
 #include "eval/scores.h"
 #include "models/ensemble.h"
 #include "ocelli/ensemble.h"
-#include "train/combiner.h"
 
 /* Scores of all members on the images of a split. */
 typedef struct oc_split_scores {

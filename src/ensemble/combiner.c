@@ -1,5 +1,5 @@
 /* Fitting what joins scores. */
-#include "train/combiner.h"
+#include "ensemble/combiner.h"
 
 #include <math.h>
 #include <string.h>

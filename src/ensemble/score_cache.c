@@ -1,5 +1,5 @@
 /* Scores kept in files: <folder>/<key>.safetensors, each as `ocelli eval --save-logits` writes it. */
-#include "train/score_cache.h"
+#include "ensemble/score_cache.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "ensemble/ensemble_fit.h"
 #include "eval/statistics.h"
 #include "ocelli/models.h"
-#include "train/ensemble_fit.h"
 
 struct oc_ensemble_report {
     size_t members;

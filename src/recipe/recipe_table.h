@@ -1,8 +1,8 @@
 /* The inside of a recipe, shared by the table (recipe.c) and the YAML reader (recipe_yaml.c). */
-#ifndef OC_TRAIN_RECIPE_TABLE_H
-#define OC_TRAIN_RECIPE_TABLE_H
+#ifndef OC_RECIPE_RECIPE_TABLE_H
+#define OC_RECIPE_RECIPE_TABLE_H
 
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 
 #define OC_RECIPE_KEYS 28
 #define OC_RECIPE_TEXT_MAX 255 /* bytes of one value */

@@ -1,5 +1,5 @@
 /* Reading YAML by libyaml's events, which carry the positions. */
-#include "train/yaml.h"
+#include "recipe/yaml.h"
 
 #include <stdarg.h>
 #include <stdio.h>

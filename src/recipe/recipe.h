@@ -1,9 +1,9 @@
 /* The recipe as typed values, resolved once from the table in recipe.c. */
-#ifndef OC_TRAIN_RECIPE_H
-#define OC_TRAIN_RECIPE_H
+#ifndef OC_RECIPE_RECIPE_H
+#define OC_RECIPE_RECIPE_H
 
 #include "ocelli/recipe.h"
-#include "train/yaml.h"
+#include "recipe/yaml.h"
 
 /* What code reads: filled by oc_recipe_values from a recipe; text is owned by the recipe. */
 typedef struct oc_recipe_values {

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
-#include "train/recipe_table.h"
+#include "recipe/recipe_table.h"
 
 #define PLACE(member) offsetof(oc_recipe_values, member)
 #define LARGEST_INT 9007199254740992.0 /* 2^53: exact as a double, which the ranges are */

@@ -1,6 +1,6 @@
 /* Scores kept in files, so that a second fit of an ensemble computes none. */
-#ifndef OC_TRAIN_SCORE_CACHE_H
-#define OC_TRAIN_SCORE_CACHE_H
+#ifndef OC_ENSEMBLE_SCORE_CACHE_H
+#define OC_ENSEMBLE_SCORE_CACHE_H
 
 #include "eval/scores.h"
 

@@ -10,17 +10,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Everything that the metadata claims. */
 static void read_metadata(const oc_safetensors *file) {
     oc_error err = {0};
-    oc_origin origin;
+    oc_weights_info info;
     oc_model *model = NULL;
-    oc_status status = oc_origin_read(&origin, file, "fuzz", &err);
+    oc_status status = oc_weights_info_read(&info, file, "fuzz", &err);
     if (status != OC_OK && (err.status != status || err.message[0] == '\0')) abort();
-    if (status == OC_OK && origin.model && strcmp(origin.model, OC_ENSEMBLE_NAME) == 0) {
-        status = oc_ensemble_open(&model, file, &origin, "fuzz", NULL, NULL, 0, 0, NULL, &err);
+    if (status == OC_OK && info.model && strcmp(info.model, OC_ENSEMBLE_NAME) == 0) {
+        status = oc_ensemble_open(&model, file, &info, "fuzz", NULL, NULL, 0, 0, NULL, &err);
         if ((status == OC_OK) != (model != NULL)) abort();
         if (status != OC_OK && (err.status != status || err.message[0] == '\0')) abort();
     }
     oc_model_destroy(&model);
-    oc_origin_free(&origin);
+    oc_weights_info_free(&info);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -18,9 +18,9 @@
 
 #include <cmocka.h>
 
-#include "base/claim.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "support/bytes.h"
 #include "support/temporary.h"
@@ -418,67 +418,67 @@ static void test_folders_and_paths(void **state) {
     assert_false(oc_path_inside("/", "/") || oc_path_inside("/nowhere", "/") || oc_path_inside(path, "/nowhere"));
 }
 
-/* One claim at a time, in this process or another; a killed process has none. */
-static void test_claims(void **state) {
+/* One lock at a time, in this process or another; a killed process has none. */
+static void test_locks(void **state) {
     place *p = *state;
     oc_error err;
-    oc_claim *claim = NULL, *second = NULL;
-    assert_int_equal(oc_claim_create(&claim, p->path, &err), OC_E_IO);
+    oc_lock *lock = NULL, *second = NULL;
+    assert_int_equal(oc_lock_create(&lock, p->path, &err), OC_E_IO);
     assert_string_equal(err.where, p->path);
-    assert_int_equal(oc_claim_create(&claim, p->folder, &err), OC_OK);
-    assert_int_equal(oc_claim_create(&second, p->folder, &err), OC_E_EXISTS);
+    assert_int_equal(oc_lock_create(&lock, p->folder, &err), OC_OK);
+    assert_int_equal(oc_lock_create(&second, p->folder, &err), OC_E_EXISTS);
     assert_null(second);
     assert_string_equal(err.where, p->folder);
-    oc_claim_destroy(&claim);
-    assert_null(claim);
-    oc_claim_destroy(&claim);
+    oc_lock_destroy(&lock);
+    assert_null(lock);
+    oc_lock_destroy(&lock);
 
     int ready[2], ended;
     char byte;
     assert_int_equal(pipe(ready), 0);
     const pid_t child = fork();
     if (child == 0) {
-        byte = oc_claim_create(&claim, p->folder, NULL) == OC_OK;
+        byte = oc_lock_create(&lock, p->folder, NULL) == OC_OK;
         if (write(ready[1], &byte, 1) == 1) pause();
         _exit(1);
     }
     assert_true(child > 0);
     assert_true(read(ready[0], &byte, 1) == 1 && byte == 1);
-    assert_int_equal(oc_claim_create(&claim, p->folder, &err), OC_E_EXISTS);
+    assert_int_equal(oc_lock_create(&lock, p->folder, &err), OC_E_EXISTS);
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, &ended, 0), child);
-    assert_int_equal(oc_claim_create(&claim, p->folder, &err), OC_OK);
-    oc_claim_destroy(&claim);
+    assert_int_equal(oc_lock_create(&lock, p->folder, &err), OC_OK);
+    oc_lock_destroy(&lock);
     close(ready[0]);
     close(ready[1]);
 }
 
-/* A lock file goes with its claim; one that was left behind is claimed as well, and a claimed folder is no matter. */
-static void test_claim_files(void **state) {
+/* A lock file goes with its lock; one that was left behind is locked as well, and a locked folder is no matter. */
+static void test_lock_files(void **state) {
     place *p = *state;
     oc_error err;
-    oc_claim *claim = NULL, *second = NULL, *folder = NULL;
+    oc_lock *lock = NULL, *second = NULL, *folder = NULL;
     for (int left_behind = 0; left_behind < 2; left_behind++) {
         if (left_behind) test_bytes_write(p->path, "", 0);
-        assert_int_equal(oc_claim_create_file(&claim, p->path, &err), OC_OK);
-        assert_non_null(claim);
-        assert_int_equal(oc_claim_create_file(&second, p->path, &err), OC_E_EXISTS);
+        assert_int_equal(oc_lock_create_file(&lock, p->path, &err), OC_OK);
+        assert_non_null(lock);
+        assert_int_equal(oc_lock_create_file(&second, p->path, &err), OC_E_EXISTS);
         assert_null(second);
-        assert_int_equal(oc_claim_create(&folder, p->folder, &err), OC_OK);
-        oc_claim_destroy(&folder);
+        assert_int_equal(oc_lock_create(&folder, p->folder, &err), OC_OK);
+        oc_lock_destroy(&folder);
         assert_true(oc_path_exists(p->path));
-        oc_claim_destroy(&claim);
+        oc_lock_destroy(&lock);
         assert_false(oc_path_exists(p->path));
     }
     char inside[512];
     snprintf(inside, sizeof inside, "%s/none/lock", p->folder);
-    assert_int_equal(oc_claim_create_file(&claim, inside, &err), OC_E_IO);
+    assert_int_equal(oc_lock_create_file(&lock, inside, &err), OC_E_IO);
     assert_string_equal(err.where, inside);
-    assert_null(claim);
+    assert_null(lock);
 }
 
 /* Many that want the same: never two at once, though each removes the file that the others wait for. */
-static void test_claim_file_race(void **state) {
+static void test_lock_file_race(void **state) {
     place *p = *state;
     char inside[512];
     snprintf(inside, sizeof inside, "%s/inside", p->folder);
@@ -488,11 +488,11 @@ static void test_claim_file_race(void **state) {
         assert_true(child[i] >= 0);
         if (child[i] > 0) continue;
         for (int n = 0; n < 300;) {
-            oc_claim *claim = NULL;
-            const oc_status status = oc_claim_create_file(&claim, p->path, NULL);
+            oc_lock *lock = NULL;
+            const oc_status status = oc_lock_create_file(&lock, p->path, NULL);
             if (status == OC_E_EXISTS) continue;
             if (status != OC_OK || mkdir(inside, 0777) != 0 || rmdir(inside) != 0) _exit(1);
-            oc_claim_destroy(&claim);
+            oc_lock_destroy(&lock);
             n++;
         }
         _exit(0);
@@ -523,9 +523,9 @@ int main(void) {
         TEST(test_appender),
         TEST(test_appender_cuts_torn_line),
         TEST(test_folders_and_paths),
-        TEST(test_claims),
-        TEST(test_claim_files),
-        TEST(test_claim_file_race),
+        TEST(test_locks),
+        TEST(test_lock_files),
+        TEST(test_lock_file_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

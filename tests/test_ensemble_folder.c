@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "base/claim.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "ocelli/ensemble.h"
 #include "support/bytes.h"
 #include "support/run.h"
@@ -74,12 +74,12 @@ static int count_temporaries(const char *folder) {
 }
 
 /* What a killed fit left is removed by the next, and no two write to one folder. */
-static void test_leftovers_and_claim(void **state) {
+static void test_leftovers_and_lock(void **state) {
     (void)state;
     char out[320], file[400], command[1000];
     oc_error error = {0};
-    oc_claim *claim = NULL;
-    oc_ensemble_options options = options_make(test_world_path(&world, "claimed", out));
+    oc_lock *lock = NULL;
+    oc_ensemble_options options = options_make(test_world_path(&world, "locked", out));
     options.method = "mean";
     oc_ensemble_report *report = fit(&options);
     oc_ensemble_report_destroy(&report);
@@ -92,20 +92,20 @@ static void test_leftovers_and_claim(void **state) {
     assert_int_equal(system(command), 0);
     assert_int_equal(count_temporaries(out), 5);
 
-    test_require(oc_claim_create(&claim, out, &error), OC_OK, &error);
-    assert_non_null(claim);
+    test_require(oc_lock_create(&lock, out, &error), OC_OK, &error);
+    assert_non_null(lock);
     assert_int_equal(oc_ensemble_fit(NULL, world.dataset, path, MEMBERS, &options, &error), OC_E_EXISTS);
     assert_string_equal(error.where, out);
     test_says(&error, "another process is writing to this folder: wait for it, or choose another --out");
     assert_int_equal(count_temporaries(out), 5);
-    oc_claim_destroy(&claim);
+    oc_lock_destroy(&lock);
 
     report = fit(&options);
     oc_ensemble_report_destroy(&report);
     assert_int_equal(count_temporaries(out), 0);
     assert_int_equal(test_folder_entries(out), 3);
-    test_require(oc_claim_create(&claim, out, &error), OC_OK, &error); /* and the fit has given it back */
-    oc_claim_destroy(&claim);
+    test_require(oc_lock_create(&lock, out, &error), OC_OK, &error); /* and the fit has given it back */
+    oc_lock_destroy(&lock);
     test_temporary_remove(out);
 }
 
@@ -152,7 +152,7 @@ static void test_report_of_these_weights(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_leftovers_and_claim),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_leftovers_and_lock),
                                        cmocka_unit_test(test_report_of_these_weights)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

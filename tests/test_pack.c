@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "base/claim.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "data/decode.h"
 #include "data/pack_format.h"
@@ -299,26 +299,26 @@ static void test_two_processes(void **state) {
     assert_false(was_made(f));
 }
 
-/* Another maker is waited for; a run that has claimed the folder for itself is not. */
-static void test_claimed(void **state) {
+/* Another maker is waited for; a run that has locked the folder for itself is not. */
+static void test_locked(void **state) {
     fixture *f = *state;
-    char lock[500];
+    char file[500];
     oc_error error = {0};
-    oc_claim *claim = NULL;
+    oc_lock *lock = NULL;
     test_tiny_create(f->root, 2, 3, 2, 0);
     must_open(f, f->root, "val", 64, false); /* makes the folder */
-    snprintf(lock, sizeof lock, "%s/packs.lock", f->cache);
-    assert_int_equal(oc_claim_create_file(&claim, lock, NULL), OC_OK);
+    snprintf(file, sizeof file, "%s/packs.lock", f->cache);
+    assert_int_equal(oc_lock_create_file(&lock, file, NULL), OC_OK);
     f->stop_after = 2;
     assert_int_equal(open_pack(f, f->root, "train", 64, false, &error), OC_E_STOPPED);
     const char *told = strstr(f->log, "waiting for another process");
     assert_true(told && !strstr(told + 1, "waiting for another process"));
-    oc_claim_destroy(&claim);
+    oc_lock_destroy(&lock);
     f->stop_after = -1;
-    assert_int_equal(oc_claim_create(&claim, f->cache, NULL), OC_OK);
+    assert_int_equal(oc_lock_create(&lock, f->cache, NULL), OC_OK);
     must_open(f, f->root, "train", 64, false);
     assert_null(strstr(f->log, "waiting"));
-    oc_claim_destroy(&claim);
+    oc_lock_destroy(&lock);
     assert_int_equal(test_folder_entries(f->cache), 2);
 }
 
@@ -429,7 +429,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_claimed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_locked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_images, setup, teardown),
         cmocka_unit_test_setup_teardown(test_emptied_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_bad, setup, teardown),

@@ -41,7 +41,7 @@ static void compare(const char *settings, const char *file) {
     oc_pack *pack = NULL;
     oc_model *model = NULL, *expected = NULL;
     oc_batcher *batcher = NULL;
-    oc_step step = {0};
+    oc_train_step step = {0};
     test_require(oc_team_create(&team, THREADS, &error), OC_OK, &error);
     oc_team_enter(team);
     test_require(oc_slab_create(&slab, &error), OC_OK, &error);
@@ -51,9 +51,9 @@ static void compare(const char *settings, const char *file) {
                                  values.size, &variant, &error),
                  OC_OK, &error);
     oc_model_init(model, values.seed);
-    const oc_batch_options batch = oc_step_batch_options(&values, model);
+    const oc_batch_options batch = oc_train_step_batch_options(&values, model);
     test_require(oc_batcher_create(&batcher, pack, &batch, team, &error), OC_OK, &error);
-    test_require(oc_step_open(&step, &values, model, team, slab, &error), OC_OK, &error);
+    test_require(oc_train_step_open(&step, &values, model, team, slab, &error), OC_OK, &error);
     const int64_t count = oc_batcher_count(batcher);
     assert_true(count < STEPS);
     for (int64_t i = 0; i < STEPS; i++) {
@@ -61,13 +61,13 @@ static void compare(const char *settings, const char *file) {
         oc_score score = {0};
         double norm = -1;
         oc_batcher_fill(batcher, i / count, i % count, oc_plan_src(step.plan), &targets);
-        const oc_soft_labels labels = oc_step_labels(&targets);
-        test_require(oc_step_forward(&step, i, &error), OC_OK, &error);
-        oc_step_loss(&step, &labels, &score);
-        test_require(oc_step_backward(&step, &norm, &error), OC_OK, &error);
+        const oc_soft_labels labels = oc_train_step_labels(&targets);
+        test_require(oc_train_step_forward(&step, i, &error), OC_OK, &error);
+        oc_train_step_loss(&step, &labels, &score);
+        test_require(oc_train_step_backward(&step, &norm, &error), OC_OK, &error);
         assert_int_equal(score.rows, values.batch_size);
         assert_true(values.clip_norm > 0 ? norm > values.clip_norm : norm == 0);
-        assert_true(oc_step_update(&step, i, count * values.epochs) ==
+        assert_true(oc_train_step_update(&step, i, count * values.epochs) ==
                     oc_schedule_lr(&values, i, count * values.epochs));
     }
 
@@ -80,7 +80,7 @@ static void compare(const char *settings, const char *file) {
             fail_msg("%s: %s is not the trainer's", settings, tensor->name);
     }
     oc_model_destroy(&expected);
-    oc_step_close(&step);
+    oc_train_step_close(&step);
     oc_batcher_destroy(&batcher);
     oc_model_destroy(&model);
     oc_pack_destroy(&pack);

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "base/claim.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "ocelli/study.h"
 #include "record/record.h"
@@ -157,18 +157,18 @@ static void test_estimate_kinds(void **state) {
 }
 
 /* Who finds the folder in another's hands changes nothing in it. */
-static void test_claimed(void **state) {
+static void test_locked(void **state) {
     (void)state;
     oc_error error;
     char folder[320], file[320];
-    oc_claim *claim = NULL;
+    oc_lock *lock = NULL;
     seen s = {0};
-    assert_int_equal(mkdir(test_world_path(&world, "claimed", folder), 0777), 0);
-    test_bytes_write(test_run_file(&world, "claimed", "study.json.tmp.Xa", file), "half", 4);
-    test_require(oc_claim_create(&claim, folder, &error), OC_OK, &error);
-    assert_non_null(claim);
+    assert_int_equal(mkdir(test_world_path(&world, "locked", folder), 0777), 0);
+    test_bytes_write(test_run_file(&world, "locked", "study.json.tmp.Xa", file), "half", 4);
+    test_require(oc_lock_create(&lock, folder, &error), OC_OK, &error);
+    assert_non_null(lock);
     oc_study *study = test_study_create(&world, SMALL "runs:\n  - {name: a}\n");
-    test_require(run_study(study, "claimed", false, &s, &error), OC_E_EXISTS, &error);
+    test_require(run_study(study, "locked", false, &s, &error), OC_E_EXISTS, &error);
     test_says(&error, "another process is running a study in this folder: wait for it, or choose another --out");
     assert_string_equal(error.where, folder);
     assert_int_equal(s.begun, 0);
@@ -176,12 +176,12 @@ static void test_claimed(void **state) {
     assert_true(oc_path_exists(file));
 
     /* Given back, it is the next one's, and that one gives it back as well. */
-    oc_claim_destroy(&claim);
-    test_require(run_study(study, "claimed", false, &s, &error), OC_OK, &error);
+    oc_lock_destroy(&lock);
+    test_require(run_study(study, "locked", false, &s, &error), OC_OK, &error);
     assert_false(oc_path_exists(file));
-    test_require(oc_claim_create(&claim, folder, &error), OC_OK, &error);
-    assert_non_null(claim);
-    oc_claim_destroy(&claim);
+    test_require(oc_lock_create(&lock, folder, &error), OC_OK, &error);
+    assert_non_null(lock);
+    oc_lock_destroy(&lock);
     oc_study_destroy(&study);
 }
 
@@ -317,7 +317,7 @@ static void test_resume(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_estimate), cmocka_unit_test(test_estimate_kinds),
-                                       cmocka_unit_test(test_claimed), cmocka_unit_test(test_story),
+                                       cmocka_unit_test(test_locked), cmocka_unit_test(test_story),
                                        cmocka_unit_test(test_resume)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

@@ -32,7 +32,7 @@ typedef struct bench {
     oc_recipe_values values;
     oc_team *team;
     oc_slab *slab;
-    oc_step step;
+    oc_train_step step;
     oc_plan *infer;
     oc_bench_images *images; /* NULL: the batch stays as it is */
     oc_batcher *batcher;
@@ -67,7 +67,7 @@ static oc_status make_input(bench *b, bool augment, oc_error *err) {
     b->input_count = b->batch * 3 * b->size * b->size;
     if (augment) {
         int64_t count = 4 * b->batch > IMAGES_LEAST ? 4 * b->batch : IMAGES_LEAST;
-        const oc_batch_options options = oc_step_batch_options(&b->values, b->model);
+        const oc_batch_options options = oc_train_step_batch_options(&b->values, b->model);
         OC_TRY(oc_bench_images_create(&b->images, count, b->size, b->team, err));
         OC_TRY(oc_batcher_create(&b->batcher, oc_bench_images_pack(b->images), &options, b->team, err));
         goto cleanup;
@@ -101,7 +101,7 @@ static oc_status open_bench(bench *b, const char *name, const oc_bench_options *
     oc_team_enter(b->team);
     OC_TRY(oc_slab_create(&b->slab, err));
     OC_TRY(make_input(b, options->augment, err));
-    OC_TRY(oc_step_open(&b->step, &b->values, b->model, b->team, b->slab, err));
+    OC_TRY(oc_train_step_open(&b->step, &b->values, b->model, b->team, b->slab, err));
     const oc_plan_options plan = {
         .batch = b->batch, .mode = OC_PLAN_INFER, .precision = OC_PRECISION_FP32, .team = b->team, .slab = b->slab};
     OC_TRY(oc_plan_create(&b->infer, b->model->graph, &plan, err));
@@ -111,7 +111,7 @@ cleanup:
 
 static void close_bench(bench *b) {
     oc_plan_destroy(&b->infer);
-    oc_step_close(&b->step);
+    oc_train_step_close(&b->step);
     oc_batcher_destroy(&b->batcher);
     oc_bench_images_destroy(&b->images);
     oc_slab_destroy(&b->slab);
@@ -138,18 +138,18 @@ static oc_status make_step(bench *b, double *seconds, oc_error *err) {
         oc_targets targets;
         int64_t count = oc_batcher_count(b->batcher);
         oc_batcher_fill(b->batcher, index / count, index % count, oc_plan_src(b->step.plan), &targets);
-        labels = oc_step_labels(&targets);
+        labels = oc_train_step_labels(&targets);
     } else {
         memcpy(oc_plan_src(b->step.plan), b->input, (size_t)b->input_count * sizeof *b->input);
     }
     at[FORWARD] = oc_clock_seconds();
-    OC_TRY(oc_step_forward(&b->step, index, err));
+    OC_TRY(oc_train_step_forward(&b->step, index, err));
     at[LOSS] = oc_clock_seconds();
-    oc_step_loss(&b->step, &labels, &score);
+    oc_train_step_loss(&b->step, &labels, &score);
     at[BACKWARD] = oc_clock_seconds();
-    OC_TRY(oc_step_backward(&b->step, &norm, err));
+    OC_TRY(oc_train_step_backward(&b->step, &norm, err));
     at[OPTIMIZER] = oc_clock_seconds();
-    (void)oc_step_update(&b->step, index, 2 * STEPS_MOST);
+    (void)oc_train_step_update(&b->step, index, 2 * STEPS_MOST);
     at[PARTS] = oc_clock_seconds();
     for (int p = 0; p < PARTS; p++) seconds[p] = at[p + 1] - at[p];
     seconds[PARTS] = at[PARTS] - at[DATA];

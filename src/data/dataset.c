@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "data/dataset_internal.h"
 #include "data/decode.h"
-#include "data/layout.h"
 #include "ocelli/data.h"
 
 #define BLOCK_SIZE ((size_t)1 << 20)
@@ -169,7 +169,7 @@ oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_o
     }
     XXH3_64bits_reset(hash);
     OC_TRY(oc_source_open(&dataset->source, path, err));
-    OC_TRY(oc_layout_read(dataset, hash, err));
+    OC_TRY(oc_dataset_scan(dataset, hash, err));
     dataset->holdout = options->holdout;
     if (dataset->present[OC_SPLIT_TRAIN] && dataset->holdout > 0) OC_TRY(holdout_apply(dataset, err));
     samples_hash(dataset, hash);

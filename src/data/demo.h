@@ -22,20 +22,20 @@ typedef struct oc_demo_pattern {
 
 #define OC_DEMO_FIGURES_MAX 5
 /* How often a figure occurs, and where, within the unit circle again. */
-typedef struct oc_demo_layout {
+typedef struct oc_demo_arrangement {
     const char *prefix; /* of the plural; NULL: one */
     int figures;
     struct {
         float x, y, scale;
     } figure[OC_DEMO_FIGURES_MAX];
-} oc_demo_layout;
+} oc_demo_arrangement;
 
 /* What all images of a class share. A data set of few classes tells them apart by the shape alone; the pattern is then
- * only a likely one. Larger ones by the pattern too, the largest by the layout also. */
+ * only a likely one. Larger ones by the pattern too, the largest by the arrangement also. */
 typedef struct oc_demo_kind {
     const oc_demo_shape *shape;
     const oc_demo_pattern *pattern;
-    const oc_demo_layout *layout;
+    const oc_demo_arrangement *arrangement;
     bool pattern_certain;
     float hue; /* a likely one of its figures, in sixths of the circle, 0 … 6 */
 } oc_demo_kind;

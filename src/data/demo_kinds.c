@@ -1,4 +1,4 @@
-/* The tables that the generated classes are made of. With SHAPES × PATTERNS × LAYOUTS rows there are enough for
+/* The tables that the generated classes are made of. With SHAPES × PATTERNS × ARRANGEMENTS rows there are enough for
  * OC_DEMO_CLASSES_MAX classes. */
 #include "data/demo.h"
 
@@ -159,7 +159,7 @@ static const oc_demo_pattern patterns[] = {
 
 /* ---- Layouts ---------------------------------------------------------------------------------------------------- */
 
-static const oc_demo_layout layouts[] = {
+static const oc_demo_arrangement arrangements[] = {
     {NULL, 1, {{0.0f, 0.0f, 1.0f}}},
     {"pair of", 2, {{-0.55f, 0.0f, 0.5f}, {0.55f, 0.0f, 0.5f}}},
     {"triangle of", 3, {{0.0f, -0.6f, 0.46f}, {-0.55f, 0.4f, 0.46f}, {0.55f, 0.4f, 0.46f}}},
@@ -173,9 +173,9 @@ static const oc_demo_layout layouts[] = {
     {"corner of", 3, {{-0.5f, -0.5f, 0.45f}, {0.5f, -0.5f, 0.45f}, {-0.5f, 0.5f, 0.45f}}},
     {"arc of", 4, {{-0.8f, 0.3f, 0.36f}, {-0.32f, -0.45f, 0.36f}, {0.32f, -0.45f, 0.36f}, {0.8f, 0.3f, 0.36f}}},
 };
-#define LAYOUTS (sizeof layouts / sizeof *layouts)
+#define ARRANGEMENTS (sizeof arrangements / sizeof *arrangements)
 
-_Static_assert(SHAPES *PATTERNS *LAYOUTS >= OC_DEMO_CLASSES_MAX, "more classes than there are rows for");
+_Static_assert(SHAPES *PATTERNS *ARRANGEMENTS >= OC_DEMO_CLASSES_MAX, "more classes than there are rows for");
 
 /* ---- Classes ---------------------------------------------------------------------------------------------------- */
 
@@ -184,7 +184,7 @@ oc_demo_kind oc_demo_kind_of(int index, int classes) {
     bool pattern_certain = (size_t)classes > SHAPES;
     size_t pattern = pattern_certain ? round % PATTERNS : shape;
     float hue = 6.0f * fraction((float)index * 0.381966f); /* the golden angle: neighbours are far apart */
-    return (oc_demo_kind){&shapes[shape], &patterns[pattern], &layouts[round / PATTERNS], pattern_certain, hue};
+    return (oc_demo_kind){&shapes[shape], &patterns[pattern], &arrangements[round / PATTERNS], pattern_certain, hue};
 }
 
 const oc_demo_pattern *oc_demo_pattern_draw(oc_random *random) {
@@ -198,9 +198,9 @@ const oc_demo_shape *oc_demo_shape_draw(oc_random *random, const oc_demo_shape *
 
 oc_status oc_demo_kind_name(oc_text *text, const oc_demo_kind *kind, oc_error *err) {
     const oc_demo_shape *shape = kind->shape;
-    if (kind->layout->prefix)
-        return oc_text_printf(text, err, "%s %s %s, %ss", kind->layout->prefix, kind->pattern->adjective, shape->plural,
-                              shape->synonym);
+    if (kind->arrangement->prefix)
+        return oc_text_printf(text, err, "%s %s %s, %ss", kind->arrangement->prefix, kind->pattern->adjective,
+                              shape->plural, shape->synonym);
     if (kind->pattern_certain)
         return oc_text_printf(text, err, "%s %s, %s", kind->pattern->adjective, shape->name, shape->synonym);
     return oc_text_printf(text, err, "%s, %s", shape->name, shape->synonym);

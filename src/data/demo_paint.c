@@ -251,13 +251,13 @@ static void figures_paint(colour *canvas, oc_random *random, const oc_demo_kind 
     float x = between(random, -reach, reach), y = between(random, -reach, reach);
     float stretch = expf(between(random, -0.15, 0.15)), shear = between(random, -0.12, 0.12);
     bool mirrored = chance(random, 0.5);
-    const oc_demo_layout *layout = kind->layout;
-    for (int i = 0; i < layout->figures; i++) {
-        float a = layout->figure[i].x * (mirrored ? -1.0f : 1.0f), b = layout->figure[i].y;
-        float own_angle = layout->figures > 1 ? angle + between(random, -0.2, 0.2) : angle;
+    const oc_demo_arrangement *arrangement = kind->arrangement;
+    for (int i = 0; i < arrangement->figures; i++) {
+        float a = arrangement->figure[i].x * (mirrored ? -1.0f : 1.0f), b = arrangement->figure[i].y;
+        float own_angle = arrangement->figures > 1 ? angle + between(random, -0.2, 0.2) : angle;
         pose pose =
             pose_make(x + scale * (a * cosf(angle) - b * sinf(angle)), y + scale * (a * sinf(angle) + b * cosf(angle)),
-                      scale * layout->figure[i].scale, own_angle, stretch, shear);
+                      scale * arrangement->figure[i].scale, own_angle, stretch, shear);
         if (mirrored) {
             pose.xx = -pose.xx;
             pose.xy = -pose.xy;

@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "base/claim.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/decode.h"
@@ -175,16 +175,16 @@ static void generations_remove(const oc_pack *fresh, const char *folder, const c
 
 /* ---- one maker at a time ---- */
 
-/* Claims the making of packs in the cache folder, which may serve something else as well; *claim = NULL where the file
+/* Locks the making of packs in the cache folder, which may serve something else as well; *lock = NULL where the file
  * system has no locks: then two processes may both make the pack, and the second one's file, of the same bytes,
  * replaces the first's. */
-static oc_status claim_wait(oc_claim **claim, const char *folder, const oc_pack_options *options, oc_error *err) {
+static oc_status lock_wait(oc_lock **lock, const char *folder, const oc_pack_options *options, oc_error *err) {
     const struct timespec pause = {0, 100 * 1000 * 1000};
     oc_status status;
-    char *lock = NULL;
+    char *file = NULL;
     bool told = false;
-    OC_TRY(oc_path_join(&lock, folder, LOCK, err));
-    while ((status = oc_claim_create_file(claim, lock, err)) == OC_E_EXISTS) {
+    OC_TRY(oc_path_join(&file, folder, LOCK, err));
+    while ((status = oc_lock_create_file(lock, file, err)) == OC_E_EXISTS) {
         if (!told) oc_log_line(&options->log, OC_LOG_INFO, "%s: waiting for another process to finish it", folder);
         told = true;
         if (!oc_progress_report(&options->progress, "wait for the cache", 0, 1)) {
@@ -194,26 +194,26 @@ static oc_status claim_wait(oc_claim **claim, const char *folder, const oc_pack_
         nanosleep(&pause, NULL);
     }
 cleanup:
-    oc_free(lock);
+    oc_free(file);
     return status;
 }
 
 static oc_status pack_make(oc_pack **out, const oc_dataset *dataset, const oc_split *split, const char *folder,
                            const char *path, const char *stem, const oc_pack_options *options, oc_error *err) {
     oc_status status;
-    oc_claim *claim = NULL;
-    OC_TRY(claim_wait(&claim, folder, options, err));
+    oc_lock *lock = NULL;
+    OC_TRY(lock_wait(&lock, folder, options, err));
     /* Another process may have made it meanwhile. */
     OC_TRY(pack_find(out, dataset, split, path, &options->log, err));
     if (*out) goto cleanup;
-    if (claim) OC_TRY(oc_file_remove_leftovers(path, err));
+    if (lock) OC_TRY(oc_file_remove_leftovers(path, err));
     oc_log_line(&options->log, OC_LOG_INFO, "decoding %lld images of %s into %s", (long long)split->count, split->name,
                 path);
     OC_TRY(oc_pack_make(dataset, split, path, options, err));
     OC_TRY(pack_load(out, path, err));
     generations_remove(*out, folder, stem, &options->log);
 cleanup:
-    oc_claim_destroy(&claim);
+    oc_lock_destroy(&lock);
     return status;
 }
 

@@ -114,14 +114,14 @@ cleanup:
 }
 
 /* Makes the folder this process' own, and removes what killed ones left in it. */
-static oc_status folder_claim(oc_ensemble_job *job, oc_error *err) {
+static oc_status folder_lock(oc_ensemble_job *job, oc_error *err) {
     oc_status status = OC_OK;
     const char *out = job->options.out;
     char *best = NULL, *json = NULL;
     OC_TRY(oc_path_join(&best, out, BEST_FILE, err));
     OC_TRY(oc_path_join(&json, out, REPORT_FILE, err));
     OC_TRY(oc_folder_create(out, err));
-    status = oc_claim_create(&job->claim, out, err);
+    status = oc_lock_create(&job->lock, out, err);
     if (status == OC_E_EXISTS)
         status = oc_fail(err, status, out,
                          "another process is writing to this folder: wait for it, or choose another --out");
@@ -355,7 +355,7 @@ oc_status oc_ensemble_fit(oc_ensemble_report **report, const oc_dataset *dataset
     OC_TRY(oc_team_create(&job->team, options->threads, err));
     job->fit.team = job->team;
     OC_TRY(members_open(job, err));
-    OC_TRY(folder_claim(job, err));
+    OC_TRY(folder_lock(job, err));
     for (size_t m = 0; m < count; m++) job->kept[m] = true;
     if (job->fit_on) {
         OC_TRY(split_score(&job->fitted, job, job->fit_on, err));
@@ -379,7 +379,7 @@ cleanup:
         oc_free(job->ordered);
         oc_model_destroy(&job->whole);
         oc_team_destroy(&job->team);
-        oc_claim_destroy(&job->claim);
+        oc_lock_destroy(&job->lock);
     }
     oc_free(job);
     return status;

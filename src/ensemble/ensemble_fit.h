@@ -6,7 +6,7 @@
 #ifndef OC_ENSEMBLE_ENSEMBLE_FIT_H
 #define OC_ENSEMBLE_ENSEMBLE_FIT_H
 
-#include "base/claim.h"
+#include "base/lock.h"
 #include "ensemble/combiner.h"
 #include "eval/scores.h"
 #include "models/ensemble.h"
@@ -31,7 +31,7 @@ typedef struct oc_ensemble_job {
     size_t members;
     int64_t classes;
     oc_team *team;
-    oc_claim *claim;  /* of options.out */
+    oc_lock *lock;    /* of options.out */
     oc_model *whole;  /* the ensemble of all members */
     int32_t *ordered; /* [classes]: place in whole's classes of each in bytewise order */
     bool kept[OC_ENSEMBLE_MOST], seen[OC_ENSEMBLE_MOST];

@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "models/build.h"
 #include "models/ensemble_parts.h"
-#include "models/fit.h"
+#include "models/match.h"
 #include "models/weights_io.h"
 
 #define ENSEMBLE_KEY "ensemble"
@@ -34,8 +34,8 @@ static bool same_order(const oc_names *a, const oc_names *b) {
  * no escape. */
 static oc_status write_member(oc_text *json, const oc_model *model, const oc_model *member, oc_error *err) {
     oc_status status = OC_OK;
-    oc_origin_text text = {0};
-    OC_TRY(oc_origin_write(&text, member, err));
+    oc_weights_info_text text = {0};
+    OC_TRY(oc_weights_info_write(&text, member, err));
     for (size_t i = 0; i < text.pairs; i++) {
         const char *key = text.pair[i].key, *value = text.pair[i].value;
         if (strcmp(key, "classes") == 0 && same_order(&model->classes, &member->classes)) continue;
@@ -46,7 +46,7 @@ static oc_status write_member(oc_text *json, const oc_model *model, const oc_mod
     }
     OC_TRY(oc_text_append(json, "}", 1, err));
 cleanup:
-    oc_origin_text_free(&text);
+    oc_weights_info_text_free(&text);
     return status;
 }
 
@@ -66,11 +66,11 @@ cleanup:
 oc_status oc_ensemble_write(const oc_model *model, const char *path, oc_error *err) {
     oc_status status = OC_OK;
     const oc_ensemble *e = model->ensemble;
-    oc_origin_text text = {0};
+    oc_weights_info_text text = {0};
     oc_text json = {0};
     int64_t *steps = NULL;
-    oc_metadata metadata[OC_ORIGIN_KEYS + 1];
-    OC_TRY(oc_origin_write(&text, model, err));
+    oc_metadata metadata[OC_WEIGHTS_INFO_KEYS + 1];
+    OC_TRY(oc_weights_info_write(&text, model, err));
     OC_TRY(oc_text_printf(&json, err, "{\"combine\":\"%s\",\"members\":[", oc_combine_name(e->combine)));
     for (size_t m = 0; m < e->members; m++) {
         if (m > 0) OC_TRY(oc_text_append(&json, ",", 1, err));
@@ -84,7 +84,7 @@ oc_status oc_ensemble_write(const oc_model *model, const char *path, oc_error *e
 cleanup:
     oc_free(steps);
     oc_text_free(&json);
-    oc_origin_text_free(&text);
+    oc_weights_info_text_free(&text);
     return status;
 }
 
@@ -133,35 +133,34 @@ static oc_status build_member(oc_model **out, const json_t *object, size_t place
                               oc_error *err) {
     oc_status status = OC_OK;
     member_text text = {.classes = classes};
-    oc_origin origin = {0};
+    oc_weights_info info = {0};
     oc_error why = {0};
     *out = NULL;
     if (!json_is_object(object)) return damaged(path, err, "a member is no object");
     OC_TRY(read_texts(&text, object, err));
-    status = oc_origin_read_source(&origin, &(oc_origin_source){find_in_member, &text}, path, &why);
-    if (status == OC_OK && strcmp(origin.model, OC_ENSEMBLE_NAME) == 0)
+    status = oc_weights_info_read_source(&info, &(oc_weights_info_source){find_in_member, &text}, path, &why);
+    if (status == OC_OK && strcmp(info.model, OC_ENSEMBLE_NAME) == 0)
         status = oc_fail(&why, OC_E_FORMAT, path, "it is an ensemble, which no member can be");
     if (status == OC_OK)
-        status = oc_model_build(out, origin.model, (const char *const *)origin.classes.item, origin.classes.count,
-                                origin.size,
-                                &(oc_model_options){.stem = origin.stem, .no_stem_pool = origin.no_stem_pool}, &why);
+        status = oc_model_build(out, info.model, (const char *const *)info.classes.item, info.classes.count, info.size,
+                                &(oc_model_options){.stem = info.stem, .no_stem_pool = info.no_stem_pool}, &why);
     if (status != OC_OK) {
         status = oc_fail(err, status == OC_E_USAGE ? OC_E_FORMAT : status, path, "member %zu: %s", place, why.message);
         goto cleanup;
     }
-    memcpy((*out)->mean, origin.mean, sizeof origin.mean);
-    memcpy((*out)->std, origin.std, sizeof origin.std);
-    (*out)->holdout = origin.holdout;
+    memcpy((*out)->mean, info.mean, sizeof info.mean);
+    memcpy((*out)->std, info.std, sizeof info.std);
+    (*out)->holdout = info.holdout;
 cleanup:
-    oc_origin_free(&origin);
+    oc_weights_info_free(&info);
     oc_names_free(&text.keys);
     oc_names_free(&text.values);
     return status;
 }
 
 /* The first member's are the whole's, which the other keys of the file must not deny. */
-static bool is_of_first_member(const oc_model *model, const oc_origin *origin) {
-    return origin->size == model->size && oc_normalisation_equal(origin->mean, origin->std, model->mean, model->std);
+static bool is_of_first_member(const oc_model *model, const oc_weights_info *info) {
+    return info->size == model->size && oc_normalisation_equal(info->mean, info->std, model->mean, model->std);
 }
 
 /* Each class of each member has at least a byte of weights: what a file claims beyond that is not worth memory for its
@@ -173,7 +172,7 @@ static bool has_room_for(const oc_safetensors *file, size_t classes, size_t memb
 }
 
 /* An ensemble as the file's metadata tells it, without memory for weights. */
-static oc_status build_told(oc_model **out, const oc_safetensors *file, const oc_origin *origin, const char *path,
+static oc_status build_told(oc_model **out, const oc_safetensors *file, const oc_weights_info *info, const char *path,
                             oc_error *err) {
     oc_status status = OC_OK;
     json_t *root = NULL;
@@ -198,9 +197,9 @@ static oc_status build_told(oc_model **out, const oc_safetensors *file, const oc
         status = damaged(path, err, "'members' is no list of 2 to 64");
         goto cleanup;
     }
-    if (!has_room_for(file, origin->classes.count, count)) {
+    if (!has_room_for(file, info->classes.count, count)) {
         status = oc_fail(err, OC_E_MISMATCH, path, "these weights are too few for %zu members and %zu classes", count,
-                         origin->classes.count);
+                         info->classes.count);
         goto cleanup;
     }
     for (size_t m = 0; m < count; m++) {
@@ -215,7 +214,7 @@ static oc_status build_told(oc_model **out, const oc_safetensors *file, const oc
         status = oc_fail(err, status, path, "%s: %s", why.where, why.message);
         goto cleanup;
     }
-    if (!same_order(&(*out)->classes, &origin->classes) || !is_of_first_member(*out, origin))
+    if (!same_order(&(*out)->classes, &info->classes) || !is_of_first_member(*out, info))
         status = damaged(path, err, "its classes, size, mean and std are not those of its first member");
 cleanup:
     for (size_t m = 0; m < OC_ENSEMBLE_MOST; m++) oc_model_destroy(&member[m]);
@@ -238,7 +237,7 @@ static oc_status check_asked(const oc_model *model, const char *path, const char
     if (options && ((options->stem && strcmp(options->stem, "own") != 0) || options->no_stem_pool))
         OC_TRY(oc_text_printf(&sentence, err, "%sits members have stems of their own", sentence.size ? "; " : ""));
     for (size_t i = 0; i < count; i++) OC_TRY(oc_names_add(&asked, classes[i], err));
-    if (count > 0) OC_TRY(oc_fit_classes(&sentence, &asked, &model->classes, err));
+    if (count > 0) OC_TRY(oc_match_classes(&sentence, &asked, &model->classes, err));
     if (sentence.size > 0)
         status = oc_fail(err, OC_E_MISMATCH, path, "these weights are of an ensemble: %s", sentence.data);
 cleanup:
@@ -260,16 +259,16 @@ static oc_status check_weights(const oc_ensemble *e, const char *path, oc_error 
     return OC_OK;
 }
 
-oc_status oc_ensemble_open(oc_model **out, const oc_safetensors *file, const oc_origin *origin, const char *path,
+oc_status oc_ensemble_open(oc_model **out, const oc_safetensors *file, const oc_weights_info *info, const char *path,
                            const char *name, const char *const *classes, size_t count, int64_t size,
                            const oc_model_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_model *model = NULL;
     oc_text sentence = {0};
     *out = NULL;
-    OC_TRY(build_told(&model, file, origin, path, err));
+    OC_TRY(build_told(&model, file, info, path, err));
     OC_TRY(check_asked(model, path, name, classes, count, size, options, err));
-    OC_TRY(oc_fit_tensors(&sentence, model->ensemble->table, file, err));
+    OC_TRY(oc_match_tensors(&sentence, model->ensemble->table, file, err));
     if (sentence.size > 0) {
         status = oc_fail(err, OC_E_MISMATCH, path, "these weights do not fit the ensemble that they are said to be: %s",
                          sentence.data);

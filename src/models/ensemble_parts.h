@@ -3,7 +3,7 @@
 #define OC_MODELS_ENSEMBLE_PARTS_H
 
 #include "models/ensemble.h"
-#include "models/origin.h"
+#include "models/weights_info.h"
 #include "ocelli/models.h"
 
 /* The name by which an ensemble goes where a network says which it is. */
@@ -23,8 +23,8 @@ oc_layer oc_ensemble_layer(const oc_ensemble *ensemble, size_t index);
 /* oc_model_write of an ensemble. */
 oc_status oc_ensemble_write(const oc_model *model, const char *path, oc_error *err);
 
-/* oc_model_open of an open file that `origin` says to be an ensemble's. */
-oc_status oc_ensemble_open(oc_model **out, const oc_safetensors *file, const oc_origin *origin, const char *path,
+/* oc_model_open of an open file that `info` says to be an ensemble's. */
+oc_status oc_ensemble_open(oc_model **out, const oc_safetensors *file, const oc_weights_info *info, const char *path,
                            const char *name, const char *const *classes, size_t count, int64_t size,
                            const oc_model_options *options, oc_error *err);
 

@@ -56,8 +56,8 @@ bool oc_normalisation_equal(const float mean[3], const float std[3], const float
 /* Fills every tensor by its oc_init from the stream (seed, OC_RANDOM_INIT, place in the table); adds one to version. */
 void oc_model_init(oc_model *model, uint64_t seed);
 
-/* Writes the weights file (safetensors; metadata as models/origin.h has it, and the checksum) from `arena` (NULL: the
- * model's own), atomically. */
+/* Writes the weights file (safetensors; metadata as models/weights_info.h has it, and the checksum) from `arena` (NULL:
+ * the model's own), atomically. */
 oc_status oc_model_write(const oc_model *model, const float *arena, const char *path, oc_error *err);
 
 /* Reads a weights file into an existing model, to train on from it: same tensors and shapes (num_batches_tracked is

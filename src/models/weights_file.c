@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "models/build.h"
 #include "models/ensemble_parts.h"
-#include "models/fit.h"
-#include "models/origin.h"
+#include "models/match.h"
+#include "models/weights_info.h"
 #include "models/weights_io.h"
 
 /* What a file that says nothing of itself is taken to be made for: the reference's images. */
@@ -87,12 +87,12 @@ cleanup:
 
 oc_status oc_model_write(const oc_model *model, const float *arena, const char *path, oc_error *err) {
     oc_status status = OC_OK;
-    oc_origin_text text = {0};
+    oc_weights_info_text text = {0};
     float **data = NULL;
     int64_t *steps = NULL;
     if (model->ensemble) return oc_ensemble_write(model, path, err);
     const oc_table *table = oc_graph_table(model->graph);
-    OC_TRY(oc_origin_write(&text, model, err));
+    OC_TRY(oc_weights_info_write(&text, model, err));
     OC_TRY(places_in_arena(&data, table, arena ? (float *)(uintptr_t)arena : model->weights.arena, err));
     OC_TRY(oc_alloc(&steps, oc_table_count(table), sizeof *steps, err));
     for (size_t i = 0; i < oc_table_count(table); i++) steps[i] = model->steps;
@@ -100,7 +100,7 @@ oc_status oc_model_write(const oc_model *model, const float *arena, const char *
 cleanup:
     oc_free(data);
     oc_free(steps);
-    oc_origin_text_free(&text);
+    oc_weights_info_text_free(&text);
     return status;
 }
 
@@ -113,7 +113,7 @@ int64_t oc_weights_steps(const oc_safetensors *file, const char *prefix) {
         const oc_safetensors_view *view = oc_safetensors_at(file, i);
         int64_t steps = 0;
         if (strncmp(view->name, prefix, strlen(prefix)) != 0) continue;
-        if (!oc_fit_ignored(view->name) || view->dtype != OC_I64 || view->size != sizeof steps) continue;
+        if (!oc_match_ignored(view->name) || view->dtype != OC_I64 || view->size != sizeof steps) continue;
         memcpy(&steps, view->data, sizeof steps);
         return steps > 0 ? steps : 0;
     }
@@ -127,7 +127,7 @@ static oc_status read_tensors(float *arena, const oc_table *table, const oc_safe
     float **data = NULL;
     OC_TRY(places_in_arena(&data, table, arena, err));
     for (size_t i = 0; i < oc_table_count(table); i++)
-        if (oc_fit_is_of(oc_table_at(table, i)->name, left_out)) data[i] = NULL;
+        if (oc_match_is_of(oc_table_at(table, i)->name, left_out)) data[i] = NULL;
     OC_TRY(oc_weights_read(data, table, file, path, err));
 cleanup:
     oc_free(data);
@@ -140,44 +140,44 @@ oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc
     const oc_table *table = oc_graph_table(model->graph);
     const size_t arena_size = oc_table_arena_size(table);
     oc_safetensors *file = NULL;
-    oc_origin origin = {0};
+    oc_weights_info info = {0};
     float *arena = NULL;
     OC_TRY(oc_safetensors_open(&file, path, err));
-    OC_TRY(oc_origin_read(&origin, file, path, err));
-    OC_TRY(oc_fit_check(model, file, &origin, path, &new_head, err));
+    OC_TRY(oc_weights_info_read(&info, file, path, err));
+    OC_TRY(oc_match_check(model, file, &info, path, &new_head, err));
     OC_TRY(oc_alloc(&arena, arena_size, sizeof *arena, err));
     memcpy(arena, model->weights.arena, arena_size * sizeof *arena);
-    OC_TRY(read_tensors(arena, table, file, path, new_head ? oc_fit_head(model) : "", err));
+    OC_TRY(read_tensors(arena, table, file, path, new_head ? oc_model_head(model) : "", err));
     memcpy(model->weights.arena, arena, arena_size * sizeof *arena);
     if (new_head)
         oc_log_line(log, OC_LOG_INFO, "%s is for other classes: its last layer, %s, is left aside and begins anew",
-                    path, oc_fit_head(model));
+                    path, oc_model_head(model));
     model->weights.version++;
 cleanup:
     oc_free(arena);
-    oc_origin_free(&origin);
+    oc_weights_info_free(&info);
     oc_safetensors_destroy(&file);
     return status;
 }
 
 /* The model that the arguments, or else the file's metadata, describe; without an arena. */
-static oc_status build_described(oc_model **out, const oc_origin *origin, const char *path, const char *name,
+static oc_status build_described(oc_model **out, const oc_weights_info *info, const char *path, const char *name,
                                  const char *const *classes, size_t count, int64_t size,
                                  const oc_model_options *options, oc_error *err) {
-    if (!origin->model && (!name || !classes || count == 0))
+    if (!info->model && (!name || !classes || count == 0))
         return oc_fail(err, OC_E_USAGE, path, "this weights file does not say of which model and classes it is%s%s%s",
-                       origin->why ? " (" : "", origin->why ? origin->why : "", origin->why ? ")" : "");
+                       info->why ? " (" : "", info->why ? info->why : "", info->why ? ")" : "");
     const bool asked = name || count > 0 || size > 0 || (options && (options->stem || options->no_stem_pool));
     oc_model_options described = options ? *options : (oc_model_options){0};
-    /* What the caller leaves open the file says; oc_fit_check sees where they contradict each other. */
-    if (!described.stem) described.stem = origin->stem;
-    described.no_stem_pool |= origin->no_stem_pool;
+    /* What the caller leaves open the file says; oc_match_check sees where they contradict each other. */
+    if (!described.stem) described.stem = info->stem;
+    described.no_stem_pool |= info->no_stem_pool;
     if (count == 0) {
-        classes = (const char *const *)origin->classes.item;
-        count = origin->classes.count;
+        classes = (const char *const *)info->classes.item;
+        count = info->classes.count;
     }
-    if (!name) name = origin->model;
-    if (size == 0) size = origin->model ? origin->size : DEFAULT_SIZE;
+    if (!name) name = info->model;
+    if (size == 0) size = info->model ? info->size : DEFAULT_SIZE;
     oc_error why = {0};
     oc_status status = oc_model_build(out, name, classes, count, size, &described, &why);
     /* What the file alone says is no usage error of the caller. */
@@ -187,18 +187,18 @@ static oc_status build_described(oc_model **out, const oc_origin *origin, const 
 }
 
 /* Fills a model that was built to fit the file. */
-static oc_status read_network(oc_model *model, const oc_safetensors *file, const oc_origin *origin, const char *path,
-                              oc_error *err) {
+static oc_status read_network(oc_model *model, const oc_safetensors *file, const oc_weights_info *info,
+                              const char *path, oc_error *err) {
     oc_status status = OC_OK;
-    OC_TRY(oc_fit_check(model, file, origin, path, NULL, err));
+    OC_TRY(oc_match_check(model, file, info, path, NULL, err));
     OC_TRY(oc_model_allocate(model, err));
     OC_TRY(read_tensors(model->weights.arena, oc_graph_table(model->graph), file, path, "", err));
-    model->holdout = origin->holdout;
+    model->holdout = info->holdout;
     model->steps = oc_weights_steps(file, "");
     model->weights.version++;
-    if (origin->model) {
-        memcpy(model->mean, origin->mean, sizeof model->mean);
-        memcpy(model->std, origin->std, sizeof model->std);
+    if (info->model) {
+        memcpy(model->mean, info->mean, sizeof model->mean);
+        memcpy(model->std, info->std, sizeof model->std);
     }
 cleanup:
     return status;
@@ -208,23 +208,23 @@ oc_status oc_model_open(oc_model **out, const char *path, const char *name, cons
                         int64_t size, const oc_model_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_safetensors *file = NULL;
-    oc_origin origin = {0};
+    oc_weights_info info = {0};
     oc_model *model = NULL;
     *out = NULL;
     OC_TRY(oc_safetensors_open(&file, path, err));
-    OC_TRY(oc_origin_read(&origin, file, path, err));
-    if (origin.model && strcmp(origin.model, OC_ENSEMBLE_NAME) == 0) {
-        OC_TRY(oc_ensemble_open(&model, file, &origin, path, name, classes, count, size, options, err));
+    OC_TRY(oc_weights_info_read(&info, file, path, err));
+    if (info.model && strcmp(info.model, OC_ENSEMBLE_NAME) == 0) {
+        OC_TRY(oc_ensemble_open(&model, file, &info, path, name, classes, count, size, options, err));
     } else {
-        OC_TRY(build_described(&model, &origin, path, name, classes, count, size, options, err));
-        OC_TRY(read_network(model, file, &origin, path, err));
+        OC_TRY(build_described(&model, &info, path, name, classes, count, size, options, err));
+        OC_TRY(read_network(model, file, &info, path, err));
     }
     OC_TRY(oc_strdup(&model->path, path, err));
     *out = model;
     model = NULL;
 cleanup:
     oc_model_destroy(&model);
-    oc_origin_free(&origin);
+    oc_weights_info_free(&info);
     oc_safetensors_destroy(&file);
     return status;
 }

@@ -217,17 +217,17 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
     if (key->type == OC_KEY_INT) snprintf(canonical, sizeof canonical, "%" PRId64, (int64_t)number);
     if (key->type == OC_KEY_REAL) oc_number_write(number == 0 ? 0 : number, canonical); /* no "-0" */
     if (numeric) text = canonical;
-    char *copy = NULL, *origin = NULL;
+    char *copy = NULL, *set_where = NULL;
     status = oc_strdup(&copy, text, err);
-    if (status == OC_OK) status = oc_strdup(&origin, where, err);
+    if (status == OC_OK) status = oc_strdup(&set_where, where, err);
     if (status != OC_OK) {
         oc_free(copy);
         return status;
     }
     oc_free(recipe->text[index]);
-    oc_free(recipe->origin[index]);
+    oc_free(recipe->where[index]);
     recipe->text[index] = copy;
-    recipe->origin[index] = origin;
+    recipe->where[index] = set_where;
 
     switch (key->type) {
     case OC_KEY_BOOL:
@@ -259,7 +259,7 @@ const char *oc_recipe_get(const oc_recipe *recipe, const char *key) {
 
 void oc_recipe_locate(const oc_recipe *recipe, oc_error *err) {
     int index = err ? find_key(err->where) : -1;
-    if (index >= 0) snprintf(err->where, sizeof err->where, "%s", recipe->origin[index]);
+    if (index >= 0) snprintf(err->where, sizeof err->where, "%s", recipe->where[index]);
 }
 
 /* ---- Whole recipes ---------------------------------------------------------------------------------------------- */
@@ -283,7 +283,7 @@ void oc_recipe_destroy(oc_recipe **recipe) {
     if (!recipe || !*recipe) return;
     for (int i = 0; i < OC_RECIPE_KEYS; i++) {
         oc_free((*recipe)->text[i]);
-        oc_free((*recipe)->origin[i]);
+        oc_free((*recipe)->where[i]);
     }
     oc_free(*recipe);
     *recipe = NULL;
@@ -293,8 +293,7 @@ oc_status oc_recipe_copy(oc_recipe **out, const oc_recipe *recipe, oc_error *err
     oc_status status = OC_OK;
     oc_recipe *copy = NULL;
     OC_TRY(oc_alloc(&copy, 1, sizeof *copy, err));
-    for (int i = 0; i < OC_RECIPE_KEYS; i++)
-        OC_TRY(oc_recipe_row_set(copy, i, recipe->text[i], recipe->origin[i], err));
+    for (int i = 0; i < OC_RECIPE_KEYS; i++) OC_TRY(oc_recipe_row_set(copy, i, recipe->text[i], recipe->where[i], err));
     *out = copy;
     copy = NULL;
 cleanup:

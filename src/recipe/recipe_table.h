@@ -15,9 +15,9 @@ typedef struct oc_recipe_row {
 extern const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS];
 
 struct oc_recipe {
-    oc_recipe_values values;      /* its texts point into `text` */
-    char *text[OC_RECIPE_KEYS];   /* canonical text of each value, in the table's order; owned */
-    char *origin[OC_RECIPE_KEYS]; /* where each value was set, "file:line" or a flag; the key itself for a default */
+    oc_recipe_values values;     /* its texts point into `text` */
+    char *text[OC_RECIPE_KEYS];  /* canonical text of each value, in the table's order; owned */
+    char *where[OC_RECIPE_KEYS]; /* where each value was set, "file:line" or a flag; the key itself for a default */
 };
 
 /* The row of `key`, or −1 with OC_E_USAGE's text in *err: the nearest valid key, or all. `key` NULL-free. */

@@ -27,13 +27,13 @@ typedef struct rig {
     oc_pack *train, *val;
     oc_batcher *batcher;
     oc_model *model;
-    oc_step step;
+    oc_train_step step;
     oc_evaluator *evaluator;
 } rig;
 
 static void rig_close(rig *r) {
     oc_evaluator_destroy(&r->evaluator);
-    oc_step_close(&r->step);
+    oc_train_step_close(&r->step);
     oc_batcher_destroy(&r->batcher);
     oc_model_destroy(&r->model);
     oc_pack_destroy(&r->train);
@@ -61,13 +61,13 @@ static oc_status rig_open(rig *r, const oc_study_task *run, const oc_study_optio
     OC_TRY(oc_model_create(&r->model, values->model_name, (const char *const *)classes->item, classes->count,
                            values->size, &variant, err));
     oc_model_init(r->model, values->seed);
-    const oc_batch_options batch = oc_step_batch_options(values, r->model);
+    const oc_batch_options batch = oc_train_step_batch_options(values, r->model);
     oc_evaluator_options evaluator = {
         .batch_size = values->batch_size, .smoothing = values->label_smoothing, .team = r->team, .slab = r->slab};
     memcpy(evaluator.mean, r->model->mean, sizeof evaluator.mean);
     memcpy(evaluator.std, r->model->std, sizeof evaluator.std);
     OC_TRY(oc_batcher_create(&r->batcher, r->train, &batch, r->team, err));
-    OC_TRY(oc_step_open(&r->step, values, r->model, r->team, r->slab, err));
+    OC_TRY(oc_train_step_open(&r->step, values, r->model, r->team, r->slab, err));
     OC_TRY(oc_evaluator_create(&r->evaluator, r->model->graph, r->val, &evaluator, err));
 cleanup:
     return status;
@@ -81,11 +81,11 @@ static oc_status make_step(rig *r, int64_t index, oc_error *err) {
     double norm = 0;
     const int64_t count = oc_batcher_count(r->batcher);
     oc_batcher_fill(r->batcher, index / count, index % count, oc_plan_src(r->step.plan), &targets);
-    const oc_soft_labels labels = oc_step_labels(&targets);
-    OC_TRY(oc_step_forward(&r->step, index, err));
-    oc_step_loss(&r->step, &labels, &score);
-    OC_TRY(oc_step_backward(&r->step, &norm, err));
-    (void)oc_step_update(&r->step, index, count * r->step.values->epochs);
+    const oc_soft_labels labels = oc_train_step_labels(&targets);
+    OC_TRY(oc_train_step_forward(&r->step, index, err));
+    oc_train_step_loss(&r->step, &labels, &score);
+    OC_TRY(oc_train_step_backward(&r->step, &norm, err));
+    (void)oc_train_step_update(&r->step, index, count * r->step.values->epochs);
 cleanup:
     return status;
 }

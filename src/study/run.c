@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
-#include "base/claim.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "eval/statistics.h"
 #include "models/build.h"
@@ -25,7 +25,7 @@ typedef struct call {
     oc_study *study;
     const oc_study_options *options;
     oc_study_data data;
-    oc_claim *claim;      /* of options->out */
+    oc_lock *lock;        /* of options->out */
     oc_progress progress; /* the caller's, with the stop flag looked at */
     size_t failures, first_failed;
     oc_status failed; /* status of the first failure */
@@ -370,12 +370,12 @@ cleanup:
     return status;
 }
 
-/* Makes the folder this process' own. Runs and ensemble claim theirs below it. */
-static oc_status claim(call *c, oc_error *err) {
+/* Makes the folder this process' own. Runs and ensemble lock theirs below it. */
+static oc_status folder_lock(call *c, oc_error *err) {
     const char *out = c->options->out;
     oc_status status = oc_folder_create(out, err);
     if (status != OC_OK) return status;
-    status = oc_claim_create(&c->claim, out, err);
+    status = oc_lock_create(&c->lock, out, err);
     if (status != OC_E_EXISTS) return status;
     return oc_fail(err, status, out,
                    "another process is running a study in this folder: wait for it, or choose another --out");
@@ -387,7 +387,7 @@ static oc_status prepare(call *c, oc_error *err) {
     char *csv = NULL, *json = NULL;
     OC_TRY(forget(c->study, err));
     OC_TRY(oc_study_check_data(c->study, &c->data, err));
-    OC_TRY(claim(c, err));
+    OC_TRY(folder_lock(c, err));
     OC_TRY(oc_path_join(&csv, out, OC_STUDY_CSV, err));
     OC_TRY(oc_path_join(&json, out, OC_STUDY_JSON, err));
     OC_TRY(oc_file_remove_leftovers(csv, err));
@@ -430,7 +430,7 @@ oc_status oc_study_run(oc_study *study, const char *data, const oc_study_options
         status = oc_fail(err, OC_E_STOPPED, options->out, "stopped, everything saved: the same command goes on");
     if (status == OC_OK) status = conclude(&c, err);
 cleanup:
-    oc_claim_destroy(&c.claim);
+    oc_lock_destroy(&c.lock);
     oc_study_data_close(&c.data);
     return status;
 }

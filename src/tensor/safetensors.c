@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "tensor/name_index.h"
-#include "tensor/safetensors_layout.h"
+#include "tensor/safetensors_format.h"
 
 struct oc_safetensors {
     oc_mapping mapping; /* empty where the bytes are the caller's */

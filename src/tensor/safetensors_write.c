@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "tensor/safetensors.h"
-#include "tensor/safetensors_layout.h"
+#include "tensor/safetensors_format.h"
 
 #define DATA_ALIGNED ((size_t)64) /* where the data begins in the file, for whoever maps it */
 

@@ -25,7 +25,7 @@ cleanup:
 }
 
 void oc_run_folder_free(oc_run_folder *folder) {
-    oc_claim_destroy(&folder->claim);
+    oc_lock_destroy(&folder->lock);
     oc_free(folder->path);
     oc_free(folder->recipe);
     oc_free(folder->plan);
@@ -60,8 +60,8 @@ static oc_status write_plan(const oc_run_folder *folder, const char *plan, bool 
     return same ? OC_OK : oc_file_write_atomic(folder->plan, plan, strlen(plan), err);
 }
 
-oc_status oc_run_folder_claim(oc_run_folder *folder, oc_error *err) {
-    const oc_status status = oc_claim_create(&folder->claim, folder->path, err);
+oc_status oc_run_folder_lock(oc_run_folder *folder, oc_error *err) {
+    const oc_status status = oc_lock_create(&folder->lock, folder->path, err);
     if (status != OC_E_EXISTS) return status;
     return oc_fail(err, status, folder->path,
                    "another process is training in this folder: wait for it, or choose another --out");
@@ -71,7 +71,7 @@ oc_status oc_run_folder_prepare(oc_run_folder *folder, const oc_recipe *recipe, 
                                 bool *plan_changed, oc_error *err) {
     oc_status status = OC_OK;
     OC_TRY(oc_folder_create(folder->path, err));
-    if (!folder->claim) OC_TRY(oc_run_folder_claim(folder, err));
+    if (!folder->lock) OC_TRY(oc_run_folder_lock(folder, err));
     if (folder->fresh && oc_run_folder_used(folder)) {
         status = oc_fail(err, OC_E_EXISTS, folder->path,
                          "another process has begun a run in this folder meanwhile: choose another --out");

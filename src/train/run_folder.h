@@ -2,7 +2,7 @@
 #ifndef OC_TRAIN_RUN_FOLDER_H
 #define OC_TRAIN_RUN_FOLDER_H
 
-#include "base/claim.h"
+#include "base/lock.h"
 #include "models/model.h"
 #include "recipe/recipe.h"
 
@@ -13,7 +13,7 @@ typedef struct oc_run_folder {
     char *start, *best, *last, *state; /* *.safetensors */
     char *metrics, *steps;             /* *.csv: only to see whether a run is there */
     bool fresh;                        /* no run was there when it was looked at */
-    oc_claim *claim;                   /* NULL before oc_run_folder_claim, or where there are no locks */
+    oc_lock *lock;                     /* NULL before oc_run_folder_lock, or where there are no locks */
 } oc_run_folder;
 
 /* Makes the paths for folder `path`; touches no file. The caller frees, also after an error. */
@@ -23,10 +23,10 @@ void oc_run_folder_free(oc_run_folder *folder);
 /* The path of a file in the folder that shows that a run is there; NULL when there is none. */
 const char *oc_run_folder_used(const oc_run_folder *folder);
 
-/* Claims the folder, which must exist, until it is freed. OC_E_EXISTS: another process is training in it. */
-oc_status oc_run_folder_claim(oc_run_folder *folder, oc_error *err);
+/* Locks the folder, which must exist, until it is freed. OC_E_EXISTS: another process is training in it. */
+oc_status oc_run_folder_lock(oc_run_folder *folder, oc_error *err);
 
-/* Creates the folder and claims it, where that is still to be done; removes temporaries of killed processes, writes
+/* Creates the folder and locks it, where that is still to be done; removes temporaries of killed processes, writes
  * start.safetensors where `start` is not NULL: the weights that a run begins with which are not its own random ones;
  * then recipe.yaml where it is absent, and the plan's description. *plan_changed = another description was there: the
  * run was computed otherwise so far. OC_E_EXISTS: another process is training in the folder, or has begun a run there

@@ -13,7 +13,7 @@
 static const float augmented_mean[3] = {0.4650f, 0.4342f, 0.3944f};
 static const float augmented_std[3] = {0.2729f, 0.2731f, 0.2707f};
 
-oc_batch_options oc_step_batch_options(const oc_recipe_values *values, const oc_model *model) {
+oc_batch_options oc_train_step_batch_options(const oc_recipe_values *values, const oc_model *model) {
     oc_batch_options options = {.batch_size = values->batch_size,
                                 .size = values->size,
                                 .augment = values->augment,
@@ -26,8 +26,8 @@ oc_batch_options oc_step_batch_options(const oc_recipe_values *values, const oc_
     return options;
 }
 
-oc_status oc_step_open(oc_step *step, const oc_recipe_values *values, oc_model *model, oc_team *team, oc_slab *slab,
-                       oc_error *err) {
+oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values, oc_model *model, oc_team *team,
+                             oc_slab *slab, oc_error *err) {
     oc_status status = OC_OK;
     const oc_table *table = oc_graph_table(model->graph);
     const size_t count = oc_table_arena_size(table);
@@ -51,25 +51,25 @@ cleanup:
     return status;
 }
 
-void oc_step_close(oc_step *step) {
+void oc_train_step_close(oc_train_step *step) {
     oc_plan_destroy(&step->plan);
     oc_optimizer_destroy(&step->optimizer);
     oc_free(step->gradients);
     oc_free(step->average.arena);
-    *step = (oc_step){0};
+    *step = (oc_train_step){0};
 }
 
-oc_status oc_step_forward(oc_step *step, int64_t index, oc_error *err) {
+oc_status oc_train_step_forward(oc_train_step *step, int64_t index, oc_error *err) {
     oc_plan_set_draw(step->plan, step->values->seed, index);
     return oc_plan_forward(step->plan, &step->model->weights, err);
 }
 
-void oc_step_loss(oc_step *step, const oc_soft_labels *labels, oc_score *score) {
+void oc_train_step_loss(oc_train_step *step, const oc_soft_labels *labels, oc_score *score) {
     oc_loss_cross_entropy(oc_plan_dst(step->plan), labels, (int64_t)step->model->classes.count,
                           step->values->label_smoothing, oc_plan_diff_dst(step->plan), score, step->team);
 }
 
-oc_status oc_step_backward(oc_step *step, double *norm, oc_error *err) {
+oc_status oc_train_step_backward(oc_train_step *step, double *norm, oc_error *err) {
     *norm = 0;
     const oc_status status = oc_plan_backward(step->plan, &step->model->weights, step->gradients, err);
     if (status == OC_OK && step->values->clip_norm > 0)
@@ -78,7 +78,7 @@ oc_status oc_step_backward(oc_step *step, double *norm, oc_error *err) {
     return status;
 }
 
-double oc_step_update(oc_step *step, int64_t index, int64_t total) {
+double oc_train_step_update(oc_train_step *step, int64_t index, int64_t total) {
     oc_weights *weights = &step->model->weights;
     const double lr = oc_schedule_lr(step->values, index, total);
     oc_optimizer_step(step->optimizer, weights->arena, step->gradients, lr, step->team);
@@ -91,7 +91,7 @@ double oc_step_update(oc_step *step, int64_t index, int64_t total) {
     return lr;
 }
 
-oc_soft_labels oc_step_labels(const oc_targets *targets) {
+oc_soft_labels oc_train_step_labels(const oc_targets *targets) {
     return (oc_soft_labels){targets->rows, targets->lambda, targets->label,
                             targets->lambda < 1 ? targets->mixed : NULL};
 }

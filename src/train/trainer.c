@@ -50,7 +50,7 @@ static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error
         goto cleanup;
     }
 
-    OC_TRY(oc_run_folder_claim(folder, err));
+    OC_TRY(oc_run_folder_lock(folder, err));
     OC_TRY(oc_recipe_create(&saved, err));
     if (oc_path_exists(folder->state)) {
         OC_TRY(oc_checkpoint_open(state, folder->state, err));
@@ -150,7 +150,7 @@ static oc_status check_splits(const oc_trainer *trainer, oc_error *err) {
                            ? "the data set has no validation images, and data.holdout is too little to hold "
                              "any out of its classes: raise it"
                            : "the data set has no validation images: hold some out with --set data.holdout=0.1");
-    const oc_batch_options batch = oc_step_batch_options(&trainer->values, trainer->model);
+    const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
     return oc_batch_options_check(&batch, train->count, err);
 }
 
@@ -204,7 +204,7 @@ cleanup:
 /* What of the run a state holds. */
 static void list_arenas(oc_trainer *trainer) {
     const size_t count = oc_table_arena_size(oc_graph_table(trainer->model->graph));
-    oc_step *step = &trainer->step;
+    oc_train_step *step = &trainer->step;
     const char *names[OC_OPTIMIZER_MAX_STATE];
     float *moments[OC_OPTIMIZER_MAX_STATE];
     const int states = oc_optimizer_state(step->optimizer, names, moments);
@@ -219,11 +219,11 @@ static oc_status open_plans(oc_trainer *trainer, oc_error *err) {
     oc_status status = OC_OK;
     const oc_recipe_values *values = &trainer->values;
     const oc_model *model = trainer->model;
-    const oc_batch_options batch = oc_step_batch_options(&trainer->values, trainer->model);
+    const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
     OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
 
     OC_TRY(oc_slab_create(&trainer->slab, err));
-    OC_TRY(oc_step_open(&trainer->step, values, trainer->model, trainer->team, trainer->slab, err));
+    OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model, trainer->team, trainer->slab, err));
     list_arenas(trainer);
     oc_evaluator_options evaluator = {.batch_size = values->batch_size,
                                       .smoothing = values->label_smoothing,
@@ -340,7 +340,7 @@ void oc_trainer_destroy(oc_trainer **trainer) {
     oc_trainer *t = *trainer;
     oc_record_destroy(&t->record);
     oc_evaluator_destroy(&t->evaluator);
-    oc_step_close(&t->step);
+    oc_train_step_close(&t->step);
     oc_slab_destroy(&t->slab);
     oc_batcher_destroy(&t->batcher);
     oc_model_destroy(&t->model);

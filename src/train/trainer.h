@@ -25,7 +25,7 @@ struct oc_trainer {
     oc_pack *train_pack, *val_pack;
     oc_batcher *batcher;
     oc_model *model;
-    oc_step step; /* what a training step needs */
+    oc_train_step step; /* what a training step needs */
     oc_evaluator *evaluator;
     oc_run_folder folder;
     oc_record *record; /* NULL while nothing in the folder has been touched */

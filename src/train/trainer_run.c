@@ -209,7 +209,7 @@ static oc_status fail_non_finite(oc_trainer *trainer, const oc_targets *targets,
 static oc_status train_step(oc_trainer *trainer, oc_error *err) {
     oc_status status = OC_OK;
     oc_position *p = &trainer->position;
-    oc_step *step = &trainer->step;
+    oc_train_step *step = &trainer->step;
 
     double start = oc_clock_seconds();
     oc_targets targets;
@@ -217,15 +217,15 @@ static oc_status train_step(oc_trainer *trainer, oc_error *err) {
                     oc_plan_src(step->plan), &targets);
     double filled = oc_clock_seconds();
 
-    const oc_soft_labels labels = oc_step_labels(&targets);
+    const oc_soft_labels labels = oc_train_step_labels(&targets);
     oc_score score = {0};
-    OC_TRY(oc_step_forward(step, p->step, err));
-    oc_step_loss(step, &labels, &score);
+    OC_TRY(oc_train_step_forward(step, p->step, err));
+    oc_train_step_loss(step, &labels, &score);
     double forward = oc_clock_seconds();
     if (!isfinite(score.loss)) return fail_non_finite(trainer, &targets, score.loss / (double)score.rows, err);
 
     double norm = 0;
-    OC_TRY(oc_step_backward(step, &norm, err));
+    OC_TRY(oc_train_step_backward(step, &norm, err));
     double backward = oc_clock_seconds();
     if (!isfinite(norm)) {
         status =
@@ -235,7 +235,7 @@ static oc_status train_step(oc_trainer *trainer, oc_error *err) {
                     p->step + 1);
         goto cleanup;
     }
-    const double lr = oc_step_update(step, p->step, trainer->total_steps);
+    const double lr = oc_train_step_update(step, p->step, trainer->total_steps);
     double stepped = oc_clock_seconds();
 
     p->step++;

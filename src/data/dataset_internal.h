@@ -1,6 +1,6 @@
-/* The inside of a data set, shared by dataset.c (the handle) and layout.c (which fills it). */
-#ifndef OC_DATA_LAYOUT_H
-#define OC_DATA_LAYOUT_H
+/* The inside of a data set, shared by dataset.c (the handle) and dataset_scan.c (which fills it). */
+#ifndef OC_DATA_DATASET_INTERNAL_H
+#define OC_DATA_DATASET_INTERNAL_H
 
 #include "data/dataset.h"
 #include "data/source.h"
@@ -30,8 +30,8 @@ oc_status oc_dataset_add(oc_dataset *dataset, int split, const char *folder, con
 oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, const char *folder, const char *name, const char *why,
                                oc_error *err);
 
-/* Recognises the layout of dataset->source and fills classes, human names and splits, each in its order. Folder times
- * go into `hash`. OC_E_IO, OC_E_FORMAT. */
-oc_status oc_layout_read(oc_dataset *dataset, XXH3_state_t *hash, oc_error *err);
+/* Recognises how the folders of dataset->source are arranged and fills classes, human names and splits, each in its
+ * order. Folder times go into `hash`. OC_E_IO, OC_E_FORMAT. */
+oc_status oc_dataset_scan(oc_dataset *dataset, XXH3_state_t *hash, oc_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* What the reader and the writer of safetensors files share. */
-#ifndef OC_TENSOR_SAFETENSORS_LAYOUT_H
-#define OC_TENSOR_SAFETENSORS_LAYOUT_H
+#ifndef OC_TENSOR_SAFETENSORS_FORMAT_H
+#define OC_TENSOR_SAFETENSORS_FORMAT_H
 
 #include <stddef.h>
 

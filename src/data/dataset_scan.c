@@ -1,7 +1,7 @@
 /* Recognising a data set by its folders: Tiny ImageNet as distributed, the same with class folders in val, or any
  * folder of class folders. Folders are looked into to a fixed depth, so links that lead in a circle do no harm. */
 #define _GNU_SOURCE 1
-#include "data/layout.h"
+#include "data/dataset_internal.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -445,7 +445,7 @@ cleanup:
     return status;
 }
 
-oc_status oc_layout_read(oc_dataset *dataset, XXH3_state_t *hash, oc_error *err) {
+oc_status oc_dataset_scan(oc_dataset *dataset, XXH3_state_t *hash, oc_error *err) {
     oc_listing root = {0}, train = {0};
     oc_status status;
     OC_TRY(root_find(dataset, &root, err));

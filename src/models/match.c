@@ -1,5 +1,5 @@
 /* Comparing a weights file with a model. */
-#include "models/fit.h"
+#include "models/match.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 #define SHAPE_TEXT 128
 
-bool oc_fit_ignored(const char *tensor) {
+bool oc_match_ignored(const char *tensor) {
     static const char suffix[] = OC_TRACKED;
     size_t length = strlen(tensor), ending = sizeof suffix - 1;
     return length >= ending && strcmp(tensor + length - ending, suffix) == 0;
@@ -19,7 +19,7 @@ static bool is_float(oc_dtype dtype) {
     return dtype == OC_F32 || dtype == OC_F64 || dtype == OC_F16 || dtype == OC_BF16;
 }
 
-const char *oc_fit_head(const oc_model *model) {
+const char *oc_model_head(const oc_model *model) {
     for (int i = oc_graph_nodes(model->graph); i-- > 0;) {
         const oc_node_info info = oc_graph_node_info(model->graph, i);
         if (strcmp(info.op, "linear") == 0) return info.name;
@@ -27,7 +27,7 @@ const char *oc_fit_head(const oc_model *model) {
     return "";
 }
 
-bool oc_fit_is_of(const char *tensor, const char *layer) {
+bool oc_match_is_of(const char *tensor, const char *layer) {
     const size_t length = strlen(layer);
     return length > 0 && strncmp(tensor, layer, length) == 0 && tensor[length] == '.';
 }
@@ -42,7 +42,7 @@ static oc_status compare_tensors(oc_text *sentence, const oc_table *table, const
         const oc_tensor *tensor = oc_table_at(table, i);
         const oc_safetensors_view *view = oc_safetensors_find(file, tensor->name);
         char theirs[SHAPE_TEXT], ours[SHAPE_TEXT];
-        if (oc_fit_is_of(tensor->name, left_out)) continue;
+        if (oc_match_is_of(tensor->name, left_out)) continue;
         if (!view) {
             OC_TRY(oc_difference_add(&missing, tensor->name, err));
         } else if (!oc_shape_equal(&view->shape, &tensor->shape)) {
@@ -60,7 +60,7 @@ static oc_status compare_tensors(oc_text *sentence, const oc_table *table, const
     }
     for (size_t i = 0; i < oc_safetensors_count(file); i++) {
         const char *name = oc_safetensors_at(file, i)->name;
-        if (!oc_table_find(table, name) && !oc_fit_ignored(name)) OC_TRY(oc_difference_add(&unexpected, name, err));
+        if (!oc_table_find(table, name) && !oc_match_ignored(name)) OC_TRY(oc_difference_add(&unexpected, name, err));
     }
 cleanup:
     if (status == OC_OK) status = oc_difference_close(&misshapen, sentence, err);
@@ -72,11 +72,11 @@ cleanup:
     return status;
 }
 
-oc_status oc_fit_tensors(oc_text *sentence, const oc_table *table, const oc_safetensors *file, oc_error *err) {
+oc_status oc_match_tensors(oc_text *sentence, const oc_table *table, const oc_safetensors *file, oc_error *err) {
     return compare_tensors(sentence, table, file, "", err);
 }
 
-oc_status oc_fit_classes(oc_text *sentence, const oc_names *ours, const oc_names *theirs, oc_error *err) {
+oc_status oc_match_classes(oc_text *sentence, const oc_names *ours, const oc_names *theirs, oc_error *err) {
     oc_status status = OC_OK;
     oc_difference only_theirs = {.kind = "only in the file: class"}, only_ours = {.kind = "only in the model: class"};
     size_t i = 0;
@@ -112,17 +112,17 @@ cleanup:
 
 /* *out: the file has the head of the model for other classes: other names, or, where it names none, another count. */
 static oc_status is_head_of_others(bool *out, const oc_model *model, const oc_safetensors *file,
-                                   const oc_origin *origin, oc_error *err) {
+                                   const oc_weights_info *info, oc_error *err) {
     oc_status status = OC_OK;
-    const char *head = oc_fit_head(model);
+    const char *head = oc_model_head(model);
     const oc_table *table = oc_graph_table(model->graph);
-    bool same = !origin->model;
+    bool same = !info->model;
     int64_t count = 0;
     *out = false;
-    if (origin->model) OC_TRY(same_set(&same, &model->classes, &origin->classes, err));
+    if (info->model) OC_TRY(same_set(&same, &model->classes, &info->classes, err));
     for (size_t i = 0; i < oc_table_count(table); i++) {
         const oc_tensor *tensor = oc_table_at(table, i);
-        if (!oc_fit_is_of(tensor->name, head)) continue;
+        if (!oc_match_is_of(tensor->name, head)) continue;
         const oc_safetensors_view *view = oc_safetensors_find(file, tensor->name);
         if (!view || !is_float(view->dtype) || view->shape.ndim != tensor->shape.ndim) return OC_OK;
         oc_shape shape = view->shape;
@@ -131,7 +131,7 @@ static oc_status is_head_of_others(bool *out, const oc_model *model, const oc_sa
         shape.dim[0] = tensor->shape.dim[0];
         if (!oc_shape_equal(&shape, &tensor->shape)) return OC_OK;
     }
-    *out = count > 0 && (!same || (!origin->model && count != (int64_t)model->classes.count));
+    *out = count > 0 && (!same || (!info->model && count != (int64_t)model->classes.count));
 cleanup:
     return status;
 }
@@ -141,40 +141,40 @@ static const char *stem_of(const oc_model *model, const char *stem) {
 }
 
 /* What the file says of the model, classes aside. */
-static oc_status compare_kind(oc_text *sentence, const oc_model *model, const oc_origin *origin, oc_error *err) {
+static oc_status compare_kind(oc_text *sentence, const oc_model *model, const oc_weights_info *info, oc_error *err) {
     oc_status status = OC_OK;
-    if (strcmp(origin->model, model->entry->name) != 0) {
-        OC_TRY(oc_text_printf(sentence, err, "they are of %.100s", origin->model));
+    if (strcmp(info->model, model->entry->name) != 0) {
+        OC_TRY(oc_text_printf(sentence, err, "they are of %.100s", info->model));
     } else {
-        const char *theirs = stem_of(model, origin->stem), *ours = stem_of(model, model->options.stem);
+        const char *theirs = stem_of(model, info->stem), *ours = stem_of(model, model->options.stem);
         if (strcmp(theirs, ours) != 0)
             OC_TRY(oc_text_printf(sentence, err, "their stem is %s, the model's is %s", theirs, ours));
-        if (origin->no_stem_pool != model->options.no_stem_pool)
+        if (info->no_stem_pool != model->options.no_stem_pool)
             OC_TRY(oc_text_printf(sentence, err, "%sthey are made %s a pool behind the stem, the model %s",
-                                  sentence->size ? "; " : "", origin->no_stem_pool ? "without" : "with",
+                                  sentence->size ? "; " : "", info->no_stem_pool ? "without" : "with",
                                   model->options.no_stem_pool ? "without" : "with"));
     }
-    if (model->entry->fixed_size && origin->size != model->size)
+    if (model->entry->fixed_size && info->size != model->size)
         OC_TRY(oc_text_printf(sentence, err, "%sthey are for images of size %lld, the model is for %lld",
-                              sentence->size ? "; " : "", (long long)origin->size, (long long)model->size));
+                              sentence->size ? "; " : "", (long long)info->size, (long long)model->size));
 cleanup:
     return status;
 }
 
-oc_status oc_fit_check(const oc_model *model, const oc_safetensors *file, const oc_origin *origin, const char *path,
-                       bool *new_head, oc_error *err) {
+oc_status oc_match_check(const oc_model *model, const oc_safetensors *file, const oc_weights_info *info,
+                         const char *path, bool *new_head, oc_error *err) {
     oc_status status = OC_OK;
     oc_text sentence = {0};
     bool others = false;
-    if (origin->model && strcmp(origin->model, OC_ENSEMBLE_NAME) == 0)
+    if (info->model && strcmp(info->model, OC_ENSEMBLE_NAME) == 0)
         return oc_fail(err, OC_E_MISMATCH, path,
                        "these weights are of an ensemble, which is not trained further and does not fit %s: pass a "
                        "network's weights, its members' say",
                        model->entry->name);
-    if (new_head) OC_TRY(is_head_of_others(&others, model, file, origin, err));
-    if (origin->model) OC_TRY(compare_kind(&sentence, model, origin, err));
-    if (origin->model && !others) OC_TRY(oc_fit_classes(&sentence, &model->classes, &origin->classes, err));
-    OC_TRY(compare_tensors(&sentence, oc_graph_table(model->graph), file, others ? oc_fit_head(model) : "", err));
+    if (new_head) OC_TRY(is_head_of_others(&others, model, file, info, err));
+    if (info->model) OC_TRY(compare_kind(&sentence, model, info, err));
+    if (info->model && !others) OC_TRY(oc_match_classes(&sentence, &model->classes, &info->classes, err));
+    OC_TRY(compare_tensors(&sentence, oc_graph_table(model->graph), file, others ? oc_model_head(model) : "", err));
     if (sentence.size > 0)
         status =
             oc_fail(err, OC_E_MISMATCH, path, "these weights do not fit %s: %s", model->entry->name, sentence.data);

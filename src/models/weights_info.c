@@ -1,5 +1,5 @@
 /* The metadata of weights files, read and written. */
-#include "models/origin.h"
+#include "models/weights_info.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -51,7 +51,7 @@ cleanup:
 }
 
 /* Three finite numbers above `lowest`. */
-static oc_status parse_triple(float out[3], const char *key, double lowest, const oc_origin_source *source,
+static oc_status parse_triple(float out[3], const char *key, double lowest, const oc_weights_info_source *source,
                               const char *path, oc_error *err) {
     oc_status status = OC_OK;
     json_t *list = NULL;
@@ -70,7 +70,7 @@ cleanup:
     return status;
 }
 
-static oc_status parse_size(int64_t *out, const oc_origin_source *source, const char *path, oc_error *err) {
+static oc_status parse_size(int64_t *out, const oc_weights_info_source *source, const char *path, oc_error *err) {
     const char *text = source->find(source->from, "size");
     char *end = NULL;
     errno = 0;
@@ -81,7 +81,8 @@ static oc_status parse_size(int64_t *out, const oc_origin_source *source, const 
 }
 
 /* Keys that are there only where a model is not as usual. */
-static oc_status parse_variant(oc_origin *out, const oc_origin_source *source, const char *path, oc_error *err) {
+static oc_status parse_variant(oc_weights_info *out, const oc_weights_info_source *source, const char *path,
+                               oc_error *err) {
     const char *stem = source->find(source->from, "stem"), *pool = source->find(source->from, "stem_pool");
     if (stem && !(out->stem = oc_model_stem(stem))) return missing_key("stem", path, err);
     out->no_stem_pool = pool && strcmp(pool, "false") == 0;
@@ -89,7 +90,8 @@ static oc_status parse_variant(oc_origin *out, const oc_origin_source *source, c
     return OC_OK;
 }
 
-static oc_status parse_holdout(oc_origin *out, const oc_origin_source *source, const char *path, oc_error *err) {
+static oc_status parse_holdout(oc_weights_info *out, const oc_weights_info_source *source, const char *path,
+                               oc_error *err) {
     const char *text = source->find(source->from, "holdout");
     char *end = NULL;
     if (!text) return OC_OK;
@@ -99,10 +101,11 @@ static oc_status parse_holdout(oc_origin *out, const oc_origin_source *source, c
     return OC_OK;
 }
 
-oc_status oc_origin_read_source(oc_origin *out, const oc_origin_source *source, const char *path, oc_error *err) {
+oc_status oc_weights_info_read_source(oc_weights_info *out, const oc_weights_info_source *source, const char *path,
+                                      oc_error *err) {
     oc_status status = OC_OK;
     const char *model = source->find(source->from, "model"), *classes = source->find(source->from, "classes");
-    *out = (oc_origin){0};
+    *out = (oc_weights_info){0};
     if (!model) return missing_key("model", path, err);
     if (!classes) return missing_key("classes", path, err);
     OC_TRY(parse_classes(&out->classes, classes, path, err));
@@ -120,29 +123,29 @@ static const char *find_in_file(const void *from, const char *key) {
     return oc_safetensors_metadata(from, key);
 }
 
-oc_status oc_origin_read(oc_origin *out, const oc_safetensors *file, const char *path, oc_error *err) {
+oc_status oc_weights_info_read(oc_weights_info *out, const oc_safetensors *file, const char *path, oc_error *err) {
     const bool own = oc_safetensors_is_own(file), model = oc_safetensors_metadata(file, "model") != NULL,
                classes = oc_safetensors_metadata(file, "classes") != NULL;
     const char *kind = oc_safetensors_metadata(file, "kind");
-    *out = (oc_origin){0};
+    *out = (oc_weights_info){0};
     if (own && kind && strncmp(kind, STATE_KIND, strlen(STATE_KIND)) == 0)
         return oc_fail(err, OC_E_FORMAT, path,
                        "this is the state of a run, which resumes from it: its weights are in last.safetensors and "
                        "best.safetensors beside it");
     if (!model && !classes) return OC_OK;
     oc_error why = {0};
-    oc_status status = oc_origin_read_source(out, &(oc_origin_source){find_in_file, file}, path, &why);
+    oc_status status = oc_weights_info_read_source(out, &(oc_weights_info_source){find_in_file, file}, path, &why);
     if (status == OC_OK) return OC_OK;
-    oc_origin_free(out);
+    oc_weights_info_free(out);
     if (status == OC_E_FORMAT && (!own || !model || !classes)) return oc_strdup(&out->why, why.message, err);
     return oc_fail(err, status, why.where, "%s", why.message);
 }
 
-void oc_origin_free(oc_origin *origin) {
-    oc_free(origin->model);
-    oc_free(origin->why);
-    oc_names_free(&origin->classes);
-    *origin = (oc_origin){0};
+void oc_weights_info_free(oc_weights_info *info) {
+    oc_free(info->model);
+    oc_free(info->why);
+    oc_names_free(&info->classes);
+    *info = (oc_weights_info){0};
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
@@ -168,13 +171,13 @@ cleanup:
     return status;
 }
 
-static void add_pair(oc_origin_text *out, const char *key, const char *value) {
+static void add_pair(oc_weights_info_text *out, const char *key, const char *value) {
     out->pair[out->pairs++] = (oc_metadata){key, value};
 }
 
-oc_status oc_origin_write(oc_origin_text *out, const oc_model *model, oc_error *err) {
+oc_status oc_weights_info_write(oc_weights_info_text *out, const oc_model *model, oc_error *err) {
     oc_status status = OC_OK;
-    *out = (oc_origin_text){0};
+    *out = (oc_weights_info_text){0};
     OC_TRY(oc_json_names(&out->classes, &model->classes, err));
     OC_TRY(text_of_triple(&out->mean, model->mean, err));
     OC_TRY(text_of_triple(&out->std, model->std, err));
@@ -192,9 +195,9 @@ cleanup:
     return status;
 }
 
-void oc_origin_text_free(oc_origin_text *text) {
+void oc_weights_info_text_free(oc_weights_info_text *text) {
     oc_free(text->classes);
     oc_free(text->mean);
     oc_free(text->std);
-    *text = (oc_origin_text){0};
+    *text = (oc_weights_info_text){0};
 }

@@ -57,7 +57,7 @@ static oc_status check_flags(const oc_args *args, const char *method, oc_error *
 
 /* Refuses a file that is given twice, be it by two names. What cannot be looked at is for the library to refuse. */
 static oc_status check_members(const oc_args *args, oc_error *err) {
-    char *const *member = oc_args_word(args);
+    const char *const *member = oc_args_word(args);
     for (size_t i = 1; i < oc_args_words(args); i++)
         for (size_t j = 0; j < i; j++)
             if (oc_path_same(member[i], member[j]))

@@ -1,5 +1,6 @@
 # One cmocka executable and one CTest test for each tests/test_*.c, one CTest test for each tests/cli_*.sh (called
-# with the path of the command), and one each for the includes and the table of mutants. Tests run in the source tree.
+# with the path of the command), and one each for the includes, the public headers and the table of mutants. Tests run
+# in the source tree.
 #
 # Three comment lines in a test's source steer its build and run:
 #   /* links: fault-injection */  the file's own copy of src/base/file.c, built with OC_FAULT_INJECTION, is linked
@@ -81,6 +82,9 @@ endif()
 
 add_test(NAME layers COMMAND ${OC_BASH} ${CMAKE_SOURCE_DIR}/tests/layers.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 oc_register_test(layers ${CMAKE_SOURCE_DIR}/tests/layers.sh)
+
+add_test(NAME headers COMMAND ${OC_BASH} ${CMAKE_SOURCE_DIR}/tests/headers.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+oc_register_test(headers ${CMAKE_SOURCE_DIR}/tests/headers.sh)
 
 # Rows that the code has moved away from; `make mutants` tries the variants themselves.
 add_test(NAME mutants COMMAND ${CMAKE_SOURCE_DIR}/scripts/mutants --check WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -11,12 +11,15 @@ FUZZ_SHORT ?= 3
 PREFIX ?= /usr/local
 DEMO ?= demo-run
 MUTANT ?=
+# For `make debian`.
+SUITE ?=
+COMMAND ?=
 
 CTEST = ctest -j$(TEST_JOBS) --output-on-failure --no-tests=error $(if $(TEST_FILTER),-R '$(TEST_FILTER)')
 
 .DEFAULT_GOAL := all
-.PHONY: all bootstrap bootstrap-test build-tests demo test check asan ubsan tsan coverage fuzz mutants bench format format-fix \
-        tidy layers install clean help
+.PHONY: all bootstrap bootstrap-test build-tests demo test check debian asan ubsan tsan coverage fuzz mutants \
+        bench format format-fix tidy layers install clean help
 
 # CMake configures once; after that Ninja itself notices what changed, new files included. The command needs fewer
 # packages than the tests, so build/ is without tests until they are asked for.
@@ -47,6 +50,10 @@ test: build-tests ## set up, build, run every test and each fuzz target shortly
 
 check: build-tests ## the quick tests, in under a minute
 	cd build && $(CTEST) -L quick
+
+debian: ## demo and test, or COMMAND, on the last commit in a fresh Debian (SUITE=bookworm or trixie), as root
+	@scripts/bootstrap debian
+	scripts/debian $(SUITE) $(COMMAND)
 
 asan: build-asan/build.ninja ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	ninja -C build-asan -j$(JOBS)

@@ -11,7 +11,7 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
 
-# oneDNN 2.6 of Debian ships neither a pkg-config nor a complete CMake file.
+# oneDNN 2.6 of Debian 12 ships neither a pkg-config nor a complete CMake file; that of 13 is found the same way.
 find_library(OC_DNNL_LIBRARY dnnl REQUIRED)
 find_path(OC_DNNL_INCLUDE oneapi/dnnl/dnnl.h REQUIRED)
 find_path(OC_RANDOM123_INCLUDE Random123/philox.h REQUIRED)

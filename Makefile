@@ -11,6 +11,8 @@ FUZZ_SHORT ?= 3
 PREFIX ?= /usr/local
 DEMO ?= demo-run
 MUTANT ?=
+# What `make check-cpu` tries: all that this processor has.
+CPU_LEVELS ?= $(shell scripts/cpu-levels)
 # For `make debian`.
 SUITE ?=
 COMMAND ?=
@@ -18,7 +20,7 @@ COMMAND ?=
 CTEST = ctest -j$(TEST_JOBS) --output-on-failure --no-tests=error $(if $(TEST_FILTER),-R '$(TEST_FILTER)')
 
 .DEFAULT_GOAL := all
-.PHONY: all bootstrap bootstrap-test build-tests demo test check debian asan ubsan tsan coverage fuzz mutants \
+.PHONY: all bootstrap bootstrap-test build-tests demo test check check-cpu debian asan ubsan tsan coverage fuzz mutants \
         bench format format-fix tidy layers install clean help
 
 # CMake configures once; after that Ninja itself notices what changed, new files included. The command needs fewer
@@ -50,6 +52,14 @@ test: build-tests ## set up, build, run every test and each fuzz target shortly
 
 check: build-tests ## the quick tests, in under a minute
 	cd build && $(CTEST) -L quick
+
+check-cpu: build-tests ## the quick tests once for every instruction set of this processor, by OC_CPU (CPU_LEVELS=)
+	@test -n "$(CPU_LEVELS)"
+	@failed=; for level in $(CPU_LEVELS); do \
+	    echo "check-cpu: OC_CPU=$$level"; \
+	    (cd build && OC_CPU=$$level $(CTEST) -L quick) || failed="$$failed $$level"; \
+	done; \
+	[ -z "$$failed" ] || { echo "check-cpu: tests fail at:$$failed" >&2; exit 1; }
 
 debian: ## demo and test, or COMMAND, on the last commit in a fresh Debian (SUITE=bookworm or trixie), as root
 	@scripts/bootstrap debian

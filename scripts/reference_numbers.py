@@ -28,6 +28,7 @@ from torch import nn
 DATA = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data"
 SMOOTHING, LAMBDA, LR, DECAY = 0.01, 0.7, 1e-5, 0.01
 TIE_WIDTH = 16
+PLANES = {"myresnet-tiny": 4, "myresnet-small": 32, "myresnet-base": 64}
 
 
 # ---- Formula and models ----
@@ -100,7 +101,7 @@ def own_stem(name):
 def make(name, classes, size, stem="own", pool=True):
     """The model with the formula's weights, in double precision."""
     if name.startswith("myresnet"):
-        net = myresnet({"myresnet-small": 32, "myresnet-base": 64}[name], classes, size)
+        net = myresnet(PLANES[name], classes, size)
     else:
         stem = own_stem(name) if stem == "own" else stem
         more = {"stem_type": "deep", "stem_width": 32} if stem == "deep" else {"stem_type": "", "stem_width": 64}

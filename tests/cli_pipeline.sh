@@ -73,6 +73,7 @@ quietly "$ocelli" predict --weights "$best" --data "$data" --submission "$work/s
     fail "the submission does not end with the test images"
 
 quietly "$ocelli" models
+grep -q "myresnet-tiny *170,296" "$work/out" || fail "models does not count the parameters of the smallest"
 grep -q "myresnet-small *7,957,320" "$work/out" || fail "models does not count the parameters"
 quietly "$ocelli" models myresnet-base
 grep -q "^total *30,991,816" "$work/out" || fail "models myresnet-base does not add up"

@@ -95,7 +95,7 @@ static void test_every_model(void **state) {
     (void)state;
     json_t *ties = read_data("ties");
     int wrong = 0;
-    assert_true(oc_models_count() >= 13);
+    assert_true(oc_models_count() >= 14);
     assert_int_equal(json_object_size(ties), oc_models_count());
     for (size_t i = 0; i < oc_models_count(); i++) wrong += check_model(oc_models_name(i), ties);
     json_decref(ties);

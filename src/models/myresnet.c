@@ -78,6 +78,11 @@ static void build(oc_graph *g, const oc_model_entry *entry, const oc_model_spec 
 }
 
 const oc_model_entry oc_myresnets[] = {
+    {.name = "myresnet-tiny",
+     .summary = "own ResNet, 4 planes: 0.2 million parameters at 64x64, for trying things out",
+     .build = build,
+     .row = &(const myresnet_row){.planes = 4},
+     .fixed_size = true},
     {.name = "myresnet-small",
      .summary = "own ResNet, 32 planes: 8 million parameters at 64x64",
      .build = build,

@@ -6,7 +6,7 @@ ocelli=$1
 data=$work/data
 
 quietly "$ocelli" data demo "$data" --classes 3 --per-class 8
-train=("$ocelli" train --size 32 --batch-size 8 --epochs 1 --max-steps 1 --threads 1)
+train=("$ocelli" train --model myresnet-tiny --size 32 --batch-size 8 --epochs 1 --max-steps 1 --threads 1)
 
 # says PATTERN: a line on the last command's standard error is a warning that matches, and no other does.
 says() {

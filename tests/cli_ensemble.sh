@@ -10,7 +10,7 @@ data=$work/data
 quietly "$ocelli" data demo "$data" --classes 3 --per-class 30
 members=()
 for seed in 1 2 3; do
-    quietly "$ocelli" train --data "$data" --size 32 --batch-size 16 --epochs 2 --seed $seed --threads 2 \
+    quietly "$ocelli" train --data "$data" --model myresnet-tiny --size 32 --batch-size 16 --epochs 2 --seed $seed --threads 2 \
         --set data.holdout=0.3 --set data.augment=false --set mixup.alpha=0 --out "$work/run$seed"
     members+=("$work/run$seed/best.safetensors")
 done
@@ -39,7 +39,7 @@ done
 echo "-- the table"
 quietly "${join[@]}" --out "$work/stack" --fit-on holdout:0.3 --prune 2 "${members[@]}"
 [[ $(grep -c 'taken from the cache' "$work/err") -eq 6 ]] || fail "scores were computed again: $(cat "$work/err")"
-[[ $(grep -c 'myresnet-small' "$work/out") -eq 3 ]] || fail "not three members: $(cat "$work/out")"
+[[ $(grep -c 'myresnet-tiny' "$work/out") -eq 3 ]] || fail "not three members: $(cat "$work/out")"
 [[ $(grep -c 'pruned' "$work/out") -eq 1 ]] || fail "not one member is pruned: $(cat "$work/out")"
 grep -q '^correlation of errors' "$work/out" || fail "no correlation in the table"
 grep -qE "^top-1 +0\.[0-9]+ \(95 %" "$work/out" || fail "no interval in the table"
@@ -63,7 +63,7 @@ expect 1 "$work/nothing: " "${none[@]}" "${members[0]}" "$work/nothing"
 expect 1 "$work/run1: .*training run" "${join[@]}" --out "$work/run1" "${members[@]}"
 expect 2 "$work/mean/best.safetensors: .*ensemble" "${none[@]}" "${members[0]}" "$work/mean/best.safetensors"
 quietly "$ocelli" data demo "$work/four" --classes 4 --per-class 8
-quietly "$ocelli" train --data "$work/four" --size 32 --batch-size 8 --epochs 1 --max-steps 1 --out "$work/run4"
+quietly "$ocelli" train --data "$work/four" --model myresnet-tiny --size 32 --batch-size 8 --epochs 1 --max-steps 1 --out "$work/run4"
 expect 1 "$work/run4/.*: .*n90000004" "${none[@]}" "${members[0]}" "$work/run4/best.safetensors"
 [[ -e $work/none ]] && fail "a refused ensemble made its folder"
 

@@ -7,7 +7,7 @@ data=$work/data run=$work/run
 first=$data/train/n90000001/images
 
 quietly "$ocelli" data demo "$data" --classes 3 --per-class 8
-train=("$ocelli" train --size 32 --batch-size 8 --epochs 1 --max-steps 1)
+train=("$ocelli" train --model myresnet-tiny --size 32 --batch-size 8 --epochs 1 --max-steps 1)
 quietly "${train[@]}" --data "$data" --out "$run"
 weights=$run/last.safetensors
 before=$(sums "$run")
@@ -113,7 +113,7 @@ echo "-- weights"
 expect 1 "$work/nothing: " "$ocelli" eval --data "$data" --weights "$work/nothing"
 expect 1 "$weights: " "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-base
 expect 1 "$weights: .*fc.1.weight" "$ocelli" eval --data "$data" --weights "$weights" --size 64
-expect 1 '-*classes: .*4.*3' "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-small --classes 4
+expect 1 '-*classes: .*4.*3' "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-tiny --classes 4
 printf 'n90000001\nn90000002\nn1\n' >"$work/classes.txt"
 expect 1 "$weights: .*n90000003" "$ocelli" eval --data "$data" --weights "$weights" --classes "$work/classes.txt"
 quietly "$ocelli" data demo "$work/four" --classes 4 --per-class 4
@@ -131,7 +131,7 @@ for place in 0 9 60 500 3000 $((size / 2)) $((size - 1)); do
 done
 
 echo "-- flags and names that are nearly right, and data sets that people bring"
-expect 2 '-*classes: .*-3' "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-small --classes -3
+expect 2 '-*classes: .*-3' "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-tiny --classes -3
 expect 2 'did you mean .*resnet18' "$ocelli" models RESNET18
 ensemble=("$ocelli" ensemble --data "$data" --out "$work/none")
 expect 2 '-*init: .*stack.*mean' "${ensemble[@]}" --method mean --init random "$weights" "$weights"
@@ -195,7 +195,7 @@ expect 2 '"val" is named twice' "${submit[@]}" --split val,test,val --submission
 [[ -e $work/idle ]] && fail "a refused prediction wrote a file"
 expect 1 "$one: .*no text" "${predict[@]}" --words "$one" "$one"
 expect 1 "$data/wnids.txt: .*tab" "${predict[@]}" --words "$data/wnids.txt" "$one"
-expect 1 "$one: .*no text" "${predict[@]}" --classes "$one" --model myresnet-small "$one"
+expect 1 "$one: .*no text" "${predict[@]}" --classes "$one" --model myresnet-tiny "$one"
 expect 1 "$work/kept: .*n90000004" "$ocelli" eval --data "$work/four" --weights "$work/kept"
 expect 1 "$run/state.safetensors: .*last.safetensors" "${predict[@]}" --weights "$run/state.safetensors" "$one"
 header='{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'

@@ -9,7 +9,7 @@ data=$work/data
 
 quietly "$ocelli" data demo "$data" --classes 3 --per-class 16 --seed 5
 for seed in 1 2; do
-    quietly "$ocelli" train --data "$data" --model myresnet-small --size 32 --batch-size 16 --epochs 1 --seed $seed \
+    quietly "$ocelli" train --data "$data" --model myresnet-tiny --size 32 --batch-size 16 --epochs 1 --seed $seed \
         --threads 2 --set mixup.alpha=0 --out "$work/run$seed"
 done
 a=$work/run1/best.safetensors b=$work/run2/best.safetensors

@@ -21,7 +21,7 @@ quietly "$ocelli" data info "$data" --json
 quietly "$ocelli" data pack "$data" --size 32
 quietly "$ocelli" data pack "$data" --size 32 --verify
 
-quietly "$ocelli" train --data "$data" --model myresnet-small --size 32 --batch-size 16 --epochs 2 --lr 5e-4 \
+quietly "$ocelli" train --data "$data" --model myresnet-tiny --size 32 --batch-size 16 --epochs 2 --lr 5e-4 \
     --set mixup.alpha=0 --out "$run"
 # Not a terminal: no control codes.
 LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" "$work/out" "$work/err" && fail "control codes without a terminal"
@@ -81,7 +81,7 @@ quietly "$ocelli" models myresnet-small --tensors
 grep -q "^fc.1.weight *200x2048" "$work/out" || fail "models --tensors does not list fc.1.weight"
 
 # A foreign weights file, without metadata of ours, works with --model and --classes.
-quietly "$ocelli" eval --data "$data" --weights "$best" --model myresnet-small --classes 3
+quietly "$ocelli" eval --data "$data" --weights "$best" --model myresnet-tiny --classes 3
 quietly "$ocelli" bench --model myresnet-small --batch-size 4 --size 32 --classes 10 --steps 2 --json
 holds "$(number images_per_second) > 0 && $(number peak_gflops) > 0 && $(number data_share) > 0" ||
     fail "bench --json: $(head -c 300 "$work/out")"

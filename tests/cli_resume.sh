@@ -10,9 +10,9 @@ data=$work/data
 RANDOM=${SEED:-20240607}
 echo "seed ${SEED:-20240607}"
 
-quietly "$ocelli" data demo "$data" --classes 3 --per-class 16
+quietly "$ocelli" data demo "$data" --classes 3 --per-class 8
 quietly "$ocelli" data pack "$data" --size 32
-# train OUT FLAGS...: six steps an epoch, two epochs; the state is saved after every step.
+# train OUT FLAGS...: three steps an epoch, two epochs; the state is saved after every step.
 common=(--data "$data" --size 32 --batch-size 8 --epochs 2 --save-every 1)
 train() {
     local out=$1

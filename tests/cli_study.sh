@@ -30,7 +30,7 @@ expect 1 "$work/none.yaml: " "$ocelli" study "$work/none.yaml" --data "$data" --
 [[ -e $out ]] && fail "a refused study made its folder"
 
 cat >"$file" <<END
-set: {data.size: 32, train.batch_size: 8, train.epochs: 2}
+set: {model.name: myresnet-tiny, data.size: 32, train.batch_size: 8, train.epochs: 2}
 runs:
   - {name: plain, set: {data.augment: false}}
   - {name: bad, from: plain}
@@ -44,8 +44,8 @@ END
 echo "-- the plan"
 quietly study --dry-run
 [[ -e $out ]] && fail "a dry run left something"
-grep -qE '^plain +myresnet-small +8 .*data.augment=false$' "$work/out" || fail "the plan does not show plain"
-grep -qE '^fine-seed2 +myresnet-small +4 .*optimizer.lr=0.0001.*, starts from plain$' "$work/out" ||
+grep -qE '^plain +myresnet-tiny +8 .*data.augment=false$' "$work/out" || fail "the plan does not show plain"
+grep -qE '^fine-seed2 +myresnet-tiny +4 .*optimizer.lr=0.0001.*, starts from plain$' "$work/out" ||
     fail "the plan does not show fine-seed2"
 grep -qE '^ensemble +stack .*joins plain fine-seed1 fine-seed2$' "$work/out" || fail "the plan does not show the ensemble"
 grep -qE '^in all about ' "$work/out" || fail "the plan has no sum"
@@ -64,7 +64,7 @@ mkdir -p "$out/bad"
 echo "no state" >"$out/bad/state.safetensors"
 expect 1 "$file: 1 of 5 failed; bad: .*state.safetensors" study
 [[ $(grep -cE ' (done|failed)$' "$work/out") -eq 5 ]] || fail "the table has not five rows: $(cat "$work/out")"
-grep -qE '^bad +myresnet-small .* failed$' "$work/out" || fail "the table does not say that bad failed"
+grep -qE '^bad +myresnet-tiny .* failed$' "$work/out" || fail "the table does not say that bad failed"
 grep -qE '^bad failed: .*state.safetensors' "$work/out" || fail "the table does not say why"
 grep -qE '^fine: top-1 [0-9.]+ on average of 2 seeds' "$work/out" || fail "no summary of the seeds"
 [[ $(wc -l <"$out/study.csv") -eq 6 ]] || fail "study.csv has $(wc -l <"$out/study.csv") lines"

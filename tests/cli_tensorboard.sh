@@ -11,7 +11,7 @@ python=${OC_PYTHON:-python3}
 }
 run=$work/run
 quietly "$ocelli" data demo "$work/data" --classes 3 --per-class 16
-train=("$ocelli" train --data "$work/data" --size 32 --batch-size 8 --epochs 2 --out "$run")
+train=("$ocelli" train --data "$work/data" --model myresnet-tiny --size 32 --batch-size 8 --epochs 2 --out "$run")
 quietly "${train[@]}" --max-steps 4 --save-every 2
 # As a kill would leave it: events and rows of steps after the last save.
 cp "$run/state.safetensors" "$work/state"

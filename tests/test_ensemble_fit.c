@@ -37,7 +37,7 @@ static test_world world; /* its data set is opened with the hold-out share */
 static const struct {
     const char *model;
     int size;
-} members[MEMBERS] = {{"myresnet-small", 32}, {"resnet26d", 40}, {"myresnet-small", 32}};
+} members[MEMBERS] = {{"myresnet-tiny", 32}, {"resnet26d", 40}, {"myresnet-tiny", 32}};
 static char member[MEMBERS][320];
 static const char *path[MEMBERS];
 
@@ -207,7 +207,7 @@ static void permute(const char *file, const int *to, const char *result) {
     oc_model *model = open_model(file), *other = NULL;
     assert_int_equal(model->classes.count, CLASSES);
     for (int c = 0; c < CLASSES; c++) names[to[c]] = model->classes.item[c];
-    test_require(oc_model_create(&other, "myresnet-small", names, CLASSES, model->size, NULL, &error), OC_OK, &error);
+    test_require(oc_model_create(&other, "myresnet-tiny", names, CLASSES, model->size, NULL, &error), OC_OK, &error);
     const oc_table *table = oc_graph_table(model->graph);
     for (size_t i = 0; i < oc_table_count(table); i++) {
         const oc_tensor *tensor = oc_table_at(table, i);

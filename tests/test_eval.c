@@ -50,8 +50,8 @@ static int set_up_all(void **state) {
     const char *names[CLASSES], *backward[CLASSES];
     for (size_t i = 0; i < CLASSES; i++) backward[CLASSES - 1 - i] = names[i] = oc_dataset_class(f->dataset, i);
     assert_null(oc_dataset_class(f->dataset, CLASSES));
-    assert_int_equal(oc_model_create(&f->model, "myresnet-small", names, CLASSES, SIZE, NULL, &err), OC_OK);
-    assert_int_equal(oc_model_create(&f->reversed, "myresnet-small", backward, CLASSES, SIZE, NULL, &err), OC_OK);
+    assert_int_equal(oc_model_create(&f->model, "myresnet-tiny", names, CLASSES, SIZE, NULL, &err), OC_OK);
+    assert_int_equal(oc_model_create(&f->reversed, "myresnet-tiny", backward, CLASSES, SIZE, NULL, &err), OC_OK);
     oc_model_init(f->model, SEED);
     oc_model_init(f->reversed, SEED);
     *state = f;
@@ -238,7 +238,7 @@ static void test_evaluate_refuses(void **state) {
     free_saved(&s);
     oc_model *other = NULL;
     const char *const names[] = {"x", "y"};
-    assert_int_equal(oc_model_create(&other, "myresnet-small", names, 2, SIZE, NULL, &err), OC_OK);
+    assert_int_equal(oc_model_create(&other, "myresnet-tiny", names, 2, SIZE, NULL, &err), OC_OK);
     options = options_of(f, "val");
     assert_int_equal(oc_evaluate(&evaluation, other, f->dataset, &options, &err), OC_E_MISMATCH);
     assert_non_null(strstr(err.message, oc_dataset_class(f->dataset, 0)));

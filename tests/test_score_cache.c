@@ -35,7 +35,7 @@ static int create_world(void **state) {
     oc_model *model = NULL;
     test_world_create(&world);
     const char *const classes[CLASSES] = {"n90000001", "n90000002", "n90000003"};
-    test_require(oc_model_create(&model, "myresnet-small", classes, CLASSES, 32, NULL, &error), OC_OK, &error);
+    test_require(oc_model_create(&model, "myresnet-tiny", classes, CLASSES, 32, NULL, &error), OC_OK, &error);
     oc_model_init(model, 1);
     test_require(oc_model_save(model, test_world_path(&world, "weights", weights), &error), OC_OK, &error);
     oc_model_destroy(&model);

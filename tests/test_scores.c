@@ -77,7 +77,7 @@ static int tear_down_all(void **state) {
 static oc_model *model_create(const char *const *classes, int64_t size, uint64_t seed) {
     oc_model *model = NULL;
     oc_error err = {0};
-    assert_int_equal(oc_model_create(&model, "myresnet-small", classes, CLASSES, size, NULL, &err), OC_OK);
+    assert_int_equal(oc_model_create(&model, "myresnet-tiny", classes, CLASSES, size, NULL, &err), OC_OK);
     oc_model_init(model, seed);
     return model;
 }
@@ -250,8 +250,7 @@ static void test_refuses(void **state) {
     assert_int_equal(oc_scores_compute(&scores, model, f->dataset, &options, &err), OC_E_USAGE);
     options.batch_size = 0;
     assert_int_equal(
-        oc_model_create(&other, "myresnet-small", (const char *const[]){"ant", "bee", "cat"}, 3, 32, NULL, &err),
-        OC_OK);
+        oc_model_create(&other, "myresnet-tiny", (const char *const[]){"ant", "bee", "cat"}, 3, 32, NULL, &err), OC_OK);
     assert_int_equal(oc_scores_compute(&scores, other, f->dataset, &options, &err), OC_E_MISMATCH);
     assert_non_null(strstr(err.message, "cow"));
     /* Of two models, either must fit, and that the second does not is told before the first is scored. */
@@ -418,7 +417,7 @@ static void test_write(void **state) {
     oc_safetensors *file = NULL;
     assert_int_equal(oc_safetensors_open(&file, path, &err), OC_OK);
     assert_string_equal(oc_safetensors_metadata(file, "key"), "value");
-    assert_string_equal(oc_safetensors_metadata(file, "model"), "myresnet-small");
+    assert_string_equal(oc_safetensors_metadata(file, "model"), "myresnet-tiny");
     assert_string_equal(oc_safetensors_metadata(file, "classes"), "[\"ant\",\"bee\",\"cow\"]");
     assert_non_null(strstr(oc_safetensors_metadata(file, "names"), "\"bee4.png\",\"cow0.png\""));
     const oc_safetensors_view *logits = oc_safetensors_find(file, "logits"),

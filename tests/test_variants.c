@@ -408,9 +408,9 @@ static void test_other_body(void **state) {
     oc_model_destroy(&five);
 
     /* An own ResNet of another size has another last layer for another reason. */
-    oc_model *large = make_begun("myresnet-small", 5, 64, NULL), *small = make_begun("myresnet-small", 3, 32, NULL);
+    oc_model *large = make_begun("myresnet-tiny", 5, 64, NULL), *small = make_begun("myresnet-tiny", 3, 32, NULL);
     write_bare(large, in_folder("bare"));
-    refuse_read(small, in_folder("bare"), "fc.1.weight ([5, 2048] in the file, [3, 512] in the model)");
+    refuse_read(small, in_folder("bare"), "fc.1.weight ([5, 256] in the file, [3, 64] in the model)");
     oc_model_destroy(&large);
     oc_model_destroy(&small);
 }

@@ -5,7 +5,7 @@
 
 #include "models/ensemble.h"
 
-#define TEST_NETWORK "myresnet-small"
+#define TEST_NETWORK "myresnet-tiny"
 #define TEST_CLASSES ((size_t)4)
 extern const char *const test_codes[TEST_CLASSES];
 /* Another order: its place i holds what test_codes[test_turn[i]] is. */

@@ -52,7 +52,8 @@ oc_recipe *test_recipe_create(const char *settings) {
     oc_error error = {0};
     oc_recipe *recipe = NULL;
     test_require(oc_recipe_create(&recipe, &error), OC_OK, &error);
-    snprintf(text, sizeof text, "data.size=32 train.batch_size=16 train.epochs=2 %s", settings);
+    snprintf(text, sizeof text, "model.name=myresnet-tiny data.size=32 train.batch_size=16 train.epochs=2 %s",
+             settings);
     for (char *rest = NULL, *one = strtok_r(text, " ", &rest); one; one = strtok_r(NULL, " ", &rest)) {
         char *value = strchr(one, '=');
         assert_non_null(value);

@@ -17,7 +17,7 @@ void test_world_destroy(test_world *world);
 /* Path of run folder `name` into path[320]; returns path. */
 const char *test_world_path(const test_world *world, const char *name, char path[320]);
 
-/* myresnet-small at 32 pixels, 2 epochs in batches of 16 (three steps each), and then `settings`: "key=value …", or
+/* myresnet-tiny at 32 pixels, 2 epochs in batches of 16 (three steps each), and then `settings`: "key=value …", or
  * "". */
 oc_recipe *test_recipe_create(const char *settings);
 

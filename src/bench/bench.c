@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "bench/images.h"
+#include "bench/inference.h"
 #include "bench/peak.h"
 #include "train/step.h"
 
@@ -41,25 +42,10 @@ typedef struct bench {
     int64_t batch, size, classes, input_count, next;
     double *part[PARTS + 1]; /* [STEPS_MOST] seconds of each step; the last: of the whole */
     int64_t steps;
-    double infer_seconds; /* median */
+    oc_inference_time inference;
 } bench;
 
 /* ---- setting up ---- */
-
-static oc_status make_model(bench *b, const char *name, oc_error *err) {
-    oc_status status = OC_OK;
-    oc_names names = {0};
-    for (int64_t i = 0; i < b->classes; i++) {
-        char text[24];
-        snprintf(text, sizeof text, "%lld", (long long)i);
-        OC_TRY(oc_names_add(&names, text, err));
-    }
-    OC_TRY(oc_model_create(&b->model, name, (const char *const *)names.item, names.count, b->size, NULL, err));
-    oc_model_init(b->model, 0);
-cleanup:
-    oc_names_free(&names);
-    return status;
-}
 
 /* Batches of augmented and mixed generated images, or one batch of noise. */
 static oc_status make_input(bench *b, bool augment, oc_error *err) {
@@ -82,6 +68,17 @@ cleanup:
     return status;
 }
 
+/* What the model or the recipe cannot do in itself is refused before this: it is the batch that does not do. */
+static oc_status open_step(bench *b, oc_error *err) {
+    oc_error why = {0};
+    const oc_status status = oc_train_step_open(&b->step, &b->values, b->model, b->team, b->slab, &why);
+    if (status == OC_OK) return OC_OK;
+    if (status != OC_E_USAGE) return oc_fail(err, status, why.where, "%s", why.message);
+    return oc_fail(err, status, "--batch-size",
+                   "%s cannot be trained in batches of %lld (%s: %s); --infer measures inference alone",
+                   b->model->entry->name, (long long)b->batch, why.where, why.message);
+}
+
 static oc_status open_bench(bench *b, const char *name, const oc_bench_options *options, oc_error *err) {
     oc_status status = OC_OK;
     b->batch = options->batch_size > 0 ? options->batch_size : 64;
@@ -92,7 +89,7 @@ static oc_status open_bench(bench *b, const char *name, const oc_bench_options *
         goto cleanup;
     }
     for (int p = 0; p <= PARTS; p++) OC_TRY(oc_alloc(&b->part[p], STEPS_MOST, sizeof *b->part[p], err));
-    OC_TRY(make_model(b, name, err));
+    OC_TRY(oc_bench_model_create(&b->model, name, b->classes, b->size, err));
     OC_TRY(oc_recipe_create(&b->recipe, err));
     b->values = oc_recipe_resolve(b->recipe);
     b->values.batch_size = b->batch;
@@ -100,8 +97,8 @@ static oc_status open_bench(bench *b, const char *name, const oc_bench_options *
     OC_TRY(oc_team_create(&b->team, options->threads, err));
     oc_team_enter(b->team);
     OC_TRY(oc_slab_create(&b->slab, err));
+    OC_TRY(open_step(b, err));
     OC_TRY(make_input(b, options->augment, err));
-    OC_TRY(oc_train_step_open(&b->step, &b->values, b->model, b->team, b->slab, err));
     const oc_plan_options plan = {
         .batch = b->batch, .mode = OC_PLAN_INFER, .precision = OC_PRECISION_FP32, .team = b->team, .slab = b->slab};
     OC_TRY(oc_plan_create(&b->infer, b->model->graph, &plan, err));
@@ -157,17 +154,6 @@ cleanup:
     return status;
 }
 
-static int compare_reals(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts the values. */
-static double median(double *values, int64_t count) {
-    qsort(values, (size_t)count, sizeof *values, compare_reals);
-    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
-}
-
 static oc_status measure_training(bench *b, int64_t steps, oc_error *err) {
     oc_status status = OC_OK;
     double seconds[PARTS + 1];
@@ -185,20 +171,6 @@ static oc_status measure_training(bench *b, int64_t steps, oc_error *err) {
     oc_plan_profile_reset(b->step.plan);
     for (int i = 0; i < PROFILED_STEPS; i++) OC_TRY(make_step(b, seconds, err));
     oc_plan_profile(b->step.plan, false);
-cleanup:
-    return status;
-}
-
-static oc_status measure_inference(bench *b, oc_error *err) {
-    oc_status status = OC_OK;
-    double seconds[2 * STEPS_LEAST];
-    for (int i = -1; i < 2 * STEPS_LEAST; i++) {
-        memset(oc_plan_src(b->infer), 0, (size_t)b->input_count * sizeof(float));
-        double start = oc_clock_seconds();
-        OC_TRY(oc_plan_forward(b->infer, &b->model->weights, err));
-        if (i >= 0) seconds[i] = oc_clock_seconds() - start;
-    }
-    b->infer_seconds = median(seconds, 2 * STEPS_LEAST);
 cleanup:
     return status;
 }
@@ -259,8 +231,9 @@ static oc_status tell(char **json, bench *b, double peak, oc_error *err) {
         whole += b->part[PARTS][i];
     }
     json_t *operators = kinds_json(b, &flops), *parts = json_object(), *object = NULL;
-    for (int p = 0; p < PARTS; p++) json_object_set_new(parts, part_names[p], json_real(median(b->part[p], b->steps)));
-    double seconds = median(b->part[PARTS], b->steps), rate = 1e-9 * flops / seconds;
+    for (int p = 0; p < PARTS; p++)
+        json_object_set_new(parts, part_names[p], json_real(oc_bench_quantile(b->part[p], b->steps, 0.5)));
+    double seconds = oc_bench_quantile(b->part[PARTS], b->steps, 0.5), rate = 1e-9 * flops / seconds;
     json_object_set_new(parts, "step", json_real(seconds));
     object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "model",
                        b->model->entry->name, "precision", "fp32", "batch_size", (json_int_t)b->batch, "size",
@@ -268,8 +241,8 @@ static oc_status tell(char **json, bench *b, double peak, oc_error *err) {
                        "parameters", (json_int_t)oc_table_parameters(oc_graph_table(b->model->graph)), "steps",
                        (json_int_t)b->steps, "images_per_second", (double)b->batch / seconds, "gflops", rate,
                        "peak_gflops", peak, "peak_share", peak > 0 ? rate / peak : 0, "data_share",
-                       whole > 0 ? data / whole : 0, "inference_images_per_second", (double)b->batch / b->infer_seconds,
-                       "seconds", parts, "operators", operators);
+                       whole > 0 ? data / whole : 0, "inference_images_per_second",
+                       (double)b->batch / b->inference.median, "seconds", parts, "operators", operators);
     if (!object) {
         status = oc_fail(err, OC_E_MEMORY, NULL, "out of memory for JSON");
         goto cleanup;
@@ -291,7 +264,7 @@ oc_status oc_bench_model(char **json, const char *model, const oc_bench_options 
                 oc_team_threads(b.team));
     double before = oc_peak_gflops(b.team, PEAK_SECONDS);
     OC_TRY(measure_training(&b, options->steps, err));
-    OC_TRY(measure_inference(&b, err));
+    OC_TRY(oc_inference_measure(&b.inference, b.infer, &b.model->weights, b.input_count, options->steps, err));
     double after = oc_peak_gflops(b.team, PEAK_SECONDS);
     OC_TRY(tell(json, &b, before > after ? before : after, err));
 cleanup:

@@ -21,7 +21,7 @@ CTEST = ctest -j$(TEST_JOBS) --output-on-failure --no-tests=error $(if $(TEST_FI
 
 .DEFAULT_GOAL := all
 .PHONY: all bootstrap bootstrap-test build-tests demo test check check-cpu debian asan ubsan tsan coverage fuzz mutants \
-        bench format format-fix tidy layers install clean help
+        matrix bench format format-fix tidy layers install clean help
 
 # CMake configures once; after that Ninja itself notices what changed, new files included. The command needs fewer
 # packages than the tests, so build/ is without tests until they are asked for.
@@ -88,6 +88,9 @@ fuzz: build-fuzz/build.ninja ## each fuzz target for FUZZ_SECONDS (10)
 
 mutants: bootstrap-test ## build deliberately wrong variants and see that the tests catch each (MUTANT=name for one)
 	scripts/mutants $(MUTANT)
+
+matrix: all ## one step of every model over sizes, batches, classes and instruction sets
+	scripts/matrix
 
 bench: all ## the speed of the models on this machine
 	scripts/bench

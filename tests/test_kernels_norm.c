@@ -195,7 +195,7 @@ static void check_backward(const layer *l) {
     for (int64_t c = 0; c < map->channels; c++) {
         pick(map, l->src, c, x), pick(map, l->diff_dst, c, g), pick(map, l->args.dst, c, got);
         const reference r = normalize(x, count, l->scale[c], l->shift[c], y);
-        const double slope = fabs(l->scale[c]) / sqrt(r.variance + EPSILON);
+        const double slope = fabs((double)l->scale[c]) / sqrt(r.variance + EPSILON);
         for (int64_t i = 0; l->args.relu && i < count; i++)
             if (!(got[i] > 0)) g[i] = 0;
         gradient(x, g, count, l->scale[c], l->args.fixed, r, want, &diff_scale, &diff_shift);

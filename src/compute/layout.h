@@ -16,8 +16,8 @@ typedef enum oc_order {
 
 /* All zero: absent. */
 typedef struct oc_layout {
-    oc_dtype dtype;
     oc_shape shape; /* the logical sizes; ndim 0: absent */
+    oc_dtype dtype;
     oc_order order;
     int64_t block;       /* BLOCKED: channels in a block */
     const char *packing; /* PACKED: the algorithm's name for it, static */

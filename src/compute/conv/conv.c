@@ -14,8 +14,9 @@
 
 double oc_conv_macs(const oc_conv_problem *problem) {
     const oc_shape *src = &problem->src.shape, *dst = &problem->dst.shape;
-    return (double)dst->dim[0] * (double)dst->dim[1] * (double)dst->dim[2] * (double)dst->dim[3] *
-           (double)(src->dim[1] / problem->groups) * (double)(problem->kh * problem->kw);
+    const int64_t inputs = src->dim[1] / problem->groups;
+    return (double)dst->dim[0] * (double)dst->dim[1] * (double)dst->dim[2] * (double)dst->dim[3] * (double)inputs *
+           (double)(problem->kh * problem->kw);
 }
 
 double oc_conv_bytes(const oc_conv_problem *problem) {

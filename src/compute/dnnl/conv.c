@@ -73,7 +73,7 @@ static dnnl_status_t posts_open(conv_case *c, const oc_conv_problem *problem) {
 
 /* Finds oneDNN's implementation of the pass. */
 static dnnl_status_t conv_open(conv_case *c, oc_engine *engine, const oc_conv_problem *problem, dnnl_alg_kind_t kind) {
-    const dnnl_engine_t e = engine->dnnl->engine;
+    dnnl_engine_t e = engine->dnnl->engine;
     const bool forward = problem->pass == OC_CONV_FORWARD;
     c->window = window_of(problem);
     dnnl_status_t made = oc_desc_of_layout(&c->src, &problem->src);
@@ -211,8 +211,9 @@ cleanup:
 /* Multiply-adds with channels filled up to whole blocks, as kernels for blocked layouts do them. */
 static double filled_macs(const oc_engine *engine, const oc_conv_problem *problem) {
     const double block = (double)oc_engine_block(engine);
-    const double ic = (double)(problem->src.shape.dim[1] / problem->groups);
-    const double oc = (double)(problem->dst.shape.dim[1] / problem->groups);
+    const int64_t groups = problem->groups, in = problem->src.shape.dim[1] / groups;
+    const int64_t out = problem->dst.shape.dim[1] / groups;
+    const double ic = (double)in, oc = (double)out;
     const double inputs = problem->src.order == OC_ORDER_BLOCKED ? ceil(ic / block) * block : ic;
     return oc_conv_macs(problem) * (inputs / ic) * (ceil(oc / block) * block / oc);
 }

@@ -53,7 +53,11 @@ static oc_status open_fail(const zip_folder *zip, zip_error_t *error, oc_error *
         return oc_fail(err, OC_E_FORMAT, path,
                        "this is %s archive; only folders and zip archives are read: unpack it and give the folder",
                        kind);
-    if (code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS || code == ZIP_ER_EOF)
+    bool incomplete = code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS || code == ZIP_ER_EOF;
+#ifdef ZIP_ER_TRUNCATED_ZIP /* libzip 1.11 tells it apart */
+    incomplete |= code == ZIP_ER_TRUNCATED_ZIP;
+#endif
+    if (incomplete)
         return oc_fail(err, OC_E_FORMAT, path, "neither a folder nor a whole zip; is the download complete?");
     return oc_fail(err, code == ZIP_ER_MEMORY ? OC_E_MEMORY : OC_E_IO, path, "cannot open the zip: %s",
                    zip_error_strerror(error));

@@ -71,6 +71,12 @@ foreach(source IN LISTS oc_test_sources)
   oc_register_test(${name} ${source})
 endforeach()
 
+# Measures; no test.
+add_executable(bench_convolutions ${CMAKE_SOURCE_DIR}/bench/convolutions.c)
+target_include_directories(bench_convolutions PRIVATE include src)
+target_include_directories(bench_convolutions SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
+target_link_libraries(bench_convolutions PRIVATE ocelli_static)
+
 if(TARGET ocelli)
   file(GLOB oc_cli_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli_*.sh)
   foreach(script IN LISTS oc_cli_tests)

@@ -38,10 +38,16 @@ extern const oc_conv_algorithm oc_conv_dnnl_direct, oc_conv_dnnl_winograd, oc_co
 /* Every algorithm, NULL-terminated, the one that supports everything last. */
 extern const oc_conv_algorithm *const oc_conv_algorithms[];
 
+/* What the chooser compares: algorithm `a`'s estimate and the time of moving the problem's data. HUGE_VAL when it does
+ * not support the problem, or not well enough. */
+double oc_conv_cost(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv_problem *problem);
+
 /* Multiply-adds of one pass as the definition counts them, without those that fall on padding pixels taken off. */
 double oc_conv_macs(const oc_conv_problem *problem);
 /* Bytes of source, result and weights together. */
 double oc_conv_bytes(const oc_conv_problem *problem);
+/* Whether so many bytes, used again and again, are taken to stay in the last cache. */
+bool oc_conv_cached(double bytes);
 
 /* Static text for messages and plans, "convolution backward by data". */
 const char *oc_conv_what(oc_conv_pass pass);

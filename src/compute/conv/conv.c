@@ -25,6 +25,10 @@ double oc_conv_bytes(const oc_conv_problem *problem) {
            (double)oc_layout_bytes(&weights);
 }
 
+bool oc_conv_cached(double bytes) {
+    return bytes <= 16e6; /* of 32 MB that eight cores share */
+}
+
 const char *oc_conv_what(oc_conv_pass pass) {
     static const char *const what[] = {"convolution forward", "convolution backward by data",
                                        "convolution backward by weights"};
@@ -60,9 +64,7 @@ static bool good_enough(const oc_conv_algorithm *a, const oc_conv_problem *probl
            (many && problem->training);
 }
 
-/* What algorithm `a` costs: no less than what moving its data does. HUGE_VAL when it does not support the problem, or
- * not well enough. */
-static double cost_of(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv_problem *problem) {
+double oc_conv_cost(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv_problem *problem) {
     return good_enough(a, problem) && a->supports(engine, problem)
                ? a->cost(engine, problem) + MACS_PER_BYTE * oc_conv_bytes(problem)
                : HUGE_VAL;
@@ -79,8 +81,8 @@ const oc_conv_algorithm *oc_conv_choose(oc_engine *engine, oc_conv_problem *prob
     double least = HUGE_VAL;
     bool best_converted = false;
     for (const oc_conv_algorithm *const *a = oc_conv_algorithms; *a; a++) {
-        const double as_it_is = cost_of(engine, *a, problem);
-        const double other = converts ? cost_of(engine, *a, &converted) + conversion : HUGE_VAL;
+        const double as_it_is = oc_conv_cost(engine, *a, problem);
+        const double other = converts ? oc_conv_cost(engine, *a, &converted) + conversion : HUGE_VAL;
         double cost = as_it_is <= other ? as_it_is : other;
         if (preferred && cost < HUGE_VAL && strcmp((*a)->name, preferred) == 0) cost = -1;
         if (cost >= least) continue;

@@ -196,23 +196,27 @@ static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
 }
 
 /* Products at `share` of the peak, of which a tile of m×m has (m + 2)² for each pair of channels, whole tiles and whole
- * blocks; transforms of `pixel` multiply-adds for each pixel of both maps; and `filter` for each weight of the filter.
+ * blocks; transforms of `pixel` multiply-adds for each pixel of both maps and of FILTER for each weight of the filter,
+ * more where the transformed filter does not stay in the cache. Fitted to bench/convolutions.c on Zen 5, both levels.
  */
-static double cost(const oc_engine *engine, const oc_conv_problem *problem, int tile, double share, double pixel,
-                   double filter) {
+#define FILTER 500.0
+#define FILTER_UNCACHED 1500.0
+
+static double cost(const oc_engine *engine, const oc_conv_problem *problem, int tile, double share, double pixel) {
     const oc_shape *src = &problem->src.shape, *dst = &problem->dst.shape;
     const double block = (double)oc_engine_block(engine), m = tile, elements = (m + 2) * (m + 2);
     const double ic = ceil((double)src->dim[1] / block) * block, oc = ceil((double)dst->dim[1] / block) * block;
     const double tiles = (double)dst->dim[0] * ceil((double)dst->dim[2] / m) * ceil((double)dst->dim[3] / m);
+    const double filter = FILTER + (oc_conv_cached(elements * ic * oc * sizeof(float)) ? 0 : FILTER_UNCACHED);
     return tiles * elements * ic * oc / share + tiles * m * m * (ic + oc) * pixel + ic * oc * filter;
 }
 
 static double cost_2(const oc_engine *engine, const oc_conv_problem *problem) {
-    return cost(engine, problem, 2, 0.85, 40, 400);
+    return cost(engine, problem, 2, 0.85, 40);
 }
 
 static double cost_4(const oc_engine *engine, const oc_conv_problem *problem) {
-    return cost(engine, problem, 4, 0.8, 50, 900);
+    return cost(engine, problem, 4, 0.95, 35);
 }
 
 static oc_status create_2(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,

@@ -247,14 +247,16 @@ static bool winograd_supports(oc_engine *engine, const oc_conv_problem *problem)
            supports(engine, problem, dnnl_convolution_winograd);
 }
 
-/* Measured on Zen 4 (AVX-512): 1.9 to 2.9 times the peak, counted as direct, but on maps of 2×2. */
+/* As of our own, see src/compute/conv/winograd.c: its transforms are slower, in the pass by weights above all. */
 static double winograd_cost(const oc_engine *engine, const oc_conv_problem *problem) {
-    const oc_shape *dst = &problem->dst.shape;
+    const oc_shape *src = &problem->src.shape, *dst = &problem->dst.shape;
     const double tiles = (double)dst->dim[0] * ceil((double)dst->dim[2] / 4) * ceil((double)dst->dim[3] / 4);
     const double useful = (double)(dst->dim[0] * dst->dim[2] * dst->dim[3]) / (16 * tiles);
     const double products = filled_macs(engine, problem) / useful / 4; /* 36 where the definition has 144 */
-    const double filters = (double)problem->src.shape.dim[1] * (double)dst->dim[1] * 150;
-    return products / 0.6 + filters;
+    const double pixels = 16 * tiles * (double)(src->dim[1] + dst->dim[1]);
+    const double weights = (double)src->dim[1] * (double)dst->dim[1];
+    const double filter = oc_conv_cached(36 * weights * sizeof(float)) ? 500 : 3500;
+    return products / 0.85 + pixels * (problem->pass == OC_CONV_BACKWARD_WEIGHTS ? 180 : 60) + weights * filter;
 }
 
 static oc_status winograd_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,

@@ -22,6 +22,10 @@
 #define OC_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
+OC_INLINE int64_t oc_divide_up(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
 /* OC_LANES numbers. The aligned types may only be read from and written to multiples of their size; those ending in
  * _at anywhere. */
 typedef float oc_floats __attribute__((vector_size(4 * OC_LANES), may_alias));

@@ -7,6 +7,7 @@
 #define OC_LANES 8 /* floats in a vector, and channels in a block of activations; here two or more registers */
 #define OC_COPY_KERNELS oc_copy_kernels_baseline
 #define OC_DIRECT_KERNELS oc_direct_kernels_baseline
+#define OC_DIRECT_WEIGHTS oc_direct_weights_baseline
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_baseline
 #define OC_GATE_KERNELS oc_gate_kernels_baseline
 #define OC_IMAGE_KERNELS oc_image_kernels_baseline
@@ -24,6 +25,7 @@
 #define OC_LANES 8
 #define OC_COPY_KERNELS oc_copy_kernels_avx2
 #define OC_DIRECT_KERNELS oc_direct_kernels_avx2
+#define OC_DIRECT_WEIGHTS oc_direct_weights_avx2
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_avx2
 #define OC_GATE_KERNELS oc_gate_kernels_avx2
 #define OC_IMAGE_KERNELS oc_image_kernels_avx2
@@ -41,6 +43,7 @@
 #define OC_LANES 16
 #define OC_COPY_KERNELS oc_copy_kernels_avx512
 #define OC_DIRECT_KERNELS oc_direct_kernels_avx512
+#define OC_DIRECT_WEIGHTS oc_direct_weights_avx512
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_avx512
 #define OC_GATE_KERNELS oc_gate_kernels_avx512
 #define OC_IMAGE_KERNELS oc_image_kernels_avx512
@@ -59,6 +62,7 @@
 #define OC_LANES 16
 #define OC_COPY_KERNELS oc_copy_kernels_wide
 #define OC_DIRECT_KERNELS oc_direct_kernels_wide
+#define OC_DIRECT_WEIGHTS oc_direct_weights_wide
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_wide
 #define OC_GATE_KERNELS oc_gate_kernels_wide
 #define OC_IMAGE_KERNELS oc_image_kernels_wide

@@ -25,10 +25,6 @@ OC_INLINE int oc_group_places(const int m, int group) {
     return group == 0 || group == oc_groups(m) - 1 ? 1 : 2;
 }
 
-OC_INLINE int64_t oc_divide_up(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 /* The tiles [begin, end) of a map that is divided into tiles of m×m pixels, down × across of them an image. */
 typedef struct oc_tiles {
     int64_t down, across, begin, end;

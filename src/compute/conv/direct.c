@@ -63,28 +63,34 @@ static oc_status run_execute(const oc_primitive *primitive, oc_error *err) {
 
 /* ---- Backward by weights ---- */
 
+/* What workers share, and whole cache lines. */
+static int64_t sums_floats(const oc_direct *conv) {
+    return (conv->sums_floats + 15) / 16 * 16;
+}
+
 static void unit_task(void *user, int64_t begin, int64_t end, int worker) {
     const direct *d = user;
     void *const *data = d->primitive.data;
-    (void)worker;
+    float *sums = data[OC_SLOT_SCRATCHPAD];
     for (int64_t unit = begin; unit < end; unit++)
-        kernels_of(d)->unit(&d->conv, unit, data[OC_SLOT_SRC], data[OC_SLOT_DIFF_DST], data[OC_SLOT_DIFF_BIAS] != NULL,
-                            data[OC_SLOT_SCRATCHPAD]);
+        kernels_of(d)->weights->unit(&d->conv, unit, data[OC_SLOT_SRC], data[OC_SLOT_DIFF_DST],
+                                     data[OC_SLOT_DIFF_BIAS] != NULL, sums,
+                                     sums + sums_floats(&d->conv) + worker * d->conv.scratch_floats);
 }
 
 static void reduce_task(void *user, int64_t begin, int64_t end, int worker) {
     const direct *d = user;
     void *const *data = d->primitive.data;
     (void)worker;
-    kernels_of(d)->reduce(&d->conv, data[OC_SLOT_SCRATCHPAD], data[OC_SLOT_DIFF_WEIGHTS], data[OC_SLOT_DIFF_BIAS],
-                          begin, end);
+    kernels_of(d)->weights->reduce(&d->conv, data[OC_SLOT_SCRATCHPAD], data[OC_SLOT_DIFF_WEIGHTS],
+                                   data[OC_SLOT_DIFF_BIAS], begin, end);
 }
 
 static oc_status weights_execute(const oc_primitive *primitive, oc_error *err) {
     const direct *d = (const direct *)primitive;
     (void)err;
     oc_primitive_for(primitive, d->conv.units, 1, unit_task);
-    oc_primitive_for(primitive, d->conv.dst.channels, 8, reduce_task);
+    oc_primitive_for(primitive, d->conv.dst.blocks, 1, reduce_task);
     return OC_OK;
 }
 
@@ -110,10 +116,13 @@ static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
     return true;
 }
 
-/* Shares of the peak as measured: see results/speed.md. */
+/* Shares of the peak, fitted to bench/convolutions.c on Zen 5, both levels. */
 static double cost(const oc_engine *engine, const oc_conv_problem *problem) {
-    static const double share[] = {[OC_DIRECT_LANES] = 0.25, [OC_DIRECT_CHANNELS] = 0.3, [OC_DIRECT_ELEMENTS] = 0.005};
-    return oc_conv_macs(problem) / share[describe(engine, problem).way];
+    static const double share[] = {[OC_DIRECT_LANES] = 0.6, [OC_DIRECT_CHANNELS] = 0.4, [OC_DIRECT_ELEMENTS] = 0.005};
+    const oc_direct conv = describe(engine, problem);
+    if (conv.products && problem->pass == OC_CONV_BACKWARD_WEIGHTS)
+        return oc_conv_macs(problem) / 0.75 + 120 * (double)conv.filter_floats;
+    return oc_conv_macs(problem) / share[conv.way];
 }
 
 static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
@@ -135,7 +144,8 @@ static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engi
     if (by_weights) {
         layout[OC_SLOT_DIFF_WEIGHTS] = plain;
         if (problem->bias) layout[OC_SLOT_DIFF_BIAS] = oc_conv_bias_layout(problem);
-        layout[OC_SLOT_SCRATCHPAD] = oc_layout_vector(OC_F32, d->conv.sums_floats);
+        layout[OC_SLOT_SCRATCHPAD] =
+            oc_layout_vector(OC_F32, sums_floats(&d->conv) + oc_team_threads(engine->team) * d->conv.scratch_floats);
         goto cleanup;
     }
     if (problem->bias) layout[OC_SLOT_BIAS] = oc_conv_bias_layout(problem);

@@ -22,6 +22,7 @@ static const oc_flag flags[] = {
     {"--prune", "K", "keep the K members that are most useful together"},
     {"--epochs", "N", "stack: passes over the images; 20 unless given"},
     {"--seed", "N", "stack: governs order and random start; 0 unless given"},
+    OC_FLAG_PRECISION,
     OC_FLAG_JSON,
     OC_FLAG_THREADS,
     OC_FLAG_CACHE,
@@ -126,6 +127,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     oc_bar bar = oc_bar_make(oc_environment_stop_flag());
     oc_ensemble_options options = {.method = oc_args_text(args, "--method"),
                                    .init = oc_args_text(args, "--init"),
+                                   .precision = oc_args_text(args, "--precision"),
                                    .cache = oc_args_text(args, "--cache"),
                                    .skip_bad = oc_args_has(args, "--skip-bad"),
                                    .progress = oc_bar_progress(&bar),

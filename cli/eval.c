@@ -22,6 +22,7 @@ static const oc_flag flags[] = {
     OC_FLAG_NO_STEM_POOL,
     {"--split", "NAME", "train, val, test or holdout; val unless given"},
     {"--batch-size", "N", "images at once; 64 unless given"},
+    OC_FLAG_PRECISION,
     {"--tta", NULL, "average the scores of each image and its mirror image; takes twice as long"},
     {"--paired", "FILE", "compare with these weights on the same images, by McNemar's test"},
     {"--save-logits", "FILE", "write every image's scores and label to a safetensors file"},
@@ -178,6 +179,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
     if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
     if (status == OC_OK) {
+        options.precision = oc_args_has(args, "--precision") ? oc_args_text(args, "--precision")
+                                                             : oc_recipe_get(recipe, "train.precision");
         options.smoothing = strtod(oc_recipe_get(recipe, "loss.label_smoothing"), NULL);
         status = oc_cli_dataset(&dataset, r.data, recipe, err);
     }

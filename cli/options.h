@@ -72,6 +72,8 @@ extern const oc_command *const oc_commands[];
     { "--data", "PATH", "the data set: a Tiny ImageNet folder or its .zip, or a folder of class folders" }
 #define OC_FLAG_THREADS                                                                                                \
     { "--threads", "N", "threads; all processors unless given" }
+#define OC_FLAG_PRECISION                                                                                              \
+    { "--precision", "NAME", "number format of activations: auto or fp32; auto unless given" }
 #define OC_FLAG_CACHE                                                                                                  \
     { "--cache", "DIR", "where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given" }
 #define OC_FLAG_SKIP_BAD                                                                                               \

@@ -536,6 +536,9 @@ static void test_refusals(void **state) {
     options.prune = 3;
     refused(path, 2, &options, OC_E_USAGE, "--prune");
     options = good;
+    options.precision = "fp23";
+    refused(path, 2, &options, OC_E_USAGE, "did you mean fp32?");
+    options = good;
     options.out = NULL;
     refused(path, 2, &options, OC_E_USAGE, "--out");
 
@@ -559,8 +562,11 @@ static void test_refusals(void **state) {
     refused(changed, 2, &good, OC_E_MISMATCH, "n90000002");
     remove(file);
 
-    /* Nothing to fit on; a member that would be overwritten; an ensemble as a member. */
+    /* A precision that no plan has; nothing to fit on; a member that would be overwritten; an ensemble as a member. */
     assert_false(oc_path_exists(out));
+    options = good;
+    options.precision = "bf16"; /* it reaches the members' plans, which compute in fp32 alone */
+    refused(path, 2, &options, OC_E_USAGE, "fp32 only");
     oc_dataset *given = world.dataset;
     world.dataset = NULL;
     test_require(oc_dataset_open(&world.dataset, world.data, NULL, &error), OC_OK, &error);

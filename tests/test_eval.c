@@ -226,6 +226,13 @@ static void test_evaluate_refuses(void **state) {
     /* One that this data set lacks is another matter. */
     options = options_of(f, "holdout");
     assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_E_NOT_FOUND);
+    options = options_of(f, "val");
+    options.precision = "fp23";
+    assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_E_USAGE);
+    assert_non_null(strstr(err.message, "did you mean fp32?"));
+    options.precision = "bf16"; /* it reaches the plan, which computes in fp32 alone */
+    assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_E_USAGE);
+    assert_non_null(strstr(err.message, "fp32 only"));
     options = options_of(f, "test");
     assert_int_equal(oc_evaluate(&evaluation, f->model, f->dataset, &options, &err), OC_E_USAGE);
     /* Logits of unlabelled images can be had all the same. */

@@ -163,11 +163,12 @@ typedef struct oc_evaluation {
 } oc_evaluation;
 
 typedef struct oc_eval_options {
-    const char *split;  /* NULL: "val" */
-    int64_t batch_size; /* 0: 64 */
-    int threads;        /* 0: all */
-    double smoothing;   /* label smoothing in the loss, [0, 1) */
-    const char *cache;  /* NULL: the user's */
+    const char *split;     /* NULL: "val" */
+    int64_t batch_size;    /* 0: 64 */
+    const char *precision; /* number format of activations, as the recipe's train.precision; NULL: "auto" */
+    int threads;           /* 0: all */
+    double smoothing;      /* label smoothing in the loss, [0, 1) */
+    const char *cache;     /* NULL: the user's */
     bool skip_bad;
     /* Average the scores (before softmax) of each image and its mirror image; of an ensemble, those of each member. */
     bool tta;

@@ -12,6 +12,7 @@
 #include "bench/images.h"
 #include "bench/inference.h"
 #include "bench/peak.h"
+#include "models/precision.h"
 #include "train/step.h"
 
 #define STEPS_MOST 1000
@@ -94,13 +95,14 @@ static oc_status open_bench(bench *b, const char *name, const oc_bench_options *
     b->values = oc_recipe_resolve(b->recipe);
     b->values.batch_size = b->batch;
     b->values.size = b->size;
+    if (options->precision) b->values.precision = options->precision;
     OC_TRY(oc_team_create(&b->team, options->threads, err));
     oc_team_enter(b->team);
     OC_TRY(oc_slab_create(&b->slab, err));
     OC_TRY(open_step(b, err));
     OC_TRY(make_input(b, options->augment, err));
     const oc_plan_options plan = {
-        .batch = b->batch, .mode = OC_PLAN_INFER, .precision = OC_PRECISION_FP32, .team = b->team, .slab = b->slab};
+        .batch = b->batch, .mode = OC_PLAN_INFER, .precision = b->step.precision, .team = b->team, .slab = b->slab};
     OC_TRY(oc_plan_create(&b->infer, b->model->graph, &plan, err));
 cleanup:
     return status;
@@ -235,14 +237,14 @@ static oc_status tell(char **json, bench *b, double peak, oc_error *err) {
         json_object_set_new(parts, part_names[p], json_real(oc_bench_quantile(b->part[p], b->steps, 0.5)));
     double seconds = oc_bench_quantile(b->part[PARTS], b->steps, 0.5), rate = 1e-9 * flops / seconds;
     json_object_set_new(parts, "step", json_real(seconds));
-    object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "model",
-                       b->model->entry->name, "precision", "fp32", "batch_size", (json_int_t)b->batch, "size",
-                       (json_int_t)b->size, "classes", (json_int_t)b->classes, "threads", oc_team_threads(b->team),
-                       "parameters", (json_int_t)oc_table_parameters(oc_graph_table(b->model->graph)), "steps",
-                       (json_int_t)b->steps, "images_per_second", (double)b->batch / seconds, "gflops", rate,
-                       "peak_gflops", peak, "peak_share", peak > 0 ? rate / peak : 0, "data_share",
-                       whole > 0 ? data / whole : 0, "inference_images_per_second",
-                       (double)b->batch / b->inference.median, "seconds", parts, "operators", operators);
+    object = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o}", "model",
+        b->model->entry->name, "precision", oc_precision_name(b->step.precision), "batch_size", (json_int_t)b->batch,
+        "size", (json_int_t)b->size, "classes", (json_int_t)b->classes, "threads", oc_team_threads(b->team),
+        "parameters", (json_int_t)oc_table_parameters(oc_graph_table(b->model->graph)), "steps", (json_int_t)b->steps,
+        "images_per_second", (double)b->batch / seconds, "gflops", rate, "peak_gflops", peak, "peak_share",
+        peak > 0 ? rate / peak : 0, "data_share", whole > 0 ? data / whole : 0, "inference_images_per_second",
+        (double)b->batch / b->inference.median, "seconds", parts, "operators", operators);
     if (!object) {
         status = oc_fail(err, OC_E_MEMORY, NULL, "out of memory for JSON");
         goto cleanup;

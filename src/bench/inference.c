@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "bench/peak.h"
+#include "models/precision.h"
 #include "ocelli/bench.h"
 
 #define STEPS_LEAST 20
@@ -88,12 +89,12 @@ cleanup:
 }
 
 /* The same for a batch size, with a plan of its own; *flops: of a pass. */
-static oc_status measure_batch(oc_inference_time *out, double *flops, oc_model *model, int64_t batch, int64_t steps,
-                               oc_team *team, oc_slab *slab, oc_error *err) {
+static oc_status measure_batch(oc_inference_time *out, double *flops, oc_model *model, int64_t batch,
+                               oc_precision precision, int64_t steps, oc_team *team, oc_slab *slab, oc_error *err) {
     oc_status status = OC_OK;
     oc_plan *plan = NULL;
     const oc_plan_options options = {
-        .batch = batch, .mode = OC_PLAN_INFER, .precision = OC_PRECISION_FP32, .team = team, .slab = slab};
+        .batch = batch, .mode = OC_PLAN_INFER, .precision = precision, .team = team, .slab = slab};
     OC_TRY(oc_plan_create(&plan, model->graph, &options, err));
     OC_TRY(oc_inference_measure(out, plan, &model->weights, batch * 3 * model->size * model->size, steps, err));
     *flops = 0;
@@ -111,9 +112,11 @@ oc_status oc_bench_inference(char **json, const char *name, const oc_bench_optio
     oc_slab *slab = NULL;
     json_t *object = NULL;
     oc_inference_time one, many;
+    oc_precision precision;
     double flops = 0;
     *json = NULL;
     if (!options) options = &defaults;
+    OC_TRY(oc_precision_find(&precision, options->precision, "--precision", err));
     const int64_t batch = options->batch_size > 0 ? options->batch_size : 64;
     OC_TRY(oc_bench_model_create(&model, name, options->classes > 0 ? options->classes : 200,
                                  options->size > 0 ? options->size : 64, err));
@@ -123,15 +126,15 @@ oc_status oc_bench_inference(char **json, const char *name, const oc_bench_optio
     oc_log_line(&options->log, OC_LOG_INFO, "%s: inference, batch %lld on %d threads", name, (long long)batch,
                 oc_team_threads(team));
     const double before = oc_peak_gflops(team, PEAK_SECONDS);
-    OC_TRY(measure_batch(&one, &flops, model, 1, options->steps, team, slab, err));
+    OC_TRY(measure_batch(&one, &flops, model, 1, precision, options->steps, team, slab, err));
     many = one;
-    if (batch > 1) OC_TRY(measure_batch(&many, &flops, model, batch, options->steps, team, slab, err));
+    if (batch > 1) OC_TRY(measure_batch(&many, &flops, model, batch, precision, options->steps, team, slab, err));
     const double after = oc_peak_gflops(team, PEAK_SECONDS), peak = fmax(before, after),
                  rate = 1e-9 * flops / many.median;
     object =
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:f, s:f, s:I, s:f, s:I, s:f, s:f, s:f}", "model",
-                  model->entry->name, "precision", "fp32", "batch_size", (json_int_t)batch, "size",
-                  (json_int_t)model->size, "classes", (json_int_t)model->classes.count, "threads",
+                  model->entry->name, "precision", oc_precision_name(precision), "batch_size", (json_int_t)batch,
+                  "size", (json_int_t)model->size, "classes", (json_int_t)model->classes.count, "threads",
                   oc_team_threads(team), "parameters", (json_int_t)oc_table_parameters(oc_graph_table(model->graph)),
                   "latency_seconds", one.median, "latency_p90_seconds", one.p90, "latency_steps", (json_int_t)one.steps,
                   "inference_images_per_second", (double)batch / many.median, "inference_steps", (json_int_t)many.steps,

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "graph/loss.h"
 #include "graph/ops.h"
+#include "models/precision.h"
 #include "train/optimizer.h"
 
 #define APPLY_GRAIN 16 /* rows that a thread joins at once */
@@ -80,7 +81,9 @@ static void stack_start(stack *s) {
 static oc_status stack_open(stack *s, oc_error *err) {
     oc_status status = OC_OK;
     const int64_t classes = s->set->classes, inputs = (int64_t)s->set->members * classes;
+    oc_precision precision;
     const oc_init init = {OC_INIT_UNIFORM, 1 / sqrt((double)inputs)};
+    OC_TRY(oc_precision_find(&precision, s->options->precision, "--precision", err));
     OC_TRY(oc_recipe_create(&s->recipe, err));
     s->values = oc_recipe_resolve(s->recipe);
     s->values.optimizer = "adamw";
@@ -103,11 +106,8 @@ static oc_status stack_open(stack *s, oc_error *err) {
     OC_TRY(oc_optimizer_create(&s->optimizer, &s->values, oc_graph_table(s->graph), err));
     OC_TRY(oc_slab_create(&s->slab, err));
     oc_team_enter(s->options->team);
-    const oc_plan_options plan = {.batch = s->batch,
-                                  .mode = OC_PLAN_TRAIN,
-                                  .precision = OC_PRECISION_FP32,
-                                  .team = s->options->team,
-                                  .slab = s->slab};
+    const oc_plan_options plan = {
+        .batch = s->batch, .mode = OC_PLAN_TRAIN, .precision = precision, .team = s->options->team, .slab = s->slab};
     OC_TRY(oc_plan_create(&s->plan, s->graph, &plan, err));
 cleanup:
     return status;

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "ensemble/score_cache.h"
+#include "models/precision.h"
 #include "train/run_folder.h"
 
 #define DEFAULT_EPOCHS 20
@@ -63,6 +64,7 @@ cleanup:
 static oc_status options_resolve(oc_ensemble_job *job, oc_error *err) {
     oc_status status = OC_OK;
     const oc_ensemble_options *o = &job->options;
+    oc_precision precision; /* only to refuse a wrong one at once */
     if (job->members < OC_ENSEMBLE_LEAST || job->members > OC_ENSEMBLE_MOST)
         return oc_fail(err, OC_E_USAGE, NULL, "an ensemble has %d to %d members: %zu weights files given",
                        OC_ENSEMBLE_LEAST, OC_ENSEMBLE_MOST, job->members);
@@ -76,6 +78,7 @@ static oc_status options_resolve(oc_ensemble_job *job, oc_error *err) {
         return oc_fail(err, OC_E_USAGE, NULL, "epochs, batch_size, lr or smoothing is out of range");
     OC_TRY(oc_combine_find(&job->combine, o->method ? o->method : oc_combine_name(OC_COMBINE_STACK), "--method", err));
     OC_TRY(one_of(o->init ? o->init : "mean", "random", "mean", "--init", err));
+    OC_TRY(oc_precision_find(&precision, o->precision, "--precision", err));
     job->fit = (oc_fit_options){.random = o->init && strcmp(o->init, "random") == 0,
                                 .schedule = SCHEDULE,
                                 .epochs = o->epochs ? o->epochs : DEFAULT_EPOCHS,
@@ -83,6 +86,7 @@ static oc_status options_resolve(oc_ensemble_job *job, oc_error *err) {
                                 .lr = o->lr > 0 ? o->lr : DEFAULT_LR,
                                 .smoothing = o->smoothing > 0 ? o->smoothing : DEFAULT_SMOOTHING,
                                 .seed = o->seed,
+                                .precision = o->precision,
                                 .progress = &job->options.progress,
                                 .log = &job->options.log};
     OC_TRY(fit_on_resolve(job, err));
@@ -253,6 +257,7 @@ static oc_status split_score(oc_split_scores *out, oc_ensemble_job *job, const c
     char *folder = NULL;
     oc_score_cache cache = {.dataset = job->dataset,
                             .eval = {.split = split,
+                                     .precision = job->fit.precision,
                                      .threads = oc_team_threads(job->team),
                                      .cache = job->options.cache,
                                      .skip_bad = job->options.skip_bad,

@@ -15,6 +15,7 @@
 #include "data/kept.h"
 #include "graph/plan.h"
 #include "models/ensemble.h"
+#include "models/precision.h"
 
 /* A way in which images are prepared: networks that want the same are given the same. */
 typedef struct preparation {
@@ -46,6 +47,7 @@ typedef struct workshop {
 struct oc_classifier {
     oc_model *model;
     int64_t capacity;
+    oc_precision precision;
     oc_team *team;
     oc_slab *slab; /* the plans', which run one after the other */
     participant *participants;
@@ -97,7 +99,7 @@ static oc_status add_participant(oc_classifier *c, size_t place, oc_error *err) 
     OC_TRY(oc_alloc(&p->scores, (size_t)c->capacity, c->model->classes.count * sizeof *p->scores, err));
     c->gathered[place] = p->scores;
     oc_plan_options plan = {
-        .batch = c->capacity, .mode = OC_PLAN_INFER, .precision = OC_PRECISION_FP32, .team = c->team, .slab = c->slab};
+        .batch = c->capacity, .mode = OC_PLAN_INFER, .precision = c->precision, .team = c->team, .slab = c->slab};
     OC_TRY(oc_plan_create(&p->plan, p->network->graph, &plan, err));
 cleanup:
     return status;
@@ -111,6 +113,7 @@ oc_status oc_classifier_create(oc_classifier **out, oc_model *model, int64_t bat
     OC_TRY(oc_alloc(&c, 1, sizeof *c, err));
     c->model = model;
     c->capacity = batch;
+    OC_TRY(oc_precision_find(&c->precision, NULL, "--precision", err));
     OC_TRY(oc_team_create(&c->team, threads, err));
     OC_TRY(oc_slab_create(&c->slab, err));
     OC_TRY(oc_alloc(&c->probability, model->classes.count, sizeof *c->probability, err));

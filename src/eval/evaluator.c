@@ -42,7 +42,7 @@ oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const o
         }
         oc_plan_options plan = {.batch = batch,
                                 .mode = OC_PLAN_INFER,
-                                .precision = OC_PRECISION_FP32,
+                                .precision = options->precision,
                                 .team = options->team,
                                 .slab = options->slab};
         OC_TRY(oc_alloc(&evaluator->label, (size_t)batch, sizeof *evaluator->label, err));

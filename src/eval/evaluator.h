@@ -11,6 +11,7 @@ typedef struct oc_evaluator oc_evaluator;
 
 typedef struct oc_evaluator_options {
     int64_t batch_size;
+    oc_precision precision;
     double smoothing;
     float mean[3], std[3];
     bool tta;                 /* the average of each image's scores and its mirror image's */

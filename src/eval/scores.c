@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "eval/evaluator.h"
 #include "models/ensemble.h"
+#include "models/precision.h"
 
 #define DEFAULT_BATCH 64
 
@@ -18,6 +19,7 @@ typedef struct scorer {
     const oc_dataset *dataset;
     const oc_eval_options *options;
     const char *split;
+    oc_precision precision;
     size_t networks;
     oc_team *team;
     oc_slab *slab;
@@ -106,6 +108,7 @@ static oc_status score_network(scorer *s, size_t index, oc_error *err) {
     oc_evaluator *evaluator = NULL;
     collector into = {.scorer = s, .network = index, .dst = s->gathered ? s->gathered[index] : s->scores.logits};
     oc_evaluator_options options = {.batch_size = s->options->batch_size > 0 ? s->options->batch_size : DEFAULT_BATCH,
+                                    .precision = s->precision,
                                     .tta = s->options->tta,
                                     .team = s->team,
                                     .slab = s->slab};
@@ -167,6 +170,7 @@ oc_status oc_scores_compute(oc_scores *out, oc_model *model, const oc_dataset *d
     *out = (oc_scores){0};
     if (s.options->batch_size < 0)
         return oc_fail(err, OC_E_USAGE, "batch_size", "%lld is no batch size", (long long)s.options->batch_size);
+    OC_TRY(oc_precision_find(&s.precision, s.options->precision, "--precision", err));
     OC_TRY(oc_scores_check_split(dataset, s.split, err));
     OC_TRY(oc_alloc(&s.class_map, classes->count, sizeof *s.class_map, err));
     OC_TRY(oc_class_map(s.class_map, classes, model, err));

@@ -62,12 +62,15 @@ static oc_status rig_open(rig *r, const oc_study_task *run, const oc_study_optio
                            values->size, &variant, err));
     oc_model_init(r->model, values->seed);
     const oc_batch_options batch = oc_train_step_batch_options(values, r->model);
-    oc_evaluator_options evaluator = {
-        .batch_size = values->batch_size, .smoothing = values->label_smoothing, .team = r->team, .slab = r->slab};
-    memcpy(evaluator.mean, r->model->mean, sizeof evaluator.mean);
-    memcpy(evaluator.std, r->model->std, sizeof evaluator.std);
     OC_TRY(oc_batcher_create(&r->batcher, r->train, &batch, r->team, err));
     OC_TRY(oc_train_step_open(&r->step, values, r->model, r->team, r->slab, err));
+    oc_evaluator_options evaluator = {.batch_size = values->batch_size,
+                                      .precision = r->step.precision,
+                                      .smoothing = values->label_smoothing,
+                                      .team = r->team,
+                                      .slab = r->slab};
+    memcpy(evaluator.mean, r->model->mean, sizeof evaluator.mean);
+    memcpy(evaluator.std, r->model->std, sizeof evaluator.std);
     OC_TRY(oc_evaluator_create(&r->evaluator, r->model->graph, r->val, &evaluator, err));
 cleanup:
     return status;

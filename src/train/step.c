@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/precision.h"
 #include "train/ema.h"
 
 /* Per-channel statistics of Tiny ImageNet's training images after augmentation, on [0, 1]; the reference recipe's.
@@ -34,6 +35,7 @@ oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values
     step->values = values;
     step->model = model;
     step->team = team;
+    OC_TRY(oc_precision_find(&step->precision, values->precision, "train.precision", err));
     OC_TRY(oc_alloc(&step->gradients, count, sizeof *step->gradients, err));
     OC_TRY(oc_optimizer_create(&step->optimizer, values, table, err));
     if (values->ema_decay > 0) {
@@ -41,11 +43,8 @@ oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values
         memcpy(step->average.arena, model->weights.arena, count * sizeof *step->average.arena);
         step->average.version = 1;
     }
-    const oc_plan_options plan = {.batch = values->batch_size,
-                                  .mode = OC_PLAN_TRAIN,
-                                  .precision = OC_PRECISION_FP32, /* the only one so far: what "auto" means */
-                                  .team = team,
-                                  .slab = slab};
+    const oc_plan_options plan = {
+        .batch = values->batch_size, .mode = OC_PLAN_TRAIN, .precision = step->precision, .team = team, .slab = slab};
     OC_TRY(oc_plan_create(&step->plan, model->graph, &plan, err));
 cleanup:
     return status;

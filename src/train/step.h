@@ -17,6 +17,7 @@ typedef struct oc_train_step {
     oc_team *team;
     /* Owned. */
     oc_plan *plan;
+    oc_precision precision; /* of the plan; evaluation takes the same */
     oc_optimizer *optimizer;
     float *gradients;   /* an arena like the weights' */
     oc_weights average; /* moving average of the weights; arena NULL without ema.decay */
@@ -26,7 +27,8 @@ typedef struct oc_train_step {
 oc_batch_options oc_train_step_batch_options(const oc_recipe_values *values, const oc_model *model);
 
 /* Makes what steps by `values` on `model` (with its first weights) need. `values`, model, team, which must be entered,
- * and slab are borrowed and outlive the step. The caller closes, also after an error. OC_E_MEMORY, OC_E_COMPUTE. */
+ * and slab are borrowed and outlive the step. The caller closes, also after an error. This is where train.precision is
+ * read. OC_E_USAGE for a precision, OC_E_MEMORY, OC_E_COMPUTE. */
 oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values, oc_model *model, oc_team *team,
                              oc_slab *slab, oc_error *err);
 void oc_train_step_close(oc_train_step *step);

@@ -226,6 +226,7 @@ static oc_status open_plans(oc_trainer *trainer, oc_error *err) {
     OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model, trainer->team, trainer->slab, err));
     list_arenas(trainer);
     oc_evaluator_options evaluator = {.batch_size = values->batch_size,
+                                      .precision = trainer->step.precision,
                                       .smoothing = values->label_smoothing,
                                       .team = trainer->team,
                                       .slab = trainer->slab};

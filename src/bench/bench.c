@@ -72,7 +72,8 @@ cleanup:
 /* What the model or the recipe cannot do in itself is refused before this: it is the batch that does not do. */
 static oc_status open_step(bench *b, oc_error *err) {
     oc_error why = {0};
-    const oc_status status = oc_train_step_open(&b->step, &b->values, b->model, b->team, b->slab, &why);
+    const oc_status status =
+        oc_train_step_open(&b->step, &b->values, b->model->graph, &b->model->weights, b->team, b->slab, &why);
     if (status == OC_OK) return OC_OK;
     if (status != OC_E_USAGE) return oc_fail(err, status, why.where, "%s", why.message);
     return oc_fail(err, status, "--batch-size",

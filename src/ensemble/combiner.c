@@ -7,10 +7,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "graph/loss.h"
 #include "graph/ops.h"
-#include "models/precision.h"
-#include "train/optimizer.h"
+#include "train/step.h"
 
 #define APPLY_GRAIN 16 /* rows that a thread joins at once */
 #define MIXTURE_GAP 1e-9
@@ -41,23 +39,19 @@ typedef struct stack {
     oc_recipe_values values;
     oc_graph *graph;
     oc_weights weights;
-    float *gradients;
-    oc_optimizer *optimizer;
     oc_slab *slab;
-    oc_plan *plan;
+    oc_train_step step;
     uint32_t *order; /* [rows] */
     int32_t *label;  /* [batch] */
     int64_t batch, epoch_steps;
 } stack;
 
 static void stack_close(stack *s) {
-    oc_plan_destroy(&s->plan);
+    oc_train_step_close(&s->step);
     oc_slab_destroy(&s->slab);
-    oc_optimizer_destroy(&s->optimizer);
     oc_graph_destroy(&s->graph);
     oc_recipe_destroy(&s->recipe);
     oc_free(s->weights.arena);
-    oc_free(s->gradients);
     oc_free(s->order);
     oc_free(s->label);
 }
@@ -81,15 +75,17 @@ static void stack_start(stack *s) {
 static oc_status stack_open(stack *s, oc_error *err) {
     oc_status status = OC_OK;
     const int64_t classes = s->set->classes, inputs = (int64_t)s->set->members * classes;
-    oc_precision precision;
     const oc_init init = {OC_INIT_UNIFORM, 1 / sqrt((double)inputs)};
-    OC_TRY(oc_precision_find(&precision, s->options->precision, "--precision", err));
     OC_TRY(oc_recipe_create(&s->recipe, err));
     s->values = oc_recipe_resolve(s->recipe);
     s->values.optimizer = "adamw";
     s->values.schedule = s->options->schedule;
     s->values.lr = s->options->lr;
+    s->values.label_smoothing = s->options->smoothing;
+    s->values.clip_norm = s->values.ema_decay = 0;
+    if (s->options->precision) s->values.precision = s->options->precision;
     s->batch = s->options->batch_size < s->set->rows ? s->options->batch_size : s->set->rows;
+    s->values.batch_size = s->batch;
     s->epoch_steps = s->set->rows / s->batch;
 
     OC_TRY(oc_graph_create(&s->graph, err));
@@ -99,16 +95,12 @@ static oc_status stack_open(stack *s, oc_error *err) {
     OC_TRY(oc_graph_finish(s->graph, err));
     const size_t count = oc_table_arena_size(oc_graph_table(s->graph));
     OC_TRY(oc_alloc(&s->weights.arena, count, sizeof(float), err));
-    OC_TRY(oc_alloc(&s->gradients, count, sizeof(float), err));
     OC_TRY(oc_alloc(&s->order, (size_t)s->set->rows, sizeof *s->order, err));
     OC_TRY(oc_alloc(&s->label, (size_t)s->batch, sizeof *s->label, err));
     stack_start(s);
-    OC_TRY(oc_optimizer_create(&s->optimizer, &s->values, oc_graph_table(s->graph), err));
     OC_TRY(oc_slab_create(&s->slab, err));
     oc_team_enter(s->options->team);
-    const oc_plan_options plan = {
-        .batch = s->batch, .mode = OC_PLAN_TRAIN, .precision = precision, .team = s->options->team, .slab = s->slab};
-    OC_TRY(oc_plan_create(&s->plan, s->graph, &plan, err));
+    OC_TRY(oc_train_step_open(&s->step, &s->values, s->graph, &s->weights, s->options->team, s->slab, err));
 cleanup:
     return status;
 }
@@ -116,7 +108,7 @@ cleanup:
 /* The batch that begins at place `begin` of the epoch's order. */
 static void stack_fill(stack *s, int64_t begin) {
     const oc_fit_set *set = s->set;
-    float *src = oc_plan_src(s->plan);
+    float *src = oc_plan_src(s->step.plan);
     for (int64_t i = 0; i < s->batch; i++) {
         const uint32_t image = set->row[s->order[begin + i]];
         s->label[i] = set->label[image];
@@ -125,22 +117,20 @@ static void stack_fill(stack *s, int64_t begin) {
     }
 }
 
-static oc_status stack_step(stack *s, int64_t step, oc_error *err) {
+static oc_status stack_step(stack *s, int64_t index, oc_error *err) {
     oc_status status = OC_OK;
     oc_score score = {0};
+    double norm;
     const oc_soft_labels labels = {.rows = s->batch, .lambda = 1, .label = s->label};
-    OC_TRY(oc_plan_forward(s->plan, &s->weights, err));
-    oc_loss_cross_entropy(oc_plan_dst(s->plan), &labels, s->set->classes, s->options->smoothing,
-                          oc_plan_diff_dst(s->plan), &score, s->options->team);
+    OC_TRY(oc_train_step_forward(&s->step, index, err));
+    oc_train_step_loss(&s->step, &labels, &score);
     if (!isfinite(score.loss)) {
         status = oc_fail(err, OC_E_NON_FINITE, NULL, "the ensemble's loss is not finite at step %lld of its fit",
-                         (long long)step);
+                         (long long)index);
         goto cleanup;
     }
-    OC_TRY(oc_plan_backward(s->plan, &s->weights, s->gradients, err));
-    oc_optimizer_step(s->optimizer, s->weights.arena, s->gradients,
-                      oc_schedule_lr(&s->values, step, s->epoch_steps * s->options->epochs), s->options->team);
-    s->weights.version++;
+    OC_TRY(oc_train_step_backward(&s->step, &norm, err));
+    oc_train_step_update(&s->step, index, s->epoch_steps * s->options->epochs);
 cleanup:
     return status;
 }

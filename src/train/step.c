@@ -27,25 +27,26 @@ oc_batch_options oc_train_step_batch_options(const oc_recipe_values *values, con
     return options;
 }
 
-oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values, oc_model *model, oc_team *team,
-                             oc_slab *slab, oc_error *err) {
+oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values, const oc_graph *graph,
+                             oc_weights *weights, oc_team *team, oc_slab *slab, oc_error *err) {
     oc_status status = OC_OK;
-    const oc_table *table = oc_graph_table(model->graph);
+    const oc_table *table = oc_graph_table(graph);
     const size_t count = oc_table_arena_size(table);
     step->values = values;
-    step->model = model;
+    step->graph = graph;
+    step->weights = weights;
     step->team = team;
     OC_TRY(oc_precision_find(&step->precision, values->precision, "train.precision", err));
     OC_TRY(oc_alloc(&step->gradients, count, sizeof *step->gradients, err));
     OC_TRY(oc_optimizer_create(&step->optimizer, values, table, err));
     if (values->ema_decay > 0) {
         OC_TRY(oc_alloc(&step->average.arena, count, sizeof *step->average.arena, err));
-        memcpy(step->average.arena, model->weights.arena, count * sizeof *step->average.arena);
+        memcpy(step->average.arena, step->weights->arena, count * sizeof *step->average.arena);
         step->average.version = 1;
     }
     const oc_plan_options plan = {
         .batch = values->batch_size, .mode = OC_PLAN_TRAIN, .precision = step->precision, .team = team, .slab = slab};
-    OC_TRY(oc_plan_create(&step->plan, model->graph, &plan, err));
+    OC_TRY(oc_plan_create(&step->plan, graph, &plan, err));
 cleanup:
     return status;
 }
@@ -60,30 +61,28 @@ void oc_train_step_close(oc_train_step *step) {
 
 oc_status oc_train_step_forward(oc_train_step *step, int64_t index, oc_error *err) {
     oc_plan_set_draw(step->plan, step->values->seed, index);
-    return oc_plan_forward(step->plan, &step->model->weights, err);
+    return oc_plan_forward(step->plan, step->weights, err);
 }
 
 void oc_train_step_loss(oc_train_step *step, const oc_soft_labels *labels, oc_score *score) {
-    oc_loss_cross_entropy(oc_plan_dst(step->plan), labels, (int64_t)step->model->classes.count,
+    oc_loss_cross_entropy(oc_plan_dst(step->plan), labels, oc_graph_output_shape(step->graph).dim[0],
                           step->values->label_smoothing, oc_plan_diff_dst(step->plan), score, step->team);
 }
 
 oc_status oc_train_step_backward(oc_train_step *step, double *norm, oc_error *err) {
     *norm = 0;
-    const oc_status status = oc_plan_backward(step->plan, &step->model->weights, step->gradients, err);
+    const oc_status status = oc_plan_backward(step->plan, step->weights, step->gradients, err);
     if (status == OC_OK && step->values->clip_norm > 0)
-        *norm =
-            oc_gradients_clip(oc_graph_table(step->model->graph), step->gradients, step->values->clip_norm, step->team);
+        *norm = oc_gradients_clip(oc_graph_table(step->graph), step->gradients, step->values->clip_norm, step->team);
     return status;
 }
 
 double oc_train_step_update(oc_train_step *step, int64_t index, int64_t total) {
-    oc_weights *weights = &step->model->weights;
     const double lr = oc_schedule_lr(step->values, index, total);
-    oc_optimizer_step(step->optimizer, weights->arena, step->gradients, lr, step->team);
-    weights->version++;
+    oc_optimizer_step(step->optimizer, step->weights->arena, step->gradients, lr, step->team);
+    step->weights->version++;
     if (step->average.arena) {
-        oc_ema_update(step->average.arena, weights->arena, oc_table_arena_size(oc_graph_table(step->model->graph)),
+        oc_ema_update(step->average.arena, step->weights->arena, oc_table_arena_size(oc_graph_table(step->graph)),
                       step->values->ema_decay, step->team);
         step->average.version++;
     }

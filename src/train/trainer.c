@@ -223,7 +223,8 @@ static oc_status open_plans(oc_trainer *trainer, oc_error *err) {
     OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
 
     OC_TRY(oc_slab_create(&trainer->slab, err));
-    OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model, trainer->team, trainer->slab, err));
+    OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model->graph, &trainer->model->weights, trainer->team,
+                              trainer->slab, err));
     list_arenas(trainer);
     oc_evaluator_options evaluator = {.batch_size = values->batch_size,
                                       .precision = trainer->step.precision,

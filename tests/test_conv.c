@@ -194,6 +194,10 @@ static void pass_check(const fixture *f, const conv *c, const oc_conv_algorithm 
     snprintf(what, sizeof what, "%s, %s", algorithm->name, oc_conv_what(problem->pass));
     assert_int_equal(oc_conv_create(&primitive, &pack, f->engine, "test", algorithm, problem, &err), OC_OK);
     assert_string_equal(oc_primitive_algorithm(primitive), algorithm->name);
+    /* Only the last resort may be slow, and is where the result has no blocks. */
+    assert_true(oc_conv_algorithm_is_last(algorithm) || !oc_primitive_is_slow(primitive));
+    if (oc_conv_algorithm_is_last(algorithm) && problem->pass == OC_CONV_FORWARD)
+        assert_true(oc_primitive_is_slow(primitive) || problem->dst.order == OC_ORDER_BLOCKED);
     assert_string_equal(oc_primitive_what(primitive), oc_conv_what(problem->pass));
     void *data[OC_SLOTS] = {[OC_SLOT_WEIGHTS] = c->weights, [OC_SLOT_BIAS] = c->bias}, *packed = NULL;
     if (pack) {

@@ -60,7 +60,8 @@ static void test_reaches_the_plan(void **state) {
     test_require(oc_team_create(&team, 1, &err), OC_OK, &err);
     test_require(oc_slab_create(&slab, &err), OC_OK, &err);
     values.precision = "bf16";
-    assert_int_equal(oc_train_step_open(&step, &values, model->graph, &model->weights, team, slab, &err), OC_E_USAGE);
+    assert_int_equal(oc_train_step_open(&step, &values, model->graph, &model->weights, NULL, team, slab, &err),
+                     OC_E_USAGE);
     assert_int_equal(step.precision, OC_PRECISION_BF16);
     assert_non_null(strstr(err.message, "fp32 only"));
     oc_train_step_close(&step);

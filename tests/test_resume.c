@@ -165,9 +165,51 @@ static void test_sgd_plain(void **state) {
     test_same_in_runs(&world, "sgd", "sgd-pieces", "last.safetensors");
 }
 
+/* Writes `name` into the run's plan.txt as the algorithm of every convolution; returns how many had another. */
+static int rename_algorithms(const char *run, const char *name) {
+    char path[320];
+    size_t size = 0, used = 0;
+    int others = 0;
+    unsigned char *text = test_bytes_read(test_run_file(&world, run, "plan.txt", path), &size);
+    char *changed = malloc(2 * size + 1);
+    assert_non_null(changed);
+    for (char *line = strtok((char *)text, "\n"); line; line = strtok(NULL, "\n")) {
+        char *what = strstr(line, ": convolution "), *old = what ? strstr(what + 2, ": ") : NULL;
+        if (!old) {
+            used += (size_t)sprintf(changed + used, "%s\n", line);
+            continue;
+        }
+        old += 2;
+        others += strncmp(old, name, strlen(name)) != 0;
+        used += (size_t)sprintf(changed + used, "%.*s%s%s\n", (int)(old - line), line, name, strstr(old, " ("));
+    }
+    test_bytes_write(path, changed, used);
+    free(changed);
+    free(text);
+    return others;
+}
+
+/* A run goes on with the algorithms of its plan.txt, and with the chooser's where there are none such. */
+static void test_algorithms_are_kept(void **state) {
+    (void)state;
+    oc_error error;
+    oc_train_options options = {.max_steps = 1};
+    test_require(test_run(&world, "kept", WHOLE, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "whole", "kept", "plan.txt");
+    assert_true(rename_algorithms("kept", "direct") > 0);
+    options = (oc_train_options){.resume = true, .max_steps = 2};
+    test_require(test_run(&world, "kept", WHOLE, &options, &error), OC_OK, &error);
+    assert_int_equal(rename_algorithms("kept", "direct"), 0);
+    rename_algorithms("kept", "no such algorithm");
+    options.max_steps = 3;
+    test_require(test_run(&world, "kept", WHOLE, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "whole", "kept", "plan.txt");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits), cmocka_unit_test(test_stop_and_resume),
-                                       cmocka_unit_test(test_resume_from_older_state),
-                                       cmocka_unit_test(test_from_weights), cmocka_unit_test(test_sgd_plain)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_algorithms_are_kept), cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_stop_and_resume),     cmocka_unit_test(test_resume_from_older_state),
+        cmocka_unit_test(test_from_weights),        cmocka_unit_test(test_sgd_plain)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

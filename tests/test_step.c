@@ -53,7 +53,8 @@ static void compare(const char *settings, const char *file) {
     oc_model_init(model, values.seed);
     const oc_batch_options batch = oc_train_step_batch_options(&values, model);
     test_require(oc_batcher_create(&batcher, pack, &batch, team, &error), OC_OK, &error);
-    test_require(oc_train_step_open(&step, &values, model->graph, &model->weights, team, slab, &error), OC_OK, &error);
+    test_require(oc_train_step_open(&step, &values, model->graph, &model->weights, NULL, team, slab, &error), OC_OK,
+                 &error);
     const int64_t count = oc_batcher_count(batcher);
     assert_true(count < STEPS);
     for (int64_t i = 0; i < STEPS; i++) {

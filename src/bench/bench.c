@@ -73,7 +73,7 @@ cleanup:
 static oc_status open_step(bench *b, oc_error *err) {
     oc_error why = {0};
     const oc_status status =
-        oc_train_step_open(&b->step, &b->values, b->model->graph, &b->model->weights, b->team, b->slab, &why);
+        oc_train_step_open(&b->step, &b->values, b->model->graph, &b->model->weights, NULL, b->team, b->slab, &why);
     if (status == OC_OK) return OC_OK;
     if (status != OC_E_USAGE) return oc_fail(err, status, why.where, "%s", why.message);
     return oc_fail(err, status, "--batch-size",

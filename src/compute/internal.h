@@ -28,6 +28,7 @@ struct oc_primitive {
     const char *what;           /* static */
     const char *algorithm;      /* that was chosen among several, static; NULL where there is but one */
     const char *implementation; /* "own", or oneDNN's name; lives as long as the primitive */
+    bool slow;                  /* see oc_primitive_is_slow */
     const char *layer;          /* borrowed */
     oc_engine *engine;          /* borrowed */
     oc_layout layout[OC_SLOTS];

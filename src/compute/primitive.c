@@ -50,6 +50,10 @@ const char *oc_primitive_implementation(const oc_primitive *primitive) {
     return primitive->implementation;
 }
 
+bool oc_primitive_is_slow(const oc_primitive *primitive) {
+    return primitive->slow;
+}
+
 const char *oc_primitive_what(const oc_primitive *primitive) {
     return primitive->what;
 }

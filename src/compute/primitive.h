@@ -60,6 +60,9 @@ oc_status oc_primitive_execute(oc_primitive *primitive, oc_error *err);
 const char *oc_primitive_algorithm(const oc_primitive *primitive);
 /* oneDNN's name of the implementation, "own" of our own. */
 const char *oc_primitive_implementation(const oc_primitive *primitive);
+/* Whether nobody has a good way to compute it here: plain loops or oneDNN's reference implementation, tens of times
+ * slower than usual. */
+bool oc_primitive_is_slow(const oc_primitive *primitive);
 /* What it does, "convolution forward". */
 const char *oc_primitive_what(const oc_primitive *primitive);
 

@@ -100,7 +100,7 @@ static oc_status stack_open(stack *s, oc_error *err) {
     stack_start(s);
     OC_TRY(oc_slab_create(&s->slab, err));
     oc_team_enter(s->options->team);
-    OC_TRY(oc_train_step_open(&s->step, &s->values, s->graph, &s->weights, s->options->team, s->slab, err));
+    OC_TRY(oc_train_step_open(&s->step, &s->values, s->graph, &s->weights, NULL, s->options->team, s->slab, err));
 cleanup:
     return status;
 }

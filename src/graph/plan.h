@@ -77,6 +77,10 @@ void oc_plan_profile_reset(oc_plan *plan);
 int oc_plan_node_times(const oc_plan *plan);
 oc_node_time oc_plan_node_time(const oc_plan *plan, int index);
 
+/* How many of its operations nobody has a good way to compute here (oc_primitive_is_slow): "slow" in its description.
+ */
+int oc_plan_slow_steps(const oc_plan *plan);
+
 /* The plan's choices (implementation and layout of every primitive), one line each, for the run folder. Appends to
  * nothing: *out is a new string freed with oc_free. */
 oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err);

@@ -98,6 +98,14 @@ const char *oc_plan_non_finite(oc_plan *plan) {
     return NULL;
 }
 
+int oc_plan_slow_steps(const oc_plan *plan) {
+    int slow = 0;
+    for (int pass = 0; pass < OC_PASSES; pass++)
+        for (int i = 0; i < plan->pass[pass].count; i++)
+            slow += oc_primitive_is_slow(plan->pass[pass].step[i].primitive);
+    return slow;
+}
+
 static const char *const kind_text[] = {"refresh",       "forward",          "statistics",
                                         "backward data", "backward weights", "reorder"};
 
@@ -152,6 +160,7 @@ oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err) {
                 snprintf(line, sizeof line, " (%s)", implementation);
                 OC_TRY(write_text(&to, line, err));
             }
+            if (oc_primitive_is_slow(step->primitive)) OC_TRY(write_text(&to, ", slow", err));
             for (size_t j = 0; j < sizeof shown / sizeof *shown; j++) {
                 const oc_layout *l = oc_primitive_layout(step->primitive, shown[j].slot);
                 if (oc_layout_absent(l)) continue;

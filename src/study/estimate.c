@@ -63,7 +63,7 @@ static oc_status rig_open(rig *r, const oc_study_task *run, const oc_study_optio
     oc_model_init(r->model, values->seed);
     const oc_batch_options batch = oc_train_step_batch_options(values, r->model);
     OC_TRY(oc_batcher_create(&r->batcher, r->train, &batch, r->team, err));
-    OC_TRY(oc_train_step_open(&r->step, values, r->model->graph, &r->model->weights, r->team, r->slab, err));
+    OC_TRY(oc_train_step_open(&r->step, values, r->model->graph, &r->model->weights, NULL, r->team, r->slab, err));
     oc_evaluator_options evaluator = {.batch_size = values->batch_size,
                                       .precision = r->step.precision,
                                       .smoothing = values->label_smoothing,

@@ -46,16 +46,17 @@ const char *oc_run_folder_used(const oc_run_folder *folder) {
     return NULL;
 }
 
+char *oc_run_folder_read_plan(const oc_run_folder *folder) {
+    char *text = NULL;
+    size_t size = 0;
+    return oc_file_read(&text, &size, folder->plan, PLAN_LIMIT, NULL) == OC_OK ? text : NULL;
+}
+
 /* Writes plan.txt unless it says the same already. */
 static oc_status write_plan(const oc_run_folder *folder, const char *plan, bool *changed, oc_error *err) {
-    char *before = NULL;
-    size_t size = 0;
-    bool same = false;
-    *changed = false;
-    if (oc_file_read(&before, &size, folder->plan, PLAN_LIMIT, NULL) == OC_OK) {
-        same = size == strlen(plan) && memcmp(before, plan, size) == 0;
-        *changed = !same;
-    }
+    char *before = oc_run_folder_read_plan(folder);
+    const bool same = before && strcmp(before, plan) == 0;
+    *changed = before && !same;
     oc_free(before);
     return same ? OC_OK : oc_file_write_atomic(folder->plan, plan, strlen(plan), err);
 }

@@ -26,6 +26,9 @@ const char *oc_run_folder_used(const oc_run_folder *folder);
 /* Locks the folder, which must exist, until it is freed. OC_E_EXISTS: another process is training in it. */
 oc_status oc_run_folder_lock(oc_run_folder *folder, oc_error *err);
 
+/* What plan.txt holds; NULL where it is absent or cannot be read. The caller frees. */
+char *oc_run_folder_read_plan(const oc_run_folder *folder);
+
 /* Creates the folder and locks it, where that is still to be done; removes temporaries of killed processes, writes
  * start.safetensors where `start` is not NULL: the weights that a run begins with which are not its own random ones;
  * then recipe.yaml where it is absent, and the plan's description. *plan_changed = another description was there: the

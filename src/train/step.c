@@ -28,7 +28,7 @@ oc_batch_options oc_train_step_batch_options(const oc_recipe_values *values, con
 }
 
 oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values, const oc_graph *graph,
-                             oc_weights *weights, oc_team *team, oc_slab *slab, oc_error *err) {
+                             oc_weights *weights, const char *choices, oc_team *team, oc_slab *slab, oc_error *err) {
     oc_status status = OC_OK;
     const oc_table *table = oc_graph_table(graph);
     const size_t count = oc_table_arena_size(table);
@@ -44,8 +44,12 @@ oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values
         memcpy(step->average.arena, step->weights->arena, count * sizeof *step->average.arena);
         step->average.version = 1;
     }
-    const oc_plan_options plan = {
-        .batch = values->batch_size, .mode = OC_PLAN_TRAIN, .precision = step->precision, .team = team, .slab = slab};
+    const oc_plan_options plan = {.batch = values->batch_size,
+                                  .mode = OC_PLAN_TRAIN,
+                                  .precision = step->precision,
+                                  .team = team,
+                                  .slab = slab,
+                                  .choices = choices};
     OC_TRY(oc_plan_create(&step->plan, graph, &plan, err));
 cleanup:
     return status;

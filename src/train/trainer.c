@@ -215,16 +215,18 @@ static void list_arenas(oc_trainer *trainer) {
         trainer->arenas[trainer->arena_count++] = (oc_state_arena){names[i], moments[i], count};
 }
 
-static oc_status open_plans(oc_trainer *trainer, oc_error *err) {
+/* A run that is resumed computes as it did before, where this machine can. */
+static oc_status open_plans(oc_trainer *trainer, bool resumed, oc_error *err) {
     oc_status status = OC_OK;
+    char *choices = resumed ? oc_run_folder_read_plan(&trainer->folder) : NULL;
     const oc_recipe_values *values = &trainer->values;
     const oc_model *model = trainer->model;
     const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
     OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
 
     OC_TRY(oc_slab_create(&trainer->slab, err));
-    OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model->graph, &trainer->model->weights, trainer->team,
-                              trainer->slab, err));
+    OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model->graph, &trainer->model->weights, choices,
+                              trainer->team, trainer->slab, err));
     list_arenas(trainer);
     oc_evaluator_options evaluator = {.batch_size = values->batch_size,
                                       .precision = trainer->step.precision,
@@ -235,6 +237,7 @@ static oc_status open_plans(oc_trainer *trainer, oc_error *err) {
     memcpy(evaluator.std, model->std, sizeof evaluator.std);
     OC_TRY(oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &evaluator, err));
 cleanup:
+    oc_free(choices);
     return status;
 }
 
@@ -273,6 +276,12 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
                    trainer->about[ABOUT_DATA], trainer->about[ABOUT_THREADS]);
+    const int slow = oc_plan_slow_steps(trainer->step.plan);
+    if (slow > 0)
+        oc_trainer_log(trainer, OC_LOG_WARN,
+                       "%d operations of a step run slowly: there is no quick way to compute them here (\"slow\" in "
+                       "plan.txt)",
+                       slow);
     int64_t skipped = oc_pack_skipped(trainer->train_pack) + oc_pack_skipped(trainer->val_pack);
     if (skipped > 0)
         oc_trainer_log(trainer, OC_LOG_WARN, "%" PRId64 " images are left out because they cannot be decoded", skipped);
@@ -315,7 +324,7 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     OC_TRY(open_model(trainer, state, err));
     OC_TRY(check_splits(trainer, err));
     OC_TRY(open_data(trainer, state, err)); /* may decode every image: after all that can be refused without */
-    OC_TRY(open_plans(trainer, err));
+    OC_TRY(open_plans(trainer, state != NULL, err));
 
     trainer->epoch_steps = oc_batcher_count(trainer->batcher);
     trainer->total_steps = trainer->epoch_steps * trainer->values.epochs;

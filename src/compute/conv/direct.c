@@ -138,6 +138,7 @@ static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engi
                                err));
     *out = &d->primitive;
     d->conv = describe(engine, problem);
+    d->primitive.slow = d->conv.way == OC_DIRECT_ELEMENTS;
     oc_layout *layout = d->primitive.layout;
     layout[by_data ? OC_SLOT_DIFF_SRC : OC_SLOT_SRC] = problem->src;
     layout[problem->pass == OC_CONV_FORWARD ? OC_SLOT_DST : OC_SLOT_DIFF_DST] = problem->dst;

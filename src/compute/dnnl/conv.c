@@ -100,7 +100,7 @@ static dnnl_status_t conv_open(conv_case *c, oc_engine *engine, const oc_conv_pr
 static bool supports(oc_engine *engine, const oc_conv_problem *problem, dnnl_alg_kind_t kind) {
     conv_case c = {0};
     const bool found = conv_open(&c, engine, problem, kind) == dnnl_success;
-    const bool good = found && !strstr(oc_dnnl_implementation(c.pd), "ref");
+    const bool good = found && !oc_dnnl_is_reference(c.pd);
     conv_close(&c);
     return good;
 }

@@ -97,6 +97,10 @@ const char *oc_dnnl_implementation(const_dnnl_primitive_desc_t pd) {
                                                                                                              : "";
 }
 
+bool oc_dnnl_is_reference(const_dnnl_primitive_desc_t pd) {
+    return strstr(oc_dnnl_implementation(pd), "ref") != NULL;
+}
+
 static oc_status dnnl_bind(oc_primitive *primitive, oc_slot slot, void *data, oc_error *err) {
     oc_status status = OC_OK;
     const char *layer = primitive->layer, *what = primitive->what;
@@ -159,6 +163,7 @@ oc_status oc_dnnl_stage_add(oc_primitive *primitive, const_dnnl_primitive_desc_t
     int inner = -1;
     OC_DNNL(dnnl_primitive_create(&stage->primitive, pd));
     p->stages++;
+    if (oc_dnnl_is_reference(pd)) primitive->slow = true;
     for (int i = 0; i < count; i++) {
         const oc_dnnl_argument *a = &argument[i];
         dnnl_memory_t memory;

@@ -73,5 +73,7 @@ oc_status oc_dnnl_inner_add(oc_primitive *primitive, const oc_desc *desc, int *i
 
 /* oneDNN's name of the implementation, static: "" where it has none. */
 const char *oc_dnnl_implementation(const_dnnl_primitive_desc_t pd);
+/* Whether it is oneDNN's reference implementation, which is there for every case and for none quick. */
+bool oc_dnnl_is_reference(const_dnnl_primitive_desc_t pd);
 
 #endif

@@ -145,7 +145,7 @@ static void test_hue(void **state) {
                 planes[c * COUNT + i] = (float)(floor(oc_random_uniform(&random) * levels + 0.5) / levels);
         }
         memcpy(before, planes, sizeof planes);
-        oc_colour_operations[hue].apply(planes, COUNT, (float)factor);
+        oc_colour_operations[hue].apply(oc_kernels_now()->image, planes, COUNT, (float)factor);
         for (int i = 0; i < COUNT; i++) {
             float src[3] = {before[i], before[COUNT + i], before[2 * COUNT + i]};
             double want[3];
@@ -164,13 +164,13 @@ static void test_hue(void **state) {
 static void test_clamped(void **state) {
     (void)state;
     float planes[3] = {0.9f, 0.5f, 0.1f};
-    oc_colour_operations[operation_find("brightness")].apply(planes, 1, 1.4f);
+    oc_colour_operations[operation_find("brightness")].apply(oc_kernels_now()->image, planes, 1, 1.4f);
     assert_true(planes[0] == 1.0f && planes[1] == 0.5f * 1.4f && planes[2] == 0.1f * 1.4f);
     float pure[3] = {1.0f, 0.0f, 0.0f};
-    oc_colour_operations[operation_find("saturation")].apply(pure, 1, 1.4f);
+    oc_colour_operations[operation_find("saturation")].apply(oc_kernels_now()->image, pure, 1, 1.4f);
     assert_true(pure[0] == 1.0f && pure[1] == 0.0f && pure[2] == 0.0f);
     float half[3] = {1.0f, 0.0f, 0.0f};
-    oc_colour_operations[operation_find("saturation")].apply(half, 1, 0.5f);
+    oc_colour_operations[operation_find("saturation")].apply(oc_kernels_now()->image, half, 1, 0.5f);
     assert_true(fabs(half[0] - (0.5 + 0.5 * 0.2989)) < 1e-6 && fabs(half[1] - 0.5 * 0.2989) < 1e-6);
 }
 

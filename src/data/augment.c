@@ -1,9 +1,7 @@
 /* The augmentation of the reference system: rows of two tables, the steps and the colour operations.
  *
  * The semantics are those of torchvision 0.14 on float images (RandomResizedCrop.get_params and
- * functional_tensor.adjust_{brightness,saturation,hue}). Deviation: adjust_hue's way to HSV and back is written in its
- * closed form (below), which agrees to rounding. Every pixel is computed by the same operations on whatever
- * instruction set, so the bits do not depend on it. */
+ * functional_tensor.adjust_{brightness,saturation,hue}), the colours by src/kernels/image.h. */
 #include "data/augment.h"
 
 #include <math.h>
@@ -16,67 +14,18 @@
 #define FLIP_PROBABILITY 0.5
 #define JITTER_PROBABILITY 0.8
 
-/* Loops over pixels, compiled for several instruction sets and chosen when the program is loaded; not under
- * sanitizers, whose run time is not up yet at that moment. */
-#if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && !defined __SANITIZE_ADDRESS__ &&                   \
-    !defined __SANITIZE_THREAD__
-#define PIXEL_LOOP __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define PIXEL_LOOP
-#endif
-
-static inline float clamp01(float x) {
-    x = x < 0.0f ? 0.0f : x;
-    return x > 1.0f ? 1.0f : x;
-}
-
 /* ---- Colour operations ------------------------------------------------------------------------------------------ */
 
-PIXEL_LOOP static void brightness(float *planes, int64_t count, float factor) {
-    for (int64_t i = 0; i < 3 * count; i++) planes[i] = clamp01(planes[i] * factor);
+static void brightness(const oc_image_kernels *kernels, float *planes, int64_t count, float factor) {
+    kernels->brightness(planes, count, factor);
 }
 
-PIXEL_LOOP static void saturation(float *planes, int64_t count, float factor) {
-    float *restrict red = planes, *restrict green = planes + count, *restrict blue = planes + 2 * count;
-    for (int64_t i = 0; i < count; i++) {
-        float grey = 0.2989f * red[i] + 0.587f * green[i] + 0.114f * blue[i];
-        float share = (1.0f - factor) * grey;
-        red[i] = clamp01(factor * red[i] + share);
-        green[i] = clamp01(factor * green[i] + share);
-        blue[i] = clamp01(factor * blue[i] + share);
-    }
+static void saturation(const oc_image_kernels *kernels, float *planes, int64_t count, float factor) {
+    kernels->saturation(planes, count, factor);
 }
 
-/* One channel of a colour between `low` and `high` (the least and the largest channel): high − (high − low)·w, clamped,
- * w = 2 − the distance of `sixths` from the nearest of 2, 8, 14; `sixths` in [0, 18) is the hue in sixths of the circle
- * plus 5 for red, 3 for green, 1 for blue. */
-static inline float hue_channel(float high, float low, float sixths) {
-    float first = fabsf(sixths - 2.0f), second = fabsf(sixths - 8.0f), third = fabsf(sixths - 14.0f);
-    float nearest = first < second ? first : second;
-    nearest = nearest < third ? nearest : third;
-    float x = high - (high - low) * (2.0f - nearest);
-    x = x > high ? high : x;
-    return x < low ? low : x;
-}
-
-PIXEL_LOOP static void hue(float *planes, int64_t count, float factor) {
-    float *restrict red = planes, *restrict green = planes + count, *restrict blue = planes + 2 * count;
-    float turn = 6.0f * (factor - floorf(factor));
-    for (int64_t i = 0; i < count; i++) {
-        /* Sorting the channels, each exchange reflects the hue: |base + (middle − third) / chroma| is the hue in
-         * sixths, 0 … 6. Selections of plain values only, which become vector blends; arithmetic with a selected
-         * constant would become branches. 1e-20: grey has no hue, any will do. */
-        float r = red[i], g = green[i], b = blue[i];
-        float above = g < b ? b : g, third = g < b ? g : b;
-        float base = g < b ? -6.0f : 0.0f, reflected = -2.0f - base;
-        float high = r < above ? above : r, middle = r < above ? r : above;
-        base = r < above ? reflected : base;
-        float low = middle < third ? middle : third;
-        float sixths = fabsf(base + (middle - third) / (high - low + 1e-20f)) + turn;
-        red[i] = hue_channel(high, low, sixths + 5.0f);
-        green[i] = hue_channel(high, low, sixths + 3.0f);
-        blue[i] = hue_channel(high, low, sixths + 1.0f);
-    }
+static void hue(const oc_image_kernels *kernels, float *planes, int64_t count, float factor) {
+    kernels->hue(planes, count, factor);
 }
 
 const oc_colour_operation oc_colour_operations[OC_COLOUR_OPERATIONS] = {
@@ -89,6 +38,7 @@ const oc_colour_operation oc_colour_operations[OC_COLOUR_OPERATIONS] = {
 
 /* Where a step works: planes [3, size, size], `image` and `resizer` for the step that fills them. */
 typedef struct canvas {
+    const oc_image_kernels *kernels;
     const oc_image *image;
     int64_t size;
     float *planes;
@@ -160,7 +110,7 @@ static void jitter_draw(oc_augmentation *out, oc_random *random, int32_t height,
 
 static void jitter_apply(const oc_augmentation *a, const canvas *canvas) {
     for (int i = 0; i < a->jitters; i++)
-        oc_colour_operations[a->jitter[i].operation].apply(canvas->planes, canvas->size * canvas->size,
+        oc_colour_operations[a->jitter[i].operation].apply(canvas->kernels, canvas->planes, canvas->size * canvas->size,
                                                            a->jitter[i].factor);
 }
 
@@ -195,13 +145,9 @@ oc_augmentation oc_augmentation_central(int32_t height, int32_t width, int64_t s
                              .width = (int32_t)side};
 }
 
-PIXEL_LOOP static void normalise(float *plane, int64_t count, float mean, float scale) {
-    for (int64_t i = 0; i < count; i++) plane[i] = (plane[i] - mean) * scale;
-}
-
 void oc_augmentation_apply(const oc_augmentation *augmentation, const oc_image *image, int64_t size,
                            const float mean[3], const float std[3], float *dst, oc_resizer *resizer) {
-    canvas canvas = {image, size, dst, resizer};
+    canvas canvas = {oc_kernels_now()->image, image, size, dst, resizer};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) steps[i].apply(augmentation, &canvas);
-    for (int c = 0; c < 3; c++) normalise(dst + c * size * size, size * size, mean[c], 1.0f / std[c]);
+    for (int c = 0; c < 3; c++) canvas.kernels->normalise(dst + c * size * size, size * size, mean[c], 1.0f / std[c]);
 }

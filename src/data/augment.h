@@ -6,12 +6,13 @@
 #include "base/random.h"
 #include "data/pack.h"
 #include "data/resize.h"
+#include "kernels/image.h"
 
 /* One colour operation on planes [3, count] in [0, 1]; the result is in [0, 1] again. */
 typedef struct oc_colour_operation {
     const char *name;
     double low, high; /* the factor is uniform in [low, high) */
-    void (*apply)(float *planes, int64_t count, float factor);
+    void (*apply)(const oc_image_kernels *kernels, float *planes, int64_t count, float factor);
 } oc_colour_operation;
 
 #define OC_COLOUR_OPERATIONS 3

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/augment.h"
+#include "kernels/elementwise.h"
 
 struct oc_batcher {
     const oc_pack *pack;
@@ -143,11 +144,10 @@ static void rows_mix(void *user, int64_t begin, int64_t end, int worker) {
     const oc_batcher *batcher = fill->batcher;
     int64_t row = 3 * batcher->options.size * batcher->options.size;
     float lambda = (float)batcher->targets.lambda, rest = 1.0f - lambda;
+    const oc_elementwise_kernels *kernels = oc_kernels_now()->elementwise;
     for (int64_t i = begin; i < end; i++) {
-        const float *restrict own = batcher->clean + i * row;
-        const float *restrict other = batcher->clean + batcher->partner[i] * row;
-        float *restrict dst = fill->dst + i * row;
-        for (int64_t j = 0; j < row; j++) dst[j] = lambda * own[j] + rest * other[j];
+        kernels->blend(fill->dst + i * row, lambda, batcher->clean + i * row, rest,
+                       batcher->clean + batcher->partner[i] * row, row);
     }
 }
 

@@ -6,7 +6,10 @@ extern const oc_direct_kernels oc_direct_kernels_baseline, oc_direct_kernels_avx
 extern const oc_elementwise_kernels oc_elementwise_kernels_baseline, oc_elementwise_kernels_avx2,
     oc_elementwise_kernels_avx512;
 extern const oc_gate_kernels oc_gate_kernels_baseline, oc_gate_kernels_avx2, oc_gate_kernels_avx512;
+extern const oc_image_kernels oc_image_kernels_baseline, oc_image_kernels_avx2, oc_image_kernels_avx512;
+extern const oc_loss_kernels oc_loss_kernels_baseline, oc_loss_kernels_avx2, oc_loss_kernels_avx512;
 extern const oc_norm_kernels oc_norm_kernels_baseline, oc_norm_kernels_avx2, oc_norm_kernels_avx512;
+extern const oc_optimizer_kernels oc_optimizer_kernels_baseline, oc_optimizer_kernels_avx2, oc_optimizer_kernels_avx512;
 extern const oc_peak_kernels oc_peak_kernels_baseline, oc_peak_kernels_avx2, oc_peak_kernels_avx512;
 extern const oc_pool_kernels oc_pool_kernels_baseline, oc_pool_kernels_avx2, oc_pool_kernels_avx512;
 extern const oc_winograd_kernels oc_winograd_kernels_baseline, oc_winograd_kernels_avx2, oc_winograd_kernels_avx512;
@@ -18,7 +21,10 @@ static const oc_kernels baseline = {
     .direct = &oc_direct_kernels_baseline,
     .elementwise = &oc_elementwise_kernels_baseline,
     .gate = &oc_gate_kernels_baseline,
+    .image = &oc_image_kernels_baseline,
+    .loss = &oc_loss_kernels_baseline,
     .norm = &oc_norm_kernels_baseline,
+    .optimizer = &oc_optimizer_kernels_baseline,
     .peak = &oc_peak_kernels_baseline,
     .pool = &oc_pool_kernels_baseline,
     .winograd = &oc_winograd_kernels_baseline,
@@ -32,7 +38,10 @@ static const oc_kernels avx2 = {
     .direct = &oc_direct_kernels_avx2,
     .elementwise = &oc_elementwise_kernels_avx2,
     .gate = &oc_gate_kernels_avx2,
+    .image = &oc_image_kernels_avx2,
+    .loss = &oc_loss_kernels_avx2,
     .norm = &oc_norm_kernels_avx2,
+    .optimizer = &oc_optimizer_kernels_avx2,
     .peak = &oc_peak_kernels_avx2,
     .pool = &oc_pool_kernels_avx2,
     .winograd = &oc_winograd_kernels_avx2,
@@ -45,7 +54,10 @@ static const oc_kernels avx512 = {
     .direct = &oc_direct_kernels_avx512,
     .elementwise = &oc_elementwise_kernels_avx512,
     .gate = &oc_gate_kernels_avx512,
+    .image = &oc_image_kernels_avx512,
+    .loss = &oc_loss_kernels_avx512,
     .norm = &oc_norm_kernels_avx512,
+    .optimizer = &oc_optimizer_kernels_avx512,
     .peak = &oc_peak_kernels_avx512,
     .pool = &oc_pool_kernels_avx512,
     .winograd = &oc_winograd_kernels_avx512,

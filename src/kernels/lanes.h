@@ -5,6 +5,7 @@
 #ifndef OC_KERNELS_LANES_H
 #define OC_KERNELS_LANES_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 #if defined __x86_64__
@@ -64,6 +65,30 @@ OC_INLINE oc_floats oc_fma(oc_floats a, oc_floats b, oc_floats c) {
     return c;
 #else
     return c + a * b;
+#endif
+}
+
+/* √x, exactly rounded. */
+OC_INLINE oc_floats oc_sqrt(oc_floats x) {
+#if defined OC_LEVEL_AVX512
+    return (oc_floats)_mm512_sqrt_ps((__m512)x);
+#elif defined OC_LEVEL_AVX2
+    return (oc_floats)_mm256_sqrt_ps((__m256)x);
+#elif defined OC_LEVEL_WIDE
+    __m256 half[2];
+    memcpy(half, &x, sizeof x);
+    for (int i = 0; i < 2; i++) half[i] = _mm256_sqrt_ps(half[i]);
+    memcpy(&x, half, sizeof x);
+    return x;
+#elif defined __x86_64__
+    __m128 part[OC_LANES / 4];
+    memcpy(part, &x, sizeof x);
+    for (int i = 0; i < OC_LANES / 4; i++) part[i] = _mm_sqrt_ps(part[i]);
+    memcpy(&x, part, sizeof x);
+    return x;
+#else
+    for (int i = 0; i < OC_LANES; i++) x[i] = sqrtf(x[i]);
+    return x;
 #endif
 }
 

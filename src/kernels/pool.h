@@ -19,8 +19,8 @@ typedef struct oc_pool {
 } oc_pool;
 
 struct oc_pool_kernels {
-    /* The largest of each window: as in PyTorch the first of equal ones in row order, and NaN before all. index (NULL:
-     * not wanted; it lies as dst does) is its place in the window, row·size + column. */
+    /* The largest of each window: as in PyTorch the first of equal ones in row order, and NaN before all, the last
+     * of several. index (NULL: not wanted; it lies as dst does) is its place in the window, row·size + column. */
     void (*max)(const oc_pool *pool, const float *src, float *dst, uint8_t *index, int64_t begin, int64_t end);
     /* Each window gives its gradient to the pixel of its index. */
     void (*max_backward)(const oc_pool *pool, const float *diff_dst, const uint8_t *index, float *diff_src,

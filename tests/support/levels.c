@@ -7,7 +7,10 @@ extern const oc_copy_kernels oc_copy_kernels_wide;
 extern const oc_direct_kernels oc_direct_kernels_wide;
 extern const oc_elementwise_kernels oc_elementwise_kernels_wide;
 extern const oc_gate_kernels oc_gate_kernels_wide;
+extern const oc_image_kernels oc_image_kernels_wide;
+extern const oc_loss_kernels oc_loss_kernels_wide;
 extern const oc_norm_kernels oc_norm_kernels_wide;
+extern const oc_optimizer_kernels oc_optimizer_kernels_wide;
 extern const oc_peak_kernels oc_peak_kernels_wide;
 extern const oc_pool_kernels oc_pool_kernels_wide;
 extern const oc_winograd_kernels oc_winograd_kernels_wide;
@@ -19,7 +22,10 @@ static const oc_kernels wide = {
     .direct = &oc_direct_kernels_wide,
     .elementwise = &oc_elementwise_kernels_wide,
     .gate = &oc_gate_kernels_wide,
+    .image = &oc_image_kernels_wide,
+    .loss = &oc_loss_kernels_wide,
     .norm = &oc_norm_kernels_wide,
+    .optimizer = &oc_optimizer_kernels_wide,
     .peak = &oc_peak_kernels_wide,
     .pool = &oc_pool_kernels_wide,
     .winograd = &oc_winograd_kernels_wide,

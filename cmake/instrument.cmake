@@ -14,7 +14,7 @@ elseif(OC_SANITIZE)
   add_link_options(-fsanitize=${OC_SANITIZE})
   # Their sums stay in registers unless their end of scope is watched: then every multiplication goes to memory and back,
   # and small trainings take three times as long. What they read and write elsewhere is still watched.
-  set_source_files_properties(src/compute/winograd_multiply.c src/kernels/product.c
+  set_source_files_properties(src/kernels/direct.c src/kernels/direct_weights.c src/kernels/product.c
                               src/kernels/winograd_filter.c src/kernels/winograd_transform.c PROPERTIES
                               COMPILE_OPTIONS -fno-sanitize-address-use-after-scope)
 endif()

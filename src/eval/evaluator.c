@@ -13,9 +13,7 @@
 struct oc_evaluator {
     oc_plan *plan;
     oc_batcher *batcher, *mirror; /* mirror: NULL without tta */
-    int32_t *label;               /* [batch]: the model's classes of the rows */
     float *average;               /* [batch, classes] of image and mirror image; NULL without tta */
-    const int32_t *class_map;
     int64_t images, classes;
     double smoothing;
     oc_team *team;
@@ -29,7 +27,6 @@ oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const o
     OC_TRY(oc_alloc(&evaluator, 1, sizeof *evaluator, err));
     evaluator->images = oc_pack_count(pack);
     evaluator->classes = oc_graph_output_shape(graph).dim[0];
-    evaluator->class_map = options->class_map;
     evaluator->smoothing = options->smoothing;
     evaluator->team = options->team;
     if (evaluator->images > 0) {
@@ -45,7 +42,6 @@ oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const o
                                 .precision = options->precision,
                                 .team = options->team,
                                 .slab = options->slab};
-        OC_TRY(oc_alloc(&evaluator->label, (size_t)batch, sizeof *evaluator->label, err));
         OC_TRY(oc_batcher_create(&evaluator->batcher, pack, &batches, options->team, err));
         if (options->tta) {
             const size_t row = (size_t)evaluator->classes * sizeof *evaluator->average;
@@ -67,7 +63,6 @@ void oc_evaluator_destroy(oc_evaluator **evaluator) {
     oc_plan_destroy(&(*evaluator)->plan);
     oc_batcher_destroy(&(*evaluator)->batcher);
     oc_batcher_destroy(&(*evaluator)->mirror);
-    oc_free((*evaluator)->label);
     oc_free((*evaluator)->average);
     oc_free(*evaluator);
     *evaluator = NULL;
@@ -83,15 +78,6 @@ void oc_score_labelled(const float *logits, const int32_t *label, int64_t rows, 
         oc_soft_labels labels = {.rows = end - begin, .lambda = 1, .label = label + begin};
         oc_loss_cross_entropy(logits + begin * classes, &labels, classes, smoothing, NULL, score, team);
     }
-}
-
-static void add_score(oc_evaluator *evaluator, const float *logits, const oc_targets *targets, oc_score *score) {
-    for (int64_t i = 0; i < targets->rows; i++) {
-        int32_t label = targets->label[i];
-        evaluator->label[i] = label < 0 || !evaluator->class_map ? label : evaluator->class_map[label];
-    }
-    oc_score_labelled(logits, evaluator->label, targets->rows, evaluator->classes, evaluator->smoothing, score,
-                      evaluator->team);
 }
 
 /* *logits = the scores of one batch's rows, until the next. */
@@ -124,7 +110,9 @@ oc_status oc_evaluator_run(oc_evaluator *evaluator, oc_weights *weights, oc_scor
         oc_targets targets;
         const float *logits;
         OC_TRY(score_batch(evaluator, weights, index, &logits, &targets, err));
-        if (score) add_score(evaluator, logits, &targets, score);
+        if (score)
+            oc_score_labelled(logits, targets.label, targets.rows, evaluator->classes, evaluator->smoothing, score,
+                              evaluator->team);
         done += targets.rows;
         if (on_batch && !on_batch(user, logits, targets.sample, targets.rows, done, evaluator->images)) {
             status = oc_fail(err, OC_E_STOPPED, NULL, "stopped after %lld of %lld images", (long long)done,

@@ -14,9 +14,8 @@ typedef struct oc_evaluator_options {
     oc_precision precision;
     double smoothing;
     float mean[3], std[3];
-    bool tta;                 /* the average of each image's scores and its mirror image's */
-    const int32_t *class_map; /* [data set's classes] → place in the model's scores; NULL: the same order. Borrowed */
-    oc_team *team;            /* borrowed, like slab */
+    bool tta;      /* the average of each image's scores and its mirror image's */
+    oc_team *team; /* borrowed, like slab */
     oc_slab *slab;
 } oc_evaluator_options;
 

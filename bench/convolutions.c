@@ -28,6 +28,8 @@ typedef struct bench {
     oc_model *model;
     double peak; /* multiply-adds a second */
     oc_conv_problem seen[MOST];
+    int times[MOST];  /* that each occurs */
+    bool first[MOST]; /* it reads the image */
     int count;
     double chosen, quickest; /* seconds of all layers */
 } bench;
@@ -104,18 +106,9 @@ static void pass(bench *b, oc_conv_problem problem, int times) {
     b->quickest += times * least;
 }
 
-int main(int argc, char **argv) {
-    bench b = {0};
-    oc_error err = {0};
-    const char *name = argc > 1 ? argv[1] : "myresnet-small", *classes[] = {"a", "b"};
-    const long batch = argc > 2 ? strtol(argv[2], NULL, 10) : 64, size = argc > 3 ? strtol(argv[3], NULL, 10) : 64;
-    refuse(oc_model_create(&b.model, name, classes, 2, size, NULL, &err), &err);
-    refuse(oc_team_create(&b.team, 0, &err), &err);
-    oc_team_enter(b.team);
-    refuse(oc_engine_create(&b.engine, b.team, &err), &err);
-    b.peak = 0.5e9 * oc_peak_gflops(b.team, 0.5);
-    const oc_graph *graph = b.model->graph;
-    int times[MOST];
+/* The convolutions of the model's graph, equal ones once. */
+static void collect(bench *b, int64_t batch) {
+    const oc_graph *graph = b->model->graph;
     for (int i = 0; i < graph->nodes; i++) {
         const oc_node *node = &graph->node[i];
         if (node->op != &oc_conv_op) continue;
@@ -123,35 +116,51 @@ int main(int argc, char **argv) {
         const oc_shape *in = &graph->node[node->input[0]].dst, *out = &node->dst;
         const oc_shape src = oc_shape_make(4, batch, in->dim[0], in->dim[1], in->dim[2]);
         const oc_shape dst = oc_shape_make(4, batch, out->dim[0], out->dim[1], out->dim[2]);
-        const int64_t block = oc_engine_block(b.engine);
-        oc_conv_problem problem = {.training = true,
-                                   .groups = attr->groups,
-                                   .kh = attr->kernel,
-                                   .kw = attr->kernel,
-                                   .stride = attr->stride,
-                                   .pad = attr->pad,
-                                   .dilation = attr->dilation,
-                                   .src = node->input[0] == 0 ? oc_layout_plain(OC_F32, &src)
-                                                              : oc_layout_blocked(OC_F32, &src, block),
-                                   .dst = oc_layout_blocked(OC_F32, &dst, block)};
+        const int64_t block = oc_engine_block(b->engine);
+        const bool image = node->input[0] == graph->input;
+        const oc_conv_problem problem = {.training = true,
+                                         .groups = attr->groups,
+                                         .kh = attr->kernel,
+                                         .kw = attr->kernel,
+                                         .stride = attr->stride,
+                                         .pad = attr->pad,
+                                         .dilation = attr->dilation,
+                                         .src = image ? oc_layout_plain(OC_F32, &src)
+                                                      : oc_layout_blocked(OC_F32, &src, block),
+                                         .dst = oc_layout_blocked(OC_F32, &dst, block)};
         int at = 0;
-        while (at < b.count && !same(&b.seen[at], &problem)) at++;
+        while (at < b->count && !same(&b->seen[at], &problem)) at++;
         if (at == MOST) continue;
-        if (at == b.count) {
-            b.seen[b.count++] = problem;
-            times[at] = 0;
-        }
-        times[at]++;
+        if (at == b->count) b->seen[b->count++] = problem;
+        b->times[at]++;
+        b->first[at] |= image;
     }
+}
+
+int main(int argc, char **argv) {
+    static bench b;
+    oc_error err = {0};
+    const char *name = argc > 1 ? argv[1] : "myresnet-small", *classes[] = {"a", "b"};
+    const long batch = argc > 2 ? strtol(argv[2], NULL, 10) : 64, size = argc > 3 ? strtol(argv[3], NULL, 10) : 64;
+    if (batch < 1 || argc > 4) {
+        fprintf(stderr, "usage: bench_convolutions [MODEL [BATCH [SIZE]]]\n");
+        return EXIT_FAILURE;
+    }
+    refuse(oc_model_create(&b.model, name, classes, 2, size, NULL, &err), &err);
+    refuse(oc_team_create(&b.team, 0, &err), &err);
+    oc_team_enter(b.team);
+    refuse(oc_engine_create(&b.engine, b.team, &err), &err);
+    b.peak = 0.5e9 * oc_peak_gflops(b.team, 0.5);
+    collect(&b, batch);
     for (int i = 0; i < b.count; i++)
-        for (int p = 0; p < 3; p++) {
-            if (p == OC_CONV_BACKWARD_DATA && b.seen[i].src.shape.dim[1] == 3) continue;
+        for (int p = OC_CONV_FORWARD; p <= OC_CONV_BACKWARD_WEIGHTS; p++) {
+            if (p == OC_CONV_BACKWARD_DATA && b.first[i]) continue; /* nobody wants an image's gradient */
             b.seen[i].pass = (oc_conv_pass)p;
-            pass(&b, b.seen[i], times[i]);
+            pass(&b, b.seen[i], b.times[i]);
         }
     printf("chosen %.1f ms, quickest %.1f ms\n", 1e3 * b.chosen, 1e3 * b.quickest);
     oc_engine_destroy(&b.engine);
     oc_team_destroy(&b.team);
     oc_model_destroy(&b.model);
-    return 0;
+    return EXIT_SUCCESS;
 }

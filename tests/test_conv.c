@@ -370,11 +370,32 @@ static void test_choice(void **state) {
             }
 }
 
+/* Of Winograd's tiles the large ones save more, unless most of them hangs over the edge, or errors would add up. */
+static void test_tiles(void **state) {
+    const fixture *f = *state;
+    static const struct {
+        int64_t n, size;
+        bool training, large;
+    } given[] = {{64, 32, true, true}, {64, 4, true, true},  {64, 3, true, true},
+                 {64, 2, true, false}, {8, 32, true, false}, {64, 32, false, false}};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        for (int pass = 0; pass < (given[i].training ? 3 : 1); pass++) {
+            const conv c = {.s = {given[i].n, 1, 64, 64, given[i].size, given[i].size, 3, 1, 1, 1, false}};
+            const oc_shape shape = oc_shape_make(4, c.s.n, c.s.ic, c.s.h, c.s.w);
+            const oc_layout blocked = oc_layout_blocked(OC_F32, &shape, oc_engine_block(f->engine));
+            oc_conv_problem problem = problem_of(&c, (oc_conv_pass)pass, &blocked, &blocked);
+            problem.training = given[i].training;
+            const oc_conv_algorithm *best = oc_conv_choose(f->engine, &problem, NULL);
+            assert_int_equal(best->exactness == OC_CONV_COARSE, given[i].large);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_algorithms),
         cmocka_unit_test(test_posts),
         cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_tiles),
     };
     print_message("seed %u\n", SEED);
     return cmocka_run_group_tests(tests, setup, teardown);

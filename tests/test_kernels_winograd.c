@@ -400,23 +400,6 @@ static void test_division(void **state) {
     assert_true(parts && chunks && ranges && groups && channels);
 }
 
-/* Large tiles save more, unless most of them hangs over the edge or the filters take longer than the tiles. */
-static void test_best_tile(void **state) {
-    (void)state;
-    const oc_kernels *levels[TEST_LEVELS_MOST];
-    const size_t count = test_levels(levels);
-    for (size_t i = 0; i < count; i++) {
-        static const struct {
-            int64_t images, h, w;
-            int tile;
-        } cases[] = {{64, 32, 32, 4}, {64, 4, 4, 4}, {64, 3, 3, 4}, {64, 2, 2, 2}, {1, 4, 4, 2}, {1, 64, 64, 4}};
-        for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
-            const oc_map map = map_of(cases[k].images, 16, cases[k].h, cases[k].w, levels[i]->lanes);
-            assert_int_equal(levels[i]->winograd->best_tile(&map), cases[k].tile);
-        }
-    }
-}
-
 /* The errors that winograd.h states. */
 static void test_error(void **state) {
     (void)state;
@@ -450,8 +433,10 @@ static void test_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_posts), cmocka_unit_test(test_division),
-        cmocka_unit_test(test_best_tile), cmocka_unit_test(test_error),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_posts),
+        cmocka_unit_test(test_division),
+        cmocka_unit_test(test_error),
     };
     printf("seed %u\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,14 +42,6 @@ static oc_winograd_weights weights_of(const oc_winograd *work) {
     };
 }
 
-/* Transforming a filter takes as long as the products of so many tiles. */
-#define FILTER_TILES 32
-
-static int best_tile(const oc_map *to) {
-    const int64_t two = 16 * (oc_tiles_of(to, 2).end + FILTER_TILES);
-    return 36 * (oc_tiles_of(to, 4).end + FILTER_TILES) < two ? 4 : 2;
-}
-
 /* Rows of a worker's products if its tiles are cut into so many chunks: micro-kernels fill each up. */
 static int64_t rows_of(int64_t tiles, int64_t threads, int64_t chunks) {
     const int64_t unit = OC_PRODUCT_KERNELS.rows;
@@ -120,7 +112,6 @@ static void chunk(const oc_winograd *work, int64_t index, const float *from, con
 }
 
 const oc_winograd_kernels OC_WINOGRAD_KERNELS = {
-    .best_tile = best_tile,
     .plan = plan,
     .filters = filters,
     .chunk = chunk,

@@ -95,8 +95,6 @@ typedef struct oc_winograd_backward_kernels {
 } oc_winograd_backward_kernels;
 
 struct oc_winograd_kernels {
-    /* The tile that takes less time for a pass whose result (by weights: whose dst) is such a map. */
-    int (*best_tile)(const oc_map *to);
     /* Fills the second group of fields. */
     void (*plan)(oc_winograd *work);
     /* Blocks [begin, end) of filter_blocks: from the plain weights to filters[filter_floats], at a multiple of 64

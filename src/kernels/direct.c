@@ -15,6 +15,7 @@
 #endif
 
 #define TOGETHER 3 /* taps side by side that share each pixel that is read */
+#define CHAIN 128  /* products summed one after another: a sum of such chains has half the error of a single one */
 
 /* Without a filter's width, all pixels of a map are one row. */
 static void join_rows(oc_map *map) {
@@ -149,16 +150,17 @@ OC_INLINE void products(const int T, const int N, const bool checked, const bool
     }
 }
 
-/* Adds all products to the sums of a tile. */
-OC_INLINE void sum_tile(const int T, const bool lanes, const tile_args *a, oc_floats *restrict sum) {
+/* Adds the products of inputs [begin, end) of a group to the sums of a tile. */
+OC_INLINE void sum_tile(const int T, const bool lanes, const tile_args *a, int64_t begin, int64_t end,
+                        oc_floats *restrict sum) {
     const oc_direct *c = a->conv;
     const oc_map *from = oc_from_of(c);
     const line *columns = a->columns;
     const int64_t inputs = oc_inputs_of(c), taps = c->kh * c->kw, width = from->w * from->block;
-    const int64_t first = lanes ? a->block * OC_LANES : a->block * OC_LANES / oc_outputs_of(c) * inputs;
-    const float *channel = a->image + oc_channel_at(from, first), *weights = a->filters;
+    const int64_t first = lanes ? a->block * OC_LANES : a->block * OC_LANES / oc_outputs_of(c) * inputs + begin;
+    const float *channel = a->image + oc_channel_at(from, first), *weights = a->filters + begin * taps * OC_LANES;
     int64_t in_block = first % from->block;
-    for (int64_t i = 0; i < inputs; i++, weights += taps * OC_LANES) {
+    for (int64_t i = begin; i < end; i++, weights += taps * OC_LANES) {
         const oc_ints index = oc_lane_inputs(inputs, i);
         for (int r = 0; r < a->rows->count; r++) {
             const uint32_t down = a->down[r];
@@ -203,13 +205,25 @@ OC_INLINE oc_floats finished(const oc_finish *finish, oc_floats value, int64_t a
 /* A tile of which `rows` rows exist; its first result is to[at]. */
 OC_INLINE void tile(const int T, const tile_args *a, oc_floats bias, const oc_finish *finish, float *to, int64_t at,
                     int64_t pixel, int64_t row, int64_t rows) {
-    oc_floats sum[TILE];
+    const int64_t inputs = oc_inputs_of(a->conv), stretch = oc_divide_up(CHAIN, a->conv->kh * a->conv->kw);
+    oc_floats sum[TILE], total[TILE];
 #pragma GCC unroll 16
     for (int t = 0; t < TILE; t++) sum[t] = bias;
-    if (a->conv->way == OC_DIRECT_LANES)
-        sum_tile(T, true, a, sum);
-    else
-        sum_tile(T, false, a, sum);
+    for (int64_t begin = 0, end;; begin = end) {
+        end = begin + stretch < inputs ? begin + stretch : inputs;
+        if (a->conv->way == OC_DIRECT_LANES)
+            sum_tile(T, true, a, begin, end, sum);
+        else
+            sum_tile(T, false, a, begin, end, sum);
+#pragma GCC unroll 16
+        for (int t = 0; begin > 0 && t < TILE; t++) sum[t] += total[t];
+        if (end == inputs) break;
+#pragma GCC unroll 16
+        for (int t = 0; t < TILE; t++) {
+            total[t] = sum[t];
+            sum[t] = (oc_floats){0};
+        }
+    }
 #pragma GCC unroll 16
     for (int t = 0; t < TILE; t++) {
         const int64_t place = at + t / T * row + t % T * pixel;

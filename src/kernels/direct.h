@@ -16,8 +16,8 @@
  * gathered side by side, where both maps lie in blocks of the level's lanes and there is one group. Else a block's
  * gradients stay in registers while the pixels pass by.
  *
- * Nothing here knows threads: work is numbered, and who calls divides the numbers. Each number is one chain of
- * multiply-adds in an order that the sizes alone give. What falls on padding pixels is not multiplied. */
+ * Nothing here knows threads: work is numbered, and who calls divides the numbers. Each number is a sum of
+ * chains of multiply-adds in an order that the sizes alone give. What falls on padding pixels is not multiplied. */
 #ifndef OC_KERNELS_DIRECT_H
 #define OC_KERNELS_DIRECT_H
 

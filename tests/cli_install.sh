@@ -13,7 +13,7 @@ fi
 quietly cmake --install "$build" --prefix "$prefix"
 pc=$(find "$prefix" -name ocelli.pc)
 [[ -n $pc ]] || fail "no pkg-config file was installed"
-library=$(dirname "$(find "$prefix" -name 'libocelli.so' | head -1)")
+library=$(dirname "$(find "$prefix" -name 'libocelli.so' | sed -n 1p)")
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$pc")
 read -ra flags <<<"$(pkg-config --define-variable=prefix="$prefix" --cflags --libs ocelli)"

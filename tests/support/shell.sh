@@ -38,7 +38,7 @@ expect() {
 
 # number KEY: the first number under KEY in the JSON that the last command printed.
 number() {
-    grep -o "\"$1\":[-+0-9.e]*" "$work/out" | head -1 | cut -d: -f2
+    grep -o "\"$1\":[-+0-9.e]*" "$work/out" | sed -n 1p | cut -d: -f2
 }
 
 # holds EXPRESSION: true when awk finds it so.

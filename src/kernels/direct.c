@@ -336,8 +336,10 @@ static void run_elements(const oc_direct *c, const float *from, const float *pac
             for (int64_t x = 0; x < write->w; x++) {
                 const int64_t at = image * write->image_stride + block * write->block_stride +
                                    (y * write->w + x) * write->block + lane;
-                to[at] = 0;
-                if (!there) continue;
+                if (!there) {
+                    to[at] = 0;
+                    continue;
+                }
                 float value = element(c, from + image * read->image_stride, packed + channel * row_floats,
                                       channel / oc_outputs_of(c), y, x, finish->bias ? finish->bias[channel] : 0);
                 for (int i = 0, adds = 0; i < finish->posts; i++)

@@ -1,9 +1,67 @@
-/* Colours of images. */
+/* Colours and sizes of images. */
 #include "kernels/image.h"
 
 #include <math.h>
 
-#include "kernels/lanes.h"
+#include "kernels/parts.h"
+
+/* ---- Sizes ---- */
+
+static void unit(float *dst, const uint8_t *src, int64_t n) {
+    OC_INDEPENDENT
+    for (int64_t i = 0; i < n; i++) dst[i] = (float)src[i] / 255.0f;
+}
+
+/* A pixel, and the first number of the next. */
+typedef float pixel __attribute__((vector_size(16), may_alias));
+typedef float pixel_at __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Inlined with constant `taps`. */
+OC_INLINE void row_of(float *dst, int64_t stride, const float *row, const oc_resampling *x, int64_t taps) {
+    for (int64_t i = 0; i < x->out; i++) {
+        const float *from = row + 3 * x->start[i], *weight = x->weight + i * taps;
+        pixel sum = weight[0] * *(const pixel_at *)from;
+        for (int64_t k = 1; k < taps; k++) sum += weight[k] * *(const pixel_at *)(from + 3 * k);
+        for (int c = 0; c < 3; c++) dst[c * stride + i] = sum[c];
+    }
+}
+
+static void resample_row(float *dst, int64_t stride, const float *row, const oc_resampling *x) {
+    if (x->taps == 2)
+        row_of(dst, stride, row, x, 2);
+    else if (x->taps == 3)
+        row_of(dst, stride, row, x, 3);
+    else
+        row_of(dst, stride, row, x, x->taps);
+}
+
+/* Up to a vector of a row of outputs. */
+OC_INLINE void columns_some(float *dst, const float *src, int64_t width, int lanes, const float *weight, int64_t taps) {
+    oc_floats sum = weight[0] * oc_load_some(src, lanes);
+    for (int64_t k = 1; k < taps; k++) sum += weight[k] * oc_load_some(src + k * width, lanes);
+    oc_store_some(dst, sum, lanes);
+}
+
+/* Inlined with constant `taps`. */
+OC_INLINE void columns_of(float *dst, const float *src, int64_t width, const oc_resampling *y, int64_t taps) {
+    for (int64_t i = 0; i < y->out; i++, dst += width) {
+        const float *from = src + y->start[i] * width, *weight = y->weight + i * taps;
+        int64_t x = 0;
+        for (; x + OC_LANES <= width; x += OC_LANES) columns_some(dst + x, from + x, width, OC_LANES, weight, taps);
+        if (x < width) columns_some(dst + x, from + x, width, (int)(width - x), weight, taps);
+    }
+}
+
+static void resample_columns(float *dst, const float *src, int64_t width, const oc_resampling *y) {
+    if (y->taps == 2)
+        columns_of(dst, src, width, y, 2);
+    else if (y->taps == 3)
+        columns_of(dst, src, width, y, 3);
+    else
+        columns_of(dst, src, width, y, y->taps);
+}
+
+/* ---- Colours ---- */
 
 OC_INLINE float clamp01(float x) {
     x = x < 0.0f ? 0.0f : x;
@@ -65,5 +123,10 @@ static void normalise(float *plane, int64_t count, float mean, float scale) {
     for (int64_t i = 0; i < count; i++) plane[i] = (plane[i] - mean) * scale;
 }
 
-const oc_image_kernels OC_IMAGE_KERNELS = {
-    .brightness = brightness, .saturation = saturation, .hue = hue, .normalise = normalise};
+const oc_image_kernels OC_IMAGE_KERNELS = {.unit = unit,
+                                           .resample_row = resample_row,
+                                           .resample_columns = resample_columns,
+                                           .brightness = brightness,
+                                           .saturation = saturation,
+                                           .hue = hue,
+                                           .normalise = normalise};

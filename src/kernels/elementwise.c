@@ -90,14 +90,14 @@ static void average(float *average, const float *src, float rate, int64_t n) {
     for (int64_t i = 0; i < n; i++) average[i] += rate * (src[i] - average[i]);
 }
 
-#define SUMS 16 /* at every level, so that the sum is the same bits at all of them */
+#define SUMS 8 /* at every level, so that the sum is the same bits at all of them */
 
 static double sum_of_squares(const float *x, int64_t n) {
     double part[SUMS] = {0}, sum = 0;
     int64_t i = 0;
     for (; i + SUMS <= n; i += SUMS)
         for (int k = 0; k < SUMS; k++) part[k] += (double)x[i + k] * (double)x[i + k];
-    for (int k = 0; i < n; i++, k++) part[k] += (double)x[i] * (double)x[i];
+    for (; i < n; i++) sum += (double)x[i] * (double)x[i];
     for (int k = 0; k < SUMS; k++) sum += part[k];
     return sum;
 }

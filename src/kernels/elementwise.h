@@ -40,7 +40,7 @@ struct oc_elementwise_kernels {
     void (*blend)(float *dst, float a, const float *x, float b, const float *y, int64_t n);
     /* average += rate·(src − average). */
     void (*average)(float *average, const float *src, float rate, int64_t n);
-    /* Σ x², in double precision: sixteen sums of every sixteenth element, then those in order. */
+    /* Σ x², in double precision: eight sums of every eighth element; what is left over, in order, then those. */
     double (*sum_of_squares)(const float *x, int64_t n);
 };
 

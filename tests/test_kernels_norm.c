@@ -208,19 +208,14 @@ static void check_backward(const layer *l) {
     test_guarded_free(x), test_guarded_free(y), test_guarded_free(g), test_guarded_free(got), test_guarded_free(want);
 }
 
-static float *copy_of(const oc_map *map, const float *data) {
-    float *copy = test_map_new(map, true, 0, 0);
-    memcpy(copy, data, test_map_size(map) * sizeof *copy);
-    return copy;
-}
-
 /* The bits are those of the layer's own result in any division and over what may be overwritten. */
 static void check_divisions(const oc_norm_kernels *norm, const layer *l) {
     const oc_map *map = &l->args.map;
     const size_t bytes = test_map_size(map) * sizeof(float), row = (size_t)map->channels * sizeof(float);
     static const int64_t steps[] = {0, 1, 2, 5};
     for (int k = 0; k < 4; k++) {
-        float *src = copy_of(map, l->src), *diff_dst = copy_of(map, l->diff_dst);
+        float *src = test_floats_copy(l->src, test_map_size(map));
+        float *diff_dst = test_floats_copy(l->diff_dst, test_map_size(map));
         oc_norm_args args = l->args;
         float *mean = channels(map->channels), *variance = channels(map->channels);
         float *diff_scale = channels(map->channels), *diff_shift = channels(map->channels);

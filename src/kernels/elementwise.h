@@ -13,20 +13,19 @@ struct oc_elementwise_kernels {
     void (*sum_2)(float *dst, const float *a, const float *b, int64_t n);
     void (*sum_3)(float *dst, const float *a, const float *b, const float *c, int64_t n);
 
-    /* dst = max(src, 0), NaN staying NaN. dst may be src. */
+    /* dst = max(src, 0), NaN and −0 staying as they are. dst may be src. */
     void (*relu)(float *dst, const float *src, int64_t n);
     /* diff_src = dst > 0 ? diff_dst : 0. diff_src may be diff_dst. */
     void (*relu_backward)(float *diff_src, const float *dst, const float *diff_dst, int64_t n);
 
-    /* dst = max(a + b, 0), NaN staying NaN, plus c unless that is NULL; mask = a + b > 0 unless that is NULL. dst may
-     * be any source. */
+    /* dst = relu(a + b), plus c unless that is NULL; mask = a + b > 0 unless that is NULL. dst may be any source. */
     void (*join)(float *dst, uint8_t *mask, const float *a, const float *b, const float *c, int64_t n);
     /* diff_src = mask ? diff_dst : 0. diff_src may be diff_dst. */
     void (*join_backward)(float *diff_src, const uint8_t *mask, const float *diff_dst, int64_t n);
 
     /* dst = 1 / (1 + e^−src), in double precision, so that it is exact to the last bit but one. dst may be src. */
     void (*sigmoid)(float *dst, const float *src, int64_t n);
-    /* diff_src = diff_dst·dst·(1 − dst). diff_src may be diff_dst. */
+    /* diff_src = diff_dst·(dst·(1 − dst)). diff_src may be diff_dst. */
     void (*sigmoid_backward)(float *diff_src, const float *dst, const float *diff_dst, int64_t n);
 
     /* dst = src·factor. dst may be src. */

@@ -46,3 +46,12 @@ size_t test_levels(const oc_kernels **list) {
     printf("\n");
     return count;
 }
+
+void test_each_level(void (*check)(const oc_kernels *level)) {
+    const oc_kernels *list[TEST_LEVELS_MOST];
+    const size_t count = test_levels(list);
+    for (size_t i = 0; i < count; i++) {
+        printf("at %s\n", list[i]->name);
+        check(list[i]);
+    }
+}

@@ -12,4 +12,7 @@
 /* Fills list[TEST_LEVELS_MOST] with the tables that can run here, prints their names, and returns how many. */
 size_t test_levels(const oc_kernels **list);
 
+/* Runs `check` with each of them, printing its name before, so that what fails is known. */
+void test_each_level(void (*check)(const oc_kernels *level));
+
 #endif

@@ -57,12 +57,26 @@ void test_guarded_free(void *memory) {
     oc_free(h.memory);
 }
 
+float *test_floats(size_t count, double mean, uint64_t seed) {
+    float *data = test_guarded(count, sizeof *data, seed % 3);
+    oc_random random;
+    oc_random_init(&random, TEST_SEED, OC_RANDOM_TEST, 78, seed);
+    for (size_t i = 0; i < count; i++) data[i] = (float)(mean + oc_random_normal(&random));
+    return data;
+}
+
+float *test_floats_copy(const float *from, size_t count) {
+    float *data = test_guarded(count, sizeof *data, 1);
+    memcpy(data, from, count * sizeof *data);
+    return data;
+}
+
 float *test_map_new(const oc_map *map, bool written, double mean, uint64_t seed) {
     float *data = test_guarded(test_map_size(map), sizeof *data, seed % 3); /* some lie across vectors */
     oc_random random;
     if (written) return data;
     memset(data, 0, test_map_size(map) * sizeof *data);
-    oc_random_init(&random, 20240918U, OC_RANDOM_TEST, 77, seed);
+    oc_random_init(&random, TEST_SEED, OC_RANDOM_TEST, 77, seed);
     for (int64_t n = 0; n < map->images; n++)
         for (int64_t c = 0; c < map->channels; c++)
             for (int64_t i = 0; i < map->h * map->w; i++)
@@ -79,4 +93,10 @@ void test_map_check_padding(const oc_map *map, const float *data) {
 void test_near(double is, double want, double tolerance) {
     if (isnan(want) ? isnan(is) : is == want || fabs(is - want) <= tolerance) return;
     fail_msg("%.9g is not %.9g to %.3g", is, want, tolerance);
+}
+
+void test_same_floats(const char *what, const float *is, const float *want, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!(isnan(want[i]) && isnan(is[i])) && memcmp(is + i, want + i, sizeof *is) != 0)
+            fail_msg("%s: number %zu of %zu is %a, not %a", what, i, count, (double)is[i], (double)want[i]);
 }

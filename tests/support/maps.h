@@ -1,4 +1,5 @@
-/* Feature maps for tests of kernels: every kind of layout, with memory around them that must stay as it is. */
+/* Feature maps and arrays for tests of kernels: every kind of layout, with memory around them that must stay as it is.
+ */
 #ifndef OC_TESTS_SUPPORT_MAPS_H
 #define OC_TESTS_SUPPORT_MAPS_H
 
@@ -7,6 +8,8 @@
 #include <stdint.h>
 
 #include "kernels/map.h"
+
+#define TEST_SEED 20240918U /* of the random numbers here, and of the tests that print it */
 
 typedef enum test_form { TEST_PLAIN, TEST_BLOCKED_8, TEST_BLOCKED_16, TEST_LAST, TEST_FORMS } test_form;
 
@@ -24,6 +27,12 @@ size_t test_map_at(const oc_map *map, int64_t n, int64_t c, int64_t pixel);
 void *test_guarded(size_t count, size_t size, size_t shift);
 void test_guarded_free(void *memory);
 
+/* Guarded memory with `count` random numbers, normal around `mean`; some lie across vectors. */
+float *test_floats(size_t count, double mean, uint64_t seed);
+
+/* Guarded memory with the same `count` numbers. */
+float *test_floats_copy(const float *from, size_t count);
+
 /* Guarded memory for a map; `written`: all NaN, as what a kernel writes; else random, normal around `mean`, with zeros
  * for padding. */
 float *test_map_new(const oc_map *map, bool written, double mean, uint64_t seed);
@@ -33,5 +42,8 @@ void test_map_check_padding(const oc_map *map, const float *data);
 
 /* Fails the test unless is and want agree to `tolerance`, or are the same infinity, or both NaN. */
 void test_near(double is, double want, double tolerance);
+
+/* Fails the test, saying `what` differs, unless `count` floats have the same bits, any NaN being as good as another. */
+void test_same_floats(const char *what, const float *is, const float *want, size_t count);
 
 #endif

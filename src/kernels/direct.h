@@ -17,7 +17,9 @@
  * gradients stay in registers while the pixels pass by.
  *
  * Nothing here knows threads: work is numbered, and who calls divides the numbers. Each number is a sum of
- * chains of multiply-adds in an order that the sizes alone give. What falls on padding pixels is not multiplied. */
+ * chains of multiply-adds in an order that the sizes alone give, and by weights the level's lanes with them: the number
+ * of parts of the sum over the images depends on the number of blocks. What falls on padding pixels is not multiplied.
+ */
 #ifndef OC_KERNELS_DIRECT_H
 #define OC_KERNELS_DIRECT_H
 

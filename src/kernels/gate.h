@@ -19,7 +19,7 @@ typedef struct oc_gate {
 } oc_gate;
 
 struct oc_gate_kernels {
-    /* dst = a·s + b·t. */
+    /* dst = a·s + b·t, products and sum each rounded, so that it is the same bits at every level. */
     void (*forward)(const oc_gate *gate, const float *s, const float *t, int64_t pixels, int64_t block);
     /* diff_a = diff_dst·s, diff_b = diff_dst·t, and for each channel sums[block] += Σ diff_dst·(a − b): tiles of 64
      * vectors are summed in single precision in a fixed order, and tiles in double. */

@@ -11,7 +11,8 @@
  *     n·image_stride + c/block·block_stride + (y·w + x)·block + c%block.
  *
  * Channels from `channels` to blocks·block are padding: zero in every map that a kernel reads, and left zero in every
- * map that it writes. */
+ * map that it writes (NaN where a convolution multiplies its zero weights by an infinity or NaN, which the channels
+ * beside it show as well). */
 typedef struct oc_map {
     int64_t images, channels, h, w;
     int64_t blocks, block;              /* blocks·block >= channels */

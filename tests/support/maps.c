@@ -27,6 +27,12 @@ oc_map test_map(test_form form, int64_t n, int64_t c, int64_t h, int64_t w) {
     return map;
 }
 
+oc_map test_map_apart(oc_map map) {
+    map.block_stride += map.block + 3;
+    map.image_stride = map.blocks * map.block_stride + 5;
+    return map;
+}
+
 size_t test_map_size(const oc_map *map) {
     return (size_t)(map->images * map->image_stride);
 }
@@ -71,11 +77,18 @@ float *test_floats_copy(const float *from, size_t count) {
     return data;
 }
 
+/* Zeros, but for the gaps. */
+static void clear(const oc_map *map, float *data) {
+    for (int64_t part = 0; part < map->images * map->blocks; part++)
+        memset(data + part / map->blocks * map->image_stride + part % map->blocks * map->block_stride, 0,
+               (size_t)(map->h * map->w * map->block) * sizeof *data);
+}
+
 float *test_map_new(const oc_map *map, bool written, double mean, uint64_t seed) {
     float *data = test_guarded(test_map_size(map), sizeof *data, seed % 3); /* some lie across vectors */
     oc_random random;
     if (written) return data;
-    memset(data, 0, test_map_size(map) * sizeof *data);
+    clear(map, data);
     oc_random_init(&random, TEST_SEED, OC_RANDOM_TEST, 77, seed);
     for (int64_t n = 0; n < map->images; n++)
         for (int64_t c = 0; c < map->channels; c++)
@@ -84,10 +97,33 @@ float *test_map_new(const oc_map *map, bool written, double mean, uint64_t seed)
     return data;
 }
 
+float *test_map_copy(const oc_map *map, const oc_map *from_map, const float *from) {
+    float *data = test_guarded(test_map_size(map), sizeof *data, 1);
+    clear(map, data);
+    for (int64_t n = 0; n < map->images; n++)
+        for (int64_t c = 0; c < map->channels; c++)
+            for (int64_t i = 0; i < map->h * map->w; i++)
+                data[test_map_at(map, n, c, i)] = from[test_map_at(from_map, n, c, i)];
+    return data;
+}
+
 void test_map_check_padding(const oc_map *map, const float *data) {
     for (int64_t n = 0; n < map->images; n++)
         for (int64_t c = map->channels; c < map->blocks * map->block; c++)
             for (int64_t i = 0; i < map->h * map->w; i++) assert_true(data[test_map_at(map, n, c, i)] == 0);
+    const uint32_t untouched = UINT32_MAX; /* test_guarded's */
+    for (int64_t i = 0; i < map->images * map->image_stride; i++) {
+        const int64_t in_image = i % map->image_stride, in_block = in_image % map->block_stride;
+        if (in_image / map->block_stride < map->blocks && in_block < map->h * map->w * map->block) continue;
+        assert_memory_equal(data + i, &untouched, sizeof untouched);
+    }
+}
+
+void test_ranges(int64_t count, test_range range[TEST_RANGES]) {
+    const int64_t first = count < 1 ? count : 1, second = count < 2 ? count : 2;
+    range[0] = (test_range){first, second};
+    range[1] = (test_range){second, count};
+    range[2] = (test_range){0, first};
 }
 
 void test_near(double is, double want, double tolerance) {

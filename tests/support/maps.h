@@ -16,7 +16,10 @@ typedef enum test_form { TEST_PLAIN, TEST_BLOCKED_8, TEST_BLOCKED_16, TEST_LAST,
 /* How [n, c, h, w] lies in a form. */
 oc_map test_map(test_form form, int64_t n, int64_t c, int64_t h, int64_t w);
 
-/* Floats of a map, padding included. */
+/* The same map with gaps between blocks and between images, as in a part of a larger one. */
+oc_map test_map_apart(oc_map map);
+
+/* Floats of a map, padding and gaps included. */
 size_t test_map_size(const oc_map *map);
 
 /* Where element (n, c, pixel) lies. */
@@ -34,11 +37,22 @@ float *test_floats(size_t count, double mean, uint64_t seed);
 float *test_floats_copy(const float *from, size_t count);
 
 /* Guarded memory for a map; `written`: all NaN, as what a kernel writes; else random, normal around `mean`, with zeros
- * for padding. */
+ * for padding and NaN in the gaps. */
 float *test_map_new(const oc_map *map, bool written, double mean, uint64_t seed);
 
-/* Fails the test unless the padding is zero. */
+/* Guarded memory for a map with the numbers of another one of the same shape, else like a random one. */
+float *test_map_copy(const oc_map *map, const oc_map *from_map, const float *from);
+
+/* Fails the test unless the padding is zero and the gaps are untouched. */
 void test_map_check_padding(const oc_map *map, const float *data);
+
+/* Pieces of numbered work [begin, end) that are done one after the other: those of `count`, none twice, out of order.
+ */
+#define TEST_RANGES 3
+typedef struct test_range {
+    int64_t begin, end;
+} test_range;
+void test_ranges(int64_t count, test_range range[TEST_RANGES]);
 
 /* Fails the test unless is and want agree to `tolerance`, or are the same infinity, or both NaN. */
 void test_near(double is, double want, double tolerance);

@@ -21,6 +21,7 @@
 typedef struct preparation {
     const oc_model *network; /* the first that wants it: its size, mean and std */
     float *staging;          /* [capacity, 3, size, size]; NULL: only the first network wants it, and has it at once */
+    float *dst;              /* where a batch is prepared: `staging` or the first network's input */
 } preparation;
 
 /* A network that takes part. */
@@ -229,9 +230,8 @@ static oc_status prepare_item(const oc_classifier *c, const oc_classifier_item *
     OC_TRY(item_pixels(item, shop, &file, &pixels, err));
     for (size_t i = 0; i < c->preparation_count; i++) {
         const preparation *p = &c->preparations[i];
-        float *dst = p->staging ? p->staging : oc_plan_src(c->participants[0].plan);
         OC_TRY(prepare_image(&pixels, p->network, shop, &shop->frames[i],
-                             dst + (size_t)row * image_elements(p->network), err));
+                             p->dst + (size_t)row * image_elements(p->network), err));
     }
 cleanup:
     oc_free(file);
@@ -291,6 +291,12 @@ oc_status oc_classifier_batch(oc_classifier *classifier, oc_classifier_item *ite
     if (top_k < 1 || top_k > classes)
         return oc_fail(err, OC_E_USAGE, "top_k", "%zu is not in 1 … %zu, the model's classes", top_k, classes);
     oc_team_enter(classifier->team);
+    /* Asked for once and by one thread: a plan whose slab another plan has used binds its memory anew. */
+    float *first = oc_plan_src(classifier->participants[0].plan);
+    for (size_t i = 0; i < classifier->preparation_count; i++) {
+        preparation *p = &classifier->preparations[i];
+        p->dst = p->staging ? p->staging : first;
+    }
     prepare_job job = {.classifier = classifier, .items = items};
     oc_parallel_for_dynamic(classifier->team, count, 1, prepare_range, &job);
     bool any = false;

@@ -108,7 +108,61 @@ static void test_as_the_trainer(void **state) {
     }
 }
 
+/* Augmented images are normalised by the reference recipe's constants, others by the model's own. */
+static void test_normalisation(void **state) {
+    (void)state;
+    static const float mean[3] = {0.4650f, 0.4342f, 0.3944f}, std[3] = {0.2729f, 0.2731f, 0.2707f};
+    const oc_model model = {.mean = {0.1f, 0.2f, 0.3f}, .std = {0.4f, 0.5f, 0.6f}};
+    oc_recipe_values values = {.augment = true};
+    oc_batch_options options = oc_train_step_batch_options(&values, &model);
+    assert_memory_equal(options.mean, mean, sizeof mean);
+    assert_memory_equal(options.std, std, sizeof std);
+    values.augment = false;
+    options = oc_train_step_batch_options(&values, &model);
+    assert_memory_equal(options.mean, model.mean, sizeof model.mean);
+    assert_memory_equal(options.std, model.std, sizeof model.std);
+}
+
+/* What drop_path and dropout draw is a step's own, and the same whenever that step is made. */
+static void test_draws(void **state) {
+    (void)state;
+    enum { CLASSES = 3, SIZE = 32, BATCH = 4, SCORES = CLASSES * BATCH };
+    static const char *const classes[CLASSES] = {"a", "b", "c"};
+    oc_error error = {0};
+    oc_recipe *recipe = test_recipe_create("train.seed=5 train.batch_size=4 data.size=32 model.name=resnet26d "
+                                           "model.drop_path=0.3 model.dropout=0.2");
+    const oc_recipe_values values = oc_recipe_resolve(recipe);
+    const oc_model_options variant = oc_recipe_model_options(&values);
+    assert_int_equal(values.batch_size, BATCH);
+    oc_team *team = NULL;
+    oc_slab *slab = NULL;
+    oc_model *model = NULL;
+    oc_train_step step = {0};
+    test_require(oc_team_create(&team, THREADS, &error), OC_OK, &error);
+    oc_team_enter(team);
+    test_require(oc_slab_create(&slab, &error), OC_OK, &error);
+    test_require(oc_model_create(&model, values.model_name, classes, CLASSES, SIZE, &variant, &error), OC_OK, &error);
+    oc_model_init(model, values.seed);
+    test_require(oc_train_step_open(&step, &values, model->graph, &model->weights, NULL, team, slab, &error), OC_OK,
+                 &error);
+    float *src = oc_plan_src(step.plan), scores[3][SCORES];
+    for (int64_t i = 0; i < (int64_t)BATCH * 3 * SIZE * SIZE; i++) src[i] = (float)(i * 37 % 101) / 50.0f - 1.0f;
+    static const int64_t index[3] = {0, 1, 0};
+    for (int i = 0; i < 3; i++) {
+        test_require(oc_train_step_forward(&step, index[i], &error), OC_OK, &error);
+        memcpy(scores[i], oc_plan_dst(step.plan), sizeof scores[i]);
+    }
+    assert_memory_equal(scores[0], scores[2], sizeof scores[0]);
+    assert_memory_not_equal(scores[0], scores[1], sizeof scores[0]);
+    oc_train_step_close(&step);
+    oc_model_destroy(&model);
+    oc_slab_destroy(&slab);
+    oc_team_destroy(&team);
+    oc_recipe_destroy(&recipe);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_the_trainer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_normalisation), cmocka_unit_test(test_draws),
+                                       cmocka_unit_test(test_as_the_trainer)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

@@ -63,6 +63,17 @@ static void print_counts(const char *label, json_t *counts) {
     printf("\n");
 }
 
+/* What is there and was not read, with the reasons. */
+static void print_left_out(const char *indent, const json_t *left_out) {
+    const char *reason;
+    json_t *count;
+    printf("%s%-*s %" JSON_INTEGER_FORMAT "\n", indent, *indent ? 18 : 20, *indent ? "not read" : "elsewhere",
+           json_integer_value(json_object_get(left_out, "all")));
+    json_object_foreach(json_object_get(left_out, "reasons"), reason, count) {
+        printf("%s  %" JSON_INTEGER_FORMAT " %s\n", indent, json_integer_value(count), reason);
+    }
+}
+
 /* The statistics as a person reads them; what each is: oc_data_info in ocelli/data.h. */
 static void print_info(json_t *info) {
     const char *name;
@@ -87,9 +98,9 @@ static void print_info(json_t *info) {
             printf("    %s: %s\n", json_string_value(json_object_get(file, "name")),
                    json_string_value(json_object_get(file, "reason")));
         }
-        printf("  %-18s %" JSON_INTEGER_FORMAT "\n", "left out",
-               json_integer_value(json_object_get(json_object_get(split, "left_out"), "count")));
+        print_left_out("  ", json_object_get(split, "left_out"));
     }
+    print_left_out("", json_object_get(info, "elsewhere"));
 }
 
 static oc_status run_info(const oc_args *args, oc_error *err) {

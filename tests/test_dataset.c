@@ -1,6 +1,7 @@
 /* Data sets: every form of path, their order, what is left out, the holdout, the fingerprint, and every fault with its
  * message. */
 #define _GNU_SOURCE 1
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "data/annotations.h"
 #include "data/dataset.h"
 #include "ocelli/data.h"
@@ -25,7 +27,7 @@
 typedef struct fixture {
     char folder[256]; /* temporary */
     char root[300];   /* of the data set in it */
-    char path[700];   /* scratch */
+    char path[1000];  /* scratch */
     oc_dataset *dataset;
 } fixture;
 
@@ -86,6 +88,7 @@ static void has_split(fixture *f, const char *name, const char *want) {
         const oc_sample *s = &split->sample[i];
         const char *slash = strrchr(s->path, '/');
         assert_string_equal(s->name, slash ? slash + 1 : s->path);
+        assert_string_equal(s->in_split, s->path + strlen(s->path) - strlen(s->in_split));
         fprintf(file, "%s%s %d", i ? ", " : "", s->path, s->label);
     }
     fclose(file);
@@ -196,14 +199,14 @@ static void test_class_folders(void **state) {
     image(f, "train/dog/b.jpg");
     image(f, "train/dog/a.JPG");
     image(f, "train/dog/.hidden.jpg");
-    image(f, "train/dog/notes.gif");
+    test_text_write(in_root(f, "train/dog/notes.gif"), "");
     image(f, "train/cat/images/x.PNG");
     image(f, "train/cat/y.jpeg");
     image(f, "train/Zebra/z.jpg");
     image(f, "val/dog/v.jpg");
     image(f, "test/one.jpg");
     must_open(f, f->root, NULL);
-    assert_int_equal(oc_dataset_split(f->dataset, "train")->left_out, 1); /* the .gif */
+    assert_int_equal(oc_split_left_out(oc_dataset_split(f->dataset, "train"), true), 1); /* the .gif */
     has_split(f, "train",
               "train/Zebra/z.jpg 0, train/cat/images/x.PNG 1, train/cat/y.jpeg 1, train/dog/a.JPG 2, "
               "train/dog/b.jpg 2");
@@ -251,43 +254,113 @@ static void test_links(void **state) {
 
 /* ---- holdout ---- */
 
+/* Empty files suffice: names alone are looked at. */
+static void name_only(fixture *f, const char *relative) {
+    test_text_write(in_root(f, relative), "");
+}
+
 static void test_holdout(void **state) {
     fixture *f = *state;
     char name[64];
-    for (int i = 0; i < 20; i++) {
-        snprintf(name, sizeof name, "a/%02d.jpg", i);
-        image(f, name);
-        if (i < 3) snprintf(name, sizeof name, "b/%02d.jpg", i);
-        if (i < 3) image(f, name);
-    }
-    image(f, "c/only.jpg");
+    oc_error error = {0};
+    for (int c = 0; c < 4; c++)
+        for (int i = 0; i < 500; i++) {
+            snprintf(name, sizeof name, "%c/%03d.jpg", 'a' + c, i);
+            name_only(f, name);
+        }
     must_open(f, f->root, &(oc_dataset_options){.holdout = 0.25});
     const oc_split *train = oc_dataset_split(f->dataset, "train"), *val = oc_dataset_split(f->dataset, "val");
-    int64_t of[3] = {0};
-    assert_int_equal(train->count, 15 + 2 + 1);
-    assert_int_equal(val->count, 5 + 1);
+    int64_t of[4] = {0};
+    assert_int_equal(train->count + val->count, 2000);
     for (int64_t i = 0; i < val->count; i++) {
         of[val->sample[i].label]++;
         if (i > 0) assert_true(strcmp(val->sample[i - 1].path, val->sample[i].path) < 0);
-        for (int64_t j = 0; j < train->count; j++) assert_string_not_equal(val->sample[i].path, train->sample[j].path);
     }
-    assert_int_equal(of[0], 5);
-    assert_int_equal(of[1], 1);
-    /* The same again; a larger share takes others too. */
-    char first[256] = "", again[256] = "", other[256] = "";
+    for (int64_t i = 1; i < train->count; i++)
+        assert_true(strcmp(train->sample[i - 1].path, train->sample[i].path) < 0);
+    /* Within four deviations of the share: those of 500 draws are 9.7. */
+    for (int c = 0; c < 4; c++) assert_in_range(of[c], 125 - 39, 125 + 39);
     const uint64_t fingerprint = oc_dataset_fingerprint(f->dataset);
-    for (int64_t i = 0; i < 6; i++) strcat(first, val->sample[i].path);
     must_open(f, f->root, &(oc_dataset_options){.holdout = 0.25});
-    for (int64_t i = 0; i < 6; i++) strcat(again, oc_dataset_split(f->dataset, "val")->sample[i].path);
-    assert_string_equal(first, again);
     assert_true(oc_dataset_fingerprint(f->dataset) == fingerprint);
     must_open(f, f->root, &(oc_dataset_options){.holdout = 0.5});
-    for (int64_t i = 0; i < 6; i++) strcat(other, oc_dataset_split(f->dataset, "val")->sample[i].path);
-    assert_string_not_equal(first, other);
     assert_true(oc_dataset_fingerprint(f->dataset) != fingerprint);
     oc_dataset_destroy(&f->dataset);
     assert_int_equal(oc_dataset_open(&f->dataset, f->root, &(oc_dataset_options){.holdout = 1}, NULL), OC_E_USAGE);
     assert_int_equal(oc_dataset_open(&f->dataset, f->root, &(oc_dataset_options){.holdout = -0.1}, NULL), OC_E_USAGE);
+    /* A class of which nothing is left: named. */
+    name_only(f, "e/000.jpg");
+    for (int i = 1; oc_dataset_open(&f->dataset, f->root, &(oc_dataset_options){.holdout = 0.5}, &error) == OC_OK;
+         i++) {
+        oc_dataset_destroy(&f->dataset);
+        snprintf(name, sizeof name, "e/%03d.jpg", i - 1);
+        unlink(in_root(f, name));
+        snprintf(name, sizeof name, "e/%03d.jpg", i);
+        name_only(f, name);
+    }
+    assert_int_equal(error.status, OC_E_USAGE);
+    assert_string_equal(error.where, "data.holdout");
+    assert_non_null(strstr(error.message, "no image of the class e to train on"));
+}
+
+/* Whatever is done to the images around it, one that stays where it is stays on its side. */
+static void test_holdout_unmoved(void **state) {
+    fixture *f = *state;
+    enum { CLASSES = 5, IMAGES = 40, CHANGES = 200 };
+    bool there[CLASSES][IMAGES];
+    int8_t side[CLASSES][IMAGES]; /* 1: held out, 0: not, -1: not known yet */
+    char name[64], to[400], from[400];
+    oc_random random;
+    oc_random_init(&random, 7, OC_RANDOM_TEST, 41, 0);
+    memset(side, -1, sizeof side);
+    for (int c = 0; c < CLASSES; c++)
+        for (int i = 0; i < IMAGES; i++)
+            if ((there[c][i] = i < IMAGES / 2)) {
+                snprintf(name, sizeof name, "c%d/%s%02d.jpg", c, i % 3 ? "" : "images/", i);
+                name_only(f, name);
+            }
+    for (int change = 0; change < CHANGES; change++) {
+        must_open(f, f->root, &(oc_dataset_options){.holdout = 0.3});
+        for (int s = 0; s < 2; s++) {
+            const oc_split *split = oc_dataset_split(f->dataset, s ? "val" : "train");
+            for (int64_t k = 0; k < split->count; k++) {
+                const oc_sample *sample = &split->sample[k];
+                int c, i;
+                if (sscanf(sample->path, "c%d/", &c) != 1 || sscanf(sample->in_class, "%d.jpg", &i) != 1) continue;
+                if (side[c][i] < 0) side[c][i] = (int8_t)s;
+                assert_int_equal(side[c][i], s);
+            }
+        }
+        const int c = (int)oc_random_below(&random, CLASSES), i = (int)oc_random_below(&random, IMAGES);
+        snprintf(name, sizeof name, "c%d/%s%02d.jpg", c, i % 3 ? "" : "images/", i);
+        switch (oc_random_below(&random, 4)) {
+        case 0: /* an image more or less */
+            if (there[c][i] && i > 2)
+                unlink(in_root(f, name));
+            else
+                name_only(f, name);
+            there[c][i] = !there[c][i] || i <= 2;
+            break;
+        case 1: /* a class more, sorted before the others, or one less */
+            snprintf(name, sizeof name, "a%d/0.jpg", change % 7);
+            name_only(f, name);
+            snprintf(name, sizeof name, "a%d/1.jpg", change % 7);
+            name_only(f, name);
+            snprintf(name, sizeof name, "a%d/2.jpg", change % 7);
+            name_only(f, name);
+            break;
+        case 2: /* an image renamed away and back later by case 0 */
+            if (!there[c][i] || i <= 2) break;
+            snprintf(from, sizeof from, "%s/%s", f->root, name);
+            snprintf(to, sizeof to, "%s/c%d/x%d-%02d.jpg", f->root, c, change, i);
+            assert_int_equal(rename(from, to), 0);
+            there[c][i] = false;
+            break;
+        default: /* the folder images away, or a folder more around it */
+            snprintf(from, sizeof from, "c%d/y%d.png", c, change);
+            name_only(f, from);
+        }
+    }
 }
 
 /* Whether `path` is a sample of the split. */
@@ -319,12 +392,8 @@ static void test_holdout_beside_val(void **state) {
     const oc_split *train = oc_dataset_split(f->dataset, "train"), *held = oc_dataset_split(f->dataset, "holdout");
     assert_non_null(held);
     assert_string_equal(held->name, "holdout");
-    assert_int_equal(train->count, 30);
-    assert_int_equal(held->count, 10);
-    for (int64_t i = 0; i < held->count; i++) {
-        assert_int_equal(held->sample[i].label, i / 5);
-        assert_false(is_in(train, held->sample[i].path));
-    }
+    assert_int_equal(train->count + held->count, 40);
+    for (int64_t i = 0; i < held->count; i++) assert_false(is_in(train, held->sample[i].path));
 }
 
 /* What a smaller share leaves out is among what a larger one does, whether it becomes val or holdout. */
@@ -391,6 +460,23 @@ static void test_fingerprint(void **state) {
     assert_true(second != first);
     image(f, "train/n0001/images/n0001_9.JPEG");
     assert_true(fingerprint_of(f, f->root) != second);
+    /* One changed in place, of the old size, its time set back: who unpacks a version over another does that. */
+    struct stat info;
+    const char *path = in_root(f, "train/n0001/images/n0001_0.JPEG");
+    const uint64_t third = fingerprint_of(f, f->root);
+    assert_int_equal(stat(path, &info), 0);
+    const struct timespec times[] = {info.st_atim, info.st_mtim};
+    test_bytes_change(path, 200, 1);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_true(fingerprint_of(f, f->root) != third);
+    /* The target of a link. */
+    char target[700];
+    snprintf(target, sizeof target, "%s/target.jpg", f->folder);
+    test_jpeg_write(target, 8, 8, 1, TEST_JPEG_RGB);
+    assert_int_equal(symlink(target, in_root(f, "train/n0001/images/link.jpg")), 0);
+    const uint64_t fourth = fingerprint_of(f, f->root);
+    test_bytes_change(target, 200, 1);
+    assert_true(fingerprint_of(f, f->root) != fourth);
     const uint64_t identity = oc_dataset_identity(f->dataset);
     must_open(f, in_root(f, "train/.."), NULL);
     assert_true(oc_dataset_identity(f->dataset) == identity);
@@ -540,6 +626,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_one_level, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_holdout, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_holdout_unmoved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_holdout_beside_val, setup, teardown),
         cmocka_unit_test_setup_teardown(test_holdout_nested, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fingerprint, setup, teardown),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "data/decode.h"
+#include "data/kind.h"
 #include "data/resize.h"
 #include "support/bytes.h"
 #include "support/images.h"
@@ -159,12 +160,24 @@ static void test_truncated(void **state) {
     }
 }
 
-static void test_names(void **state) {
+static void test_kinds(void **state) {
     (void)state;
-    assert_true(oc_image_name("a.jpg") && oc_image_name("a.b.JPEG") && oc_image_name(".Png"));
-    assert_false(oc_image_name("jpg") || oc_image_name("a.jpg.txt") || oc_image_name("a.webp") || oc_image_name("a."));
-    assert_true(oc_image_name_other("a.webp") && oc_image_name_other("a.TIF") && oc_image_name_other("b.heic"));
-    assert_false(oc_image_name_other("a.png") || oc_image_name_other("a.txt") || oc_image_name_other("gif"));
+    static const char *const images[] = {"a.jpg", "a.b.JPEG", ".Png", "a.jfif", "a.JPE"};
+    for (size_t i = 0; i < 5; i++) assert_int_equal(oc_kind_of_name(images[i]), OC_KIND_IMAGE);
+    static const char *const unsaid[] = {"jpg", "a.jpg.txt", "a.", "a.jpg~", "a.png ", ""};
+    for (size_t i = 0; i < 6; i++) assert_int_equal(oc_kind_of_name(unsaid[i]), OC_KIND_UNSAID);
+    /* The content decides. */
+    assert_int_equal(oc_kind_of_content("notes.txt", "\xff\xd8\xff\xe0", 4), OC_KIND_IMAGE);
+    assert_int_equal(oc_kind_of_content("a.webp", "\x89PNG\r\n\x1a\n", 8), OC_KIND_IMAGE);
+    assert_int_equal(oc_kind_of_content("a", "\x89PNG\r\n\x1a", 7), OC_KIND_NO_IMAGE);
+    assert_int_equal(oc_kind_of_content("a",
+                                        "\0\0\0\x20"
+                                        "ftypheic",
+                                        12),
+                     OC_KIND_OTHER_IMAGE);
+    assert_int_equal(oc_kind_of_content("b.HEIC", "", 0), OC_KIND_OTHER_IMAGE);
+    assert_int_equal(oc_kind_of_content("a.txt", "hello", 5), OC_KIND_NO_IMAGE);
+    assert_int_equal(oc_kind_of_content("heic", "", 0), OC_KIND_NO_IMAGE);
 }
 
 static void test_other_kinds(void **state) {
@@ -287,7 +300,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_png_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cmyk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_kinds),
         cmocka_unit_test_setup_teardown(test_other_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_huge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),

@@ -125,7 +125,7 @@ static void test_content(void **state) {
         uint8_t *bytes;
         size_t size;
         oc_pixels pixels;
-        assert_string_equal(image.name, split->sample[i].name);
+        assert_string_equal(image.name, split->sample[i].in_split);
         assert_int_equal(image.label, split->sample[i].label);
         assert_int_equal(image.width, 64);
         assert_int_equal(image.height, 64);
@@ -355,8 +355,8 @@ static void test_bad_images(void **state) {
         assert_null(strstr(f->log, "of the class"));
         assert_int_equal(oc_pack_skipped(f->pack), 4);
         assert_int_equal(oc_pack_count(f->pack), 4);
-        assert_string_equal(oc_pack_image(f->pack, 0).name, "n0000_1.JPEG");
-        assert_string_equal(oc_pack_image(f->pack, 2).name, "n0001_0.JPEG");
+        assert_string_equal(oc_pack_image(f->pack, 0).name, "n0000/images/n0000_1.JPEG");
+        assert_string_equal(oc_pack_image(f->pack, 2).name, "n0001/images/n0001_0.JPEG");
         assert_int_equal(oc_pack_image(f->pack, 2).label, 1);
     }
     /* Mended in place, which no folder's time shows. */

@@ -127,7 +127,7 @@ static void test_rows(void **state) {
     oc_scores scores = scores_of(f, model, f->dataset, false);
     for (int i = 0; i < IMAGES; i++) {
         char name[32];
-        snprintf(name, sizeof name, "%s%d.png", in_order[i / PER_CLASS], i % PER_CLASS);
+        snprintf(name, sizeof name, "%s/%s%d.png", in_order[i / PER_CLASS], in_order[i / PER_CLASS], i % PER_CLASS);
         assert_string_equal(scores.names.item[i], name);
         assert_int_equal(scores.label[i], (i / PER_CLASS + 1) % CLASSES);
     }
@@ -419,7 +419,7 @@ static void test_write(void **state) {
     assert_string_equal(oc_safetensors_metadata(file, "key"), "value");
     assert_string_equal(oc_safetensors_metadata(file, "model"), "myresnet-tiny");
     assert_string_equal(oc_safetensors_metadata(file, "classes"), "[\"ant\",\"bee\",\"cow\"]");
-    assert_non_null(strstr(oc_safetensors_metadata(file, "names"), "\"bee4.png\",\"cow0.png\""));
+    assert_non_null(strstr(oc_safetensors_metadata(file, "names"), "\"bee/bee4.png\",\"cow/cow0.png\""));
     const oc_safetensors_view *logits = oc_safetensors_find(file, "logits"),
                               *labels = oc_safetensors_find(file, "labels");
     assert_int_equal(logits->size, IMAGES * CLASSES * sizeof(float));

@@ -25,9 +25,11 @@ typedef struct oc_dataset oc_dataset;
 
 typedef struct oc_dataset_options {
     /* [0, 1): share of each training class that is left out of `train`; 0: none. The images become `val` when the data
-     * set has none, else the split `holdout`, on which an ensemble can be fitted. Which ones is a function of their
-     * names alone, and those of a smaller share are among those of a larger one. */
+     * set has none, else the split `holdout`, on which an ensemble can be fitted. Whether an image is, its class and
+     * its place in the class's folder decide, and nothing else: adding, removing and renaming others does not move it,
+     * and those of a smaller share are among those of a larger one. */
     double holdout;
+    const char *val; /* which split validates: "val" (also NULL), or "test", for a data set without val */
 } oc_dataset_options;
 
 /* Opens a Tiny ImageNet folder as distributed, the same as a .zip, the same with val/<class>/ or

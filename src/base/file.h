@@ -40,6 +40,10 @@ oc_status oc_file_remove_leftovers(const char *path, oc_error *err);
  * OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT (larger than limit, or not a regular file). */
 oc_status oc_file_read(char **data, size_t *size, const char *path, size_t limit, oc_error *err);
 
+/* Reads the first bytes of a file into data[size]; *got of them, fewer where it is shorter. OC_E_NOT_FOUND, OC_E_IO,
+ * OC_E_FORMAT (not a regular file). */
+oc_status oc_file_peek(const char *path, void *data, size_t size, size_t *got, oc_error *err);
+
 /* A read-only mapping of a whole file (size may be 0, data then NULL). */
 typedef struct oc_mapping {
     const uint8_t *data;

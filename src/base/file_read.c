@@ -46,6 +46,18 @@ static oc_status open_regular(int *out, size_t *size, const char *path, size_t l
     return OC_OK;
 }
 
+/* Reads up to `size` bytes from where `fd` stands; *got of them, fewer at the file's end. */
+static oc_status read_up_to(int fd, char *data, size_t size, size_t *got, const char *path, oc_error *err) {
+    for (*got = 0; *got < size;) {
+        const ssize_t n = read(fd, data + *got, size - *got);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return read_fail(err, path, "read", errno);
+        if (n == 0) break;
+        *got += (size_t)n;
+    }
+    return OC_OK;
+}
+
 oc_status oc_file_read(char **data, size_t *size, const char *path, size_t limit, oc_error *err) {
     oc_status status = OC_OK;
     int fd = -1;
@@ -55,16 +67,7 @@ oc_status oc_file_read(char **data, size_t *size, const char *path, size_t limit
     *size = 0;
     OC_TRY(open_regular(&fd, &expected, path, limit < PTRDIFF_MAX ? limit : PTRDIFF_MAX, err));
     OC_TRY(oc_alloc(&text, expected + 1, 1, err));
-    while (got < expected) {
-        ssize_t n = read(fd, text + got, expected - got);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            status = read_fail(err, path, "read", errno);
-            goto cleanup;
-        }
-        if (n == 0) break; /* it shrank meanwhile */
-        got += (size_t)n;
-    }
+    OC_TRY(read_up_to(fd, text, expected, &got, path, err));
     text[got] = '\0';
     *data = text;
     *size = got;
@@ -72,6 +75,17 @@ oc_status oc_file_read(char **data, size_t *size, const char *path, size_t limit
 cleanup:
     if (fd >= 0) close(fd);
     oc_free(text);
+    return status;
+}
+
+oc_status oc_file_peek(const char *path, void *data, size_t size, size_t *got, oc_error *err) {
+    int fd = -1;
+    size_t whole;
+    *got = 0;
+    oc_status status = open_regular(&fd, &whole, path, PTRDIFF_MAX, err);
+    if (status != OC_OK) return status;
+    status = read_up_to(fd, data, size, got, path, err);
+    close(fd);
     return status;
 }
 

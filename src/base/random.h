@@ -12,7 +12,7 @@ typedef enum oc_random_domain {
     OC_RANDOM_SHUFFLE,  /* a = epoch */
     OC_RANDOM_AUGMENT,  /* a = epoch, b = sample */
     OC_RANDOM_MIXUP,    /* a = epoch, b = batch in the epoch */
-    OC_RANDOM_HOLDOUT,  /* a = class */
+    OC_RANDOM_UNUSED,   /* keeps the numbers of those below */
     OC_RANDOM_DEMO,     /* a = split, b = image */
     OC_RANDOM_DROP,     /* a = step, b = layer */
     OC_RANDOM_TEST

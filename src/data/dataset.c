@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -24,6 +25,18 @@ struct oc_text_block {
 
 const char *const oc_split_names[OC_SPLIT_COUNT + 1] = {"train", "val", "holdout", "test", NULL};
 
+const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT] = {
+    [OC_UNREAD_NO_IMAGE] = {"no image", false},
+    [OC_UNREAD_HIDDEN] = {"hidden", false},
+    [OC_UNREAD_FORMAT] = {"an image in a format that is not read", true},
+    [OC_UNREAD_NEITHER] = {"a link that leads nowhere, or no file", true},
+    [OC_UNREAD_LOOP] = {"a link back to a folder that it lies in", true},
+    [OC_UNREAD_REPEATED] = {"a name twice in the zip, of which the last counts", true},
+    [OC_UNREAD_UNREADABLE] = {"cannot be opened", true},
+    [OC_UNREAD_LOOSE] = {"an image beside class folders", true},
+    [OC_UNREAD_ELSEWHERE] = {"an image outside the splits", true},
+};
+
 static oc_status text_reserve(oc_dataset *dataset, size_t size, char **out, oc_error *err) {
     oc_text_block *block = dataset->block;
     if (!block || block->size - block->used < size) {
@@ -37,6 +50,17 @@ static oc_status text_reserve(oc_dataset *dataset, size_t size, char **out, oc_e
     *out = block->data + block->used;
     block->used += size;
     return OC_OK;
+}
+
+oc_status oc_dataset_text(oc_dataset *dataset, const char *text, const char **out, oc_error *err) {
+    const size_t size = strlen(text) + 1;
+    char *own;
+    oc_status status;
+    OC_TRY(text_reserve(dataset, size, &own, err));
+    memcpy(own, text, size);
+    *out = own;
+cleanup:
+    return status;
 }
 
 /* *out = "folder/name" among the data set's texts, *own = where the name begins in it. */
@@ -55,61 +79,81 @@ cleanup:
     return status;
 }
 
-oc_status oc_dataset_add(oc_dataset *dataset, int split, const char *folder, const char *name, int32_t label,
+/* The rest of `path` after a folder that it begins with. */
+static const char *after(const char *path, const char *folder) {
+    const size_t length = strlen(folder);
+    return length > 0 ? path + length + 1 : path;
+}
+
+oc_status oc_dataset_add(oc_dataset *dataset, const oc_place *place, const char *folder, const oc_entry *file,
                          oc_error *err) {
-    oc_split *s = &dataset->split[split];
-    char *path, *own;
+    static const char images[] = "images/";
+    oc_split *s = &dataset->split[place->split];
+    char *path, *name;
     oc_status status;
-    OC_TRY(path_add(dataset, folder, name, &path, &own, err));
-    OC_TRY(oc_grow(&s->sample, &dataset->capacity[split], (size_t)s->count + 1, sizeof(*s->sample), err));
-    s->sample[s->count++] = (oc_sample){own, path, label};
+    OC_TRY(path_add(dataset, folder, file->name, &path, &name, err));
+    OC_TRY(oc_grow(&s->sample, &dataset->capacity[place->split], (size_t)s->count + 1, sizeof(*s->sample), err));
+    const char *in_class = after(path, place->class_folder);
+    if (strncmp(in_class, images, sizeof images - 1) == 0) in_class += sizeof images - 1;
+    s->sample[s->count++] =
+        (oc_sample){path, after(path, place->split_folder), in_class, name, file->state, place->label};
 cleanup:
     return status;
 }
 
-oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, const char *folder, const char *name, const char *why,
-                               oc_error *err) {
+oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, const char *folder, const char *name,
+                               oc_unread why, oc_error *err) {
     oc_split *s = &dataset->split[split];
     char *path, *own;
-    if (s->left_out++ > 0) return OC_OK;
-    const oc_status status = path_add(dataset, folder, name, &path, &own, err);
-    if (status != OC_OK) return status;
-    s->left_out_first = path;
-    s->left_out_why = why;
-    return OC_OK;
+    oc_status status;
+    for (size_t i = 0; i < s->left_outs; i++)
+        if (s->left_out[i].why == why && s->left_out[i].label == label) {
+            s->left_out[i].count++;
+            return OC_OK;
+        }
+    OC_TRY(path_add(dataset, folder, name, &path, &own, err));
+    OC_TRY(oc_grow(&s->left_out, &dataset->left_out_capacity[split], s->left_outs + 1, sizeof *s->left_out, err));
+    s->left_out[s->left_outs++] = (oc_left_out){why, label, 1, path};
+cleanup:
+    return status;
 }
 
 /* ---- holdout ---- */
 
-/* Of a class with `count` images, how many are left out of train. */
-static int64_t holdout_share(int64_t count, double share) {
-    if (count < 2) return 0;
-    const int64_t held = llround(share * (double)count);
-    return held < 1 ? 1 : held >= count ? count - 1 : held;
+/* Whether an image of train is held out: its class and its place in it, hashed, against the share. Nothing else moves
+ * it, and a larger share holds out all that a smaller one does. */
+static bool is_held_out(const oc_dataset *dataset, const oc_sample *sample) {
+    const char *code = dataset->classes.item[sample->label];
+    const uint64_t hash =
+        XXH3_64bits_withSeed(sample->in_class, strlen(sample->in_class), XXH3_64bits(code, strlen(code)));
+    return (double)(hash >> 11) * 0x1p-53 < dataset->holdout;
 }
 
-/* Moves a random share of each class from train to val, or, where there is one already, to holdout; all keep their
- * order. The permutation of a class is the same for every share, which takes its first images: a smaller share is part
- * of a larger one, so that two models that left out different shares have both not seen those of the smaller. */
+/* A class of which the share leaves nothing to learn. */
+static oc_status left_to_learn_check(const oc_dataset *dataset, oc_error *err) {
+    const oc_split *train = &dataset->split[OC_SPLIT_TRAIN];
+    int64_t next = 0;
+    for (size_t c = 0; c < dataset->classes.count; c++) {
+        const int64_t before = next;
+        while (next < train->count && train->sample[next].label == (int32_t)c) next++;
+        if (next == before)
+            return oc_fail(err, OC_E_USAGE, "data.holdout",
+                           "a share of %g leaves no image of the class %s to train on; take a smaller one, or give the "
+                           "class more images",
+                           dataset->holdout, dataset->classes.item[c]);
+    }
+    return OC_OK;
+}
+
+/* Moves the share from train to val, or, where there is one already, to holdout; all keep their order. */
 static oc_status holdout_apply(oc_dataset *dataset, oc_error *err) {
     const int into = dataset->present[OC_SPLIT_VAL] ? OC_SPLIT_HOLDOUT : OC_SPLIT_VAL;
     oc_split *train = &dataset->split[OC_SPLIT_TRAIN], *held_out = &dataset->split[into];
-    uint32_t *order = NULL;
-    bool *held = NULL;
     int64_t kept = 0;
-    oc_status status;
-    OC_TRY(oc_alloc(&order, (size_t)train->count, sizeof(*order), err));
-    OC_TRY(oc_alloc(&held, (size_t)train->count, sizeof(*held), err));
-    for (int64_t begin = 0, end; begin < train->count; begin = end) {
-        oc_random random;
-        for (end = begin; end < train->count && train->sample[end].label == train->sample[begin].label;) end++;
-        oc_random_init(&random, 0, OC_RANDOM_HOLDOUT, (uint32_t)train->sample[begin].label, 0);
-        oc_random_permutation(&random, order, (uint32_t)(end - begin));
-        const int64_t share = holdout_share(end - begin, dataset->holdout);
-        for (int64_t i = 0; i < share; i++) held[begin + order[i]] = true;
-    }
+    oc_status status = OC_OK;
+    held_out->folder = train->folder;
     for (int64_t i = 0; i < train->count; i++) {
-        if (!held[i]) {
+        if (!is_held_out(dataset, &train->sample[i])) {
             train->sample[kept++] = train->sample[i];
             continue;
         }
@@ -119,16 +163,16 @@ static oc_status holdout_apply(oc_dataset *dataset, oc_error *err) {
     }
     train->count = kept;
     dataset->present[into] = held_out->count > 0;
+    status = left_to_learn_check(dataset, err);
 cleanup:
-    oc_free(order);
-    oc_free(held);
     return status;
 }
 
 /* ---- the handle ---- */
 
-/* Every sample's path and label, so that what a pack holds is a function of the fingerprint and the files' bytes. */
-static void samples_hash(const oc_dataset *dataset, XXH3_state_t *hash) {
+/* Everything that says what a pack holds, but for the files' bytes, for which their state stands. */
+static uint64_t samples_hash(const oc_dataset *dataset, XXH3_state_t *hash) {
+    XXH3_64bits_reset(hash);
     for (size_t i = 0; i < dataset->classes.count; i++)
         XXH3_64bits_update(hash, dataset->classes.item[i], strlen(dataset->classes.item[i]) + 1);
     for (int s = 0; s < OC_SPLIT_COUNT; s++) {
@@ -138,8 +182,10 @@ static void samples_hash(const oc_dataset *dataset, XXH3_state_t *hash) {
         for (int64_t i = 0; i < split->count; i++) {
             XXH3_64bits_update(hash, split->sample[i].path, strlen(split->sample[i].path) + 1);
             XXH3_64bits_update(hash, &split->sample[i].label, sizeof split->sample[i].label);
+            XXH3_64bits_update(hash, &split->sample[i].state, sizeof split->sample[i].state);
         }
     }
+    return XXH3_64bits_digest(hash);
 }
 
 static uint64_t identity_hash(const char *path, const oc_dataset_options *options) {
@@ -147,6 +193,7 @@ static uint64_t identity_hash(const char *path, const oc_dataset_options *option
     const char *text = real ? real : path;
     uint64_t hash = XXH3_64bits(text, strlen(text));
     hash = XXH3_64bits_withSeed(&options->holdout, sizeof options->holdout, hash);
+    if (options->val) hash = XXH3_64bits_withSeed(options->val, strlen(options->val), hash);
     free(real);
     return hash;
 }
@@ -160,21 +207,24 @@ oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_o
     if (!(options->holdout >= 0 && options->holdout < 1))
         return oc_fail(err, OC_E_USAGE, "data.holdout", "%g is not a share of at least 0 and below 1",
                        options->holdout);
+    if (options->val && strcmp(options->val, "val") != 0 && strcmp(options->val, "test") != 0)
+        return oc_fail(err, OC_E_USAGE, "data.val", "\"%s\" is neither val nor test", options->val);
     OC_TRY(oc_alloc(&dataset, 1, sizeof(*dataset), err));
-    for (int s = 0; s < OC_SPLIT_COUNT; s++) dataset->split[s].name = oc_split_names[s];
+    for (int s = 0; s <= OC_SPLIT_COUNT; s++) {
+        dataset->split[s].name = s < OC_SPLIT_COUNT ? oc_split_names[s] : "elsewhere";
+        dataset->split[s].folder = "";
+    }
     hash = XXH3_createState();
     if (!hash) {
         status = oc_fail(err, OC_E_MEMORY, path, "no memory for a checksum");
         goto cleanup;
     }
-    XXH3_64bits_reset(hash);
     OC_TRY(oc_source_open(&dataset->source, path, err));
-    OC_TRY(oc_dataset_scan(dataset, hash, err));
     dataset->holdout = options->holdout;
+    dataset->test_as_val = options->val && strcmp(options->val, "test") == 0;
+    OC_TRY(oc_dataset_scan(dataset, err));
     if (dataset->present[OC_SPLIT_TRAIN] && dataset->holdout > 0) OC_TRY(holdout_apply(dataset, err));
-    samples_hash(dataset, hash);
-    OC_TRY(dataset->source->ops->hash(dataset->source, hash, err));
-    dataset->fingerprint = XXH3_64bits_digest(hash);
+    dataset->fingerprint = samples_hash(dataset, hash);
     dataset->identity = identity_hash(path, options);
     *out = dataset;
     dataset = NULL;
@@ -191,7 +241,11 @@ void oc_dataset_destroy(oc_dataset **dataset) {
     for (size_t i = 0; d->human && i < d->classes.count; i++) oc_free(d->human[i]);
     oc_free(d->human);
     oc_names_free(&d->classes);
-    for (int s = 0; s < OC_SPLIT_COUNT; s++) oc_free(d->split[s].sample);
+    oc_names_free(&d->split_like);
+    for (int s = 0; s <= OC_SPLIT_COUNT; s++) {
+        oc_free(d->split[s].sample);
+        oc_free(d->split[s].left_out);
+    }
     while (d->block) {
         oc_text_block *next = d->block->next;
         oc_free(d->block);
@@ -224,11 +278,93 @@ const char *oc_dataset_class_name(const oc_dataset *dataset, const char *code) {
     return place >= 0 && dataset->human[place] ? dataset->human[place] : code;
 }
 
-void oc_dataset_warn_left_out(const oc_dataset *dataset, const oc_split *split, const oc_log *log) {
-    if (split->left_out > 0)
-        oc_log_line(log, OC_LOG_WARN, "%s: left out of %s: %lld that cannot be read as images, the first is %s (%s)",
-                    dataset->source->path, split->name, (long long)split->left_out, split->left_out_first,
-                    split->left_out_why);
+const oc_split *oc_dataset_elsewhere(const oc_dataset *dataset) {
+    return &dataset->split[OC_SPLIT_ELSEWHERE];
+}
+
+const char *oc_dataset_val_advice(const oc_dataset *dataset) {
+    const oc_split *test = &dataset->split[OC_SPLIT_TEST];
+    return test->count > 0 && test->sample[0].label >= 0 ? "take the images of test, which have classes, with --set "
+                                                           "data.val=test, or hold some of train out with "
+                                                           "--set data.holdout=0.1"
+                                                         : "hold some of train out with --set data.holdout=0.1";
+}
+
+/* ---- what a person should know ---- */
+
+#define NAMED_CLASSES 5 /* classes that are named before the rest is only counted */
+
+int64_t oc_split_left_out(const oc_split *split, bool expected) {
+    int64_t count = 0;
+    for (size_t i = 0; i < split->left_outs; i++)
+        if (!expected || oc_unread_reasons[split->left_out[i].why].expected) count += split->left_out[i].count;
+    return count;
+}
+
+static oc_status left_out_report(const oc_dataset *dataset, const oc_split *split, const oc_log *log) {
+    oc_text text = {0};
+    oc_status status = OC_OK;
+    for (int why = 0; why < OC_UNREAD_COUNT; why++) {
+        const char *first = NULL;
+        int64_t count = 0;
+        if (!oc_unread_reasons[why].expected) continue;
+        for (size_t i = 0; i < split->left_outs; i++) {
+            if (split->left_out[i].why != (oc_unread)why) continue;
+            if (!first) first = split->left_out[i].first;
+            count += split->left_out[i].count;
+        }
+        if (count > 0)
+            OC_TRY(oc_text_printf(&text, NULL, "; %lld (%s), the first is %s", (long long)count,
+                                  oc_unread_reasons[why].text, first));
+    }
+    if (text.size > 0)
+        oc_log_line(log, OC_LOG_WARN, "%s: not read %s %s: %s", dataset->source->path,
+                    split == oc_dataset_elsewhere(dataset) ? "and lying" : "in", split->name, text.data + 2);
+cleanup:
+    oc_text_free(&text);
+    return status;
+}
+
+/* Classes without an image in a split whose images have classes. */
+static oc_status classes_report(const oc_dataset *dataset, const oc_split *split, const oc_log *log) {
+    oc_text names = {0};
+    bool *has = NULL;
+    size_t missing = 0;
+    oc_status status = OC_OK;
+    if (split->count == 0 || split->sample[0].label < 0) return OC_OK;
+    OC_TRY(oc_alloc(&has, dataset->classes.count, sizeof *has, NULL));
+    for (int64_t i = 0; i < split->count; i++) has[split->sample[i].label] = true;
+    for (size_t c = 0; c < dataset->classes.count; c++)
+        if (!has[c] && missing++ < NAMED_CLASSES)
+            OC_TRY(oc_text_printf(&names, NULL, "%s%s", missing > 1 ? ", " : "", dataset->classes.item[c]));
+    if (missing > NAMED_CLASSES) OC_TRY(oc_text_printf(&names, NULL, " and %zu more", missing - NAMED_CLASSES));
+    if (missing > 0)
+        oc_log_line(log, OC_LOG_WARN, "%s: no image in %s of the class%s %s", dataset->source->path, split->name,
+                    missing > 1 ? "es" : "", names.data);
+cleanup:
+    oc_text_free(&names);
+    oc_free(has);
+    return status;
+}
+
+static bool is_first(const oc_dataset *dataset, const oc_split *split) {
+    int first = 0;
+    while (first < OC_SPLIT_COUNT && !dataset->present[first]) first++;
+    return split == &dataset->split[first];
+}
+
+void oc_dataset_report(const oc_dataset *dataset, const oc_split *split, const oc_log *log) {
+    const char *path = dataset->source->path;
+    if (*split->folder && strcmp(split->folder, split->name) != 0)
+        oc_log_line(log, OC_LOG_INFO, "%s: %s is %s%s", path, split->name,
+                    split == &dataset->split[OC_SPLIT_HOLDOUT] ? "held out of " : "the folder ", split->folder);
+    for (size_t i = 0; i < dataset->split_like.count && split == &dataset->split[OC_SPLIT_TRAIN]; i++)
+        oc_log_line(log, OC_LOG_WARN,
+                    "%s: the folder %s is read as a class, since it holds images and no class folders", path,
+                    dataset->split_like.item[i]);
+    /* Without memory for a warning the work itself will say so. */
+    if (left_out_report(dataset, split, log) != OC_OK || classes_report(dataset, split, log) != OC_OK) return;
+    if (is_first(dataset, split)) left_out_report(dataset, oc_dataset_elsewhere(dataset), log);
 }
 
 uint64_t oc_dataset_fingerprint(const oc_dataset *dataset) {

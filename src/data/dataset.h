@@ -5,20 +5,52 @@
 #include "base/text.h"
 #include "ocelli/ocelli.h"
 
-/* One image file. Samples of a split are sorted by (class name, file name), bytewise; test images by name. */
+/* One image file. Samples of a split are sorted by (class name, place in the class), bytewise; those without a label by
+ * place. */
 typedef struct oc_sample {
-    char *name;    /* file name alone, as predictions and errors show it */
-    char *path;    /* relative to the data set's root (inside the zip: the member's name) */
-    int32_t label; /* place in the sorted class list; −1: unknown (test) */
+    char *path;           /* relative to the data set's root (inside the zip: the member's name) */
+    const char *in_split; /* the end of the path: from the split's folder on */
+    const char *in_class; /* … from the class's folder on, without a folder "images" that it begins with */
+    const char *name;     /* … the file's name alone, as errors and predictions show it */
+    uint64_t state;       /* as oc_entry has it */
+    int32_t label;        /* place in the sorted class list; −1: unknown (test) */
 } oc_sample;
 
+/* Why a file or another entry is no sample. */
+typedef enum oc_unread {
+    OC_UNREAD_NO_IMAGE,   /* by name and content */
+    OC_UNREAD_HIDDEN,     /* a file or a whole folder */
+    OC_UNREAD_FORMAT,     /* an image in a format that is not read */
+    OC_UNREAD_NEITHER,    /* no file: a link that leads nowhere, a pipe */
+    OC_UNREAD_LOOP,       /* a link back to a folder that it lies in */
+    OC_UNREAD_REPEATED,   /* an earlier file of a zip with the name of a later one */
+    OC_UNREAD_UNREADABLE, /* cannot be opened */
+    OC_UNREAD_LOOSE,      /* an image beside class folders */
+    OC_UNREAD_ELSEWHERE,  /* an image in a folder that is no split's */
+    OC_UNREAD_COUNT
+} oc_unread;
+/* The reason in words; whether a person would have expected an image there, which deserves a warning. */
+typedef struct oc_unread_reason {
+    const char *text;
+    bool expected;
+} oc_unread_reason;
+extern const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT];
+
+/* What was found and is no sample, of one class and reason: together with the samples that is all that is there. */
+typedef struct oc_left_out {
+    oc_unread why;
+    int32_t label; /* −1: of no class */
+    int64_t count;
+    const char *first; /* path of the first */
+} oc_left_out;
+
 typedef struct oc_split {
-    const char *name; /* "train", "val", "holdout", "test" */
+    const char *name;   /* "train", "val", "holdout", "test" */
+    const char *folder; /* that it was read from, relative to the root */
     oc_sample *sample;
     int64_t count;
-    /* Entries of the class folders that one would take for images, but that are none that is read. */
-    int64_t left_out;
-    const char *left_out_first, *left_out_why; /* path and reason of the first; NULL: there are none */
+    oc_left_out *left_out;
+    size_t left_outs;
 } oc_split;
 
 struct oc_dataset; /* opaque: ocelli.h's oc_dataset */
@@ -27,11 +59,19 @@ struct oc_dataset; /* opaque: ocelli.h's oc_dataset */
 extern const char *const oc_split_names[];
 /* NULL when the data set has no such split. */
 const oc_split *oc_dataset_split(const oc_dataset *dataset, const char *name);
-/* Warns, in one line, of what is left out of a split; says nothing where that is nothing. */
-void oc_dataset_warn_left_out(const oc_dataset *dataset, const oc_split *split, const oc_log *log);
+/* What lies outside all splits; its name is "elsewhere", it has no samples. */
+const oc_split *oc_dataset_elsewhere(const oc_dataset *dataset);
+/* Entries left out of a split; with `expected` those alone that deserve a warning. */
+int64_t oc_split_left_out(const oc_split *split, bool expected);
+/* Says what a person should know of a split that was read, each in one line: which folder it is where that is not
+ * plain; warnings of what is left out of it and of the classes that have no image in it; with the first split also what
+ * concerns the whole data set. */
+void oc_dataset_report(const oc_dataset *dataset, const oc_split *split, const oc_log *log);
+/* What can serve as validation images of a data set without, for the end of a message; static. */
+const char *oc_dataset_val_advice(const oc_dataset *dataset);
 /* Sorted class codes; shared by all splits. */
 const oc_names *oc_dataset_classes(const oc_dataset *dataset);
-/* XXH3 over paths' names, folder times and counts (zip: size, time, central directory). */
+/* XXH3 over the classes' names and every sample's path, label and state. */
 uint64_t oc_dataset_fingerprint(const oc_dataset *dataset);
 /* XXH3 over where the data set lies and how it was opened: two with the same identity and different fingerprints are
  * an older and a newer state of the same. */

@@ -6,6 +6,7 @@
 #include "data/source.h"
 
 enum { OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_HOLDOUT, OC_SPLIT_TEST, OC_SPLIT_COUNT };
+#define OC_SPLIT_ELSEWHERE OC_SPLIT_COUNT
 
 /* Texts that live as long as the data set, many in one piece of memory. */
 typedef struct oc_text_block oc_text_block;
@@ -14,24 +15,36 @@ struct oc_dataset {
     oc_source *source;
     oc_names classes; /* sorted */
     char **human;     /* [classes.count], NULL where words.txt has no name */
-    oc_split split[OC_SPLIT_COUNT];
-    size_t capacity[OC_SPLIT_COUNT];
+    oc_split split[OC_SPLIT_COUNT + 1];
+    size_t capacity[OC_SPLIT_COUNT], left_out_capacity[OC_SPLIT_COUNT + 1];
     bool present[OC_SPLIT_COUNT];
     oc_text_block *block;
-    double holdout; /* as opened */
+    oc_names split_like; /* classes of a data set without splits that are called like one */
+    double holdout;      /* as opened */
+    bool test_as_val;
     uint64_t fingerprint, identity;
 };
 
-/* Appends a sample named `name` in `folder` to a split. */
-oc_status oc_dataset_add(oc_dataset *dataset, int split, const char *folder, const char *name, int32_t label,
+/* Where a sample's path has its parts: lengths of the split's and the class's folder in it. */
+typedef struct oc_place {
+    int split;
+    int32_t label;
+    const char *split_folder, *class_folder; /* paths; class_folder the longer one, or the same */
+} oc_place;
+
+/* Appends a sample: the file `name` in `folder`, a path that begins with those of `place`. OC_E_MEMORY. */
+oc_status oc_dataset_add(oc_dataset *dataset, const oc_place *place, const char *folder, const oc_entry *file,
                          oc_error *err);
 
-/* Counts an entry of a class folder that is none of the split's images; `why` is static. */
-oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, const char *folder, const char *name, const char *why,
-                               oc_error *err);
+/* Counts an entry that is no sample. */
+oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, const char *folder, const char *name,
+                               oc_unread why, oc_error *err);
+
+/* Keeps a copy of a text as long as the data set. */
+oc_status oc_dataset_text(oc_dataset *dataset, const char *text, const char **out, oc_error *err);
 
 /* Recognises how the folders of dataset->source are arranged and fills classes, human names and splits, each in its
- * order. Folder times go into `hash`. OC_E_IO, OC_E_FORMAT. */
-oc_status oc_dataset_scan(oc_dataset *dataset, XXH3_state_t *hash, oc_error *err);
+ * order. OC_E_IO, OC_E_FORMAT. */
+oc_status oc_dataset_scan(oc_dataset *dataset, oc_error *err);
 
 #endif

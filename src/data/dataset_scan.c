@@ -1,45 +1,27 @@
 /* Recognising a data set by its folders: Tiny ImageNet as distributed, the same with class folders in val, or any
- * folder of class folders. Folders are looked into to a fixed depth, so links that lead in a circle do no harm. */
+ * folder of class folders. The whole tree is known before anything is decided, and every file of it becomes a sample or
+ * is counted among what was left out. */
 #define _GNU_SOURCE 1
 #include "data/dataset_internal.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/annotations.h"
-#include "data/decode.h"
+#include "data/kind.h"
 
 #define TEXT_LIMIT ((size_t)64 << 20) /* of a text file; words.txt has 2.6 MB */
 #define IMAGES "images"
 #define ANNOTATIONS "val_annotations.txt"
-
-static bool has(const oc_names *names, const char *name) {
-    return oc_names_find(names, name) >= 0;
-}
-
-static bool has_image(const oc_names *files) {
-    for (size_t i = 0; i < files->count; i++)
-        if (oc_image_name(files->item[i])) return true;
-    return false;
-}
-
-/* Lists parent/name (name "": parent itself) into *v, which is empty. */
-static oc_status folder_open(oc_listing *v, oc_dataset *dataset, const char *parent, const char *name,
-                             XXH3_state_t *hash, oc_error *err) {
-    oc_status status;
-    if (*name)
-        OC_TRY(oc_path_join(&v->path, parent, name, err));
-    else
-        OC_TRY(oc_strdup(&v->path, parent, err));
-    status = oc_source_list(dataset->source, v, hash, err);
-cleanup:
-    return status;
-}
+#define WNIDS "wnids.txt"
+#define LOOKED_INTO 16 /* files without a telling name that are looked into to see whether a folder holds images */
 
 static oc_status fail_at(oc_dataset *dataset, oc_error *err, const char *folder, const char *message) {
     char where[OC_ERROR_WHERE_SIZE];
@@ -59,71 +41,108 @@ cleanup:
     return status;
 }
 
+/* ---- files ---- */
+
+/* Whether a file is an image that is read; where not, *why. */
+static bool is_image(oc_dataset *dataset, const oc_folder *folder, const oc_entry *file, oc_unread *why) {
+    uint8_t bytes[OC_KIND_BYTES];
+    oc_kind kind = oc_kind_of_name(file->name);
+    size_t got = 0;
+    char *path = NULL;
+    if (kind == OC_KIND_UNSAID) {
+        oc_status status = oc_path_join(&path, folder->path, file->name, NULL);
+        if (status == OC_OK)
+            status = dataset->source->ops->peek(dataset->source, path, bytes, sizeof bytes, &got, NULL);
+        oc_free(path);
+        *why = OC_UNREAD_UNREADABLE;
+        if (status != OC_OK) return false;
+        kind = oc_kind_of_content(file->name, bytes, got);
+    }
+    *why = kind == OC_KIND_OTHER_IMAGE ? OC_UNREAD_FORMAT : OC_UNREAD_NO_IMAGE;
+    return kind == OC_KIND_IMAGE;
+}
+
+/* Why an entry that is no file, or a hidden one, is no sample. */
+static oc_unread unread_of(oc_entry_kind kind) {
+    static const oc_unread why[] = {[OC_ENTRY_FILE] = OC_UNREAD_NO_IMAGE,
+                                    [OC_ENTRY_HIDDEN] = OC_UNREAD_HIDDEN,
+                                    [OC_ENTRY_NEITHER] = OC_UNREAD_NEITHER,
+                                    [OC_ENTRY_LOOP] = OC_UNREAD_LOOP,
+                                    [OC_ENTRY_REPEATED] = OC_UNREAD_REPEATED};
+    return why[kind];
+}
+
+static bool has_image(oc_dataset *dataset, const oc_folder *folder) {
+    oc_unread why;
+    int looked_into = 0;
+    for (size_t i = 0; i < folder->entries; i++) {
+        const oc_entry *entry = &folder->entry[i];
+        if (entry->kind != OC_ENTRY_FILE) continue;
+        if (oc_kind_of_name(entry->name) == OC_KIND_UNSAID && looked_into++ >= LOOKED_INTO) continue;
+        if (is_image(dataset, folder, entry, &why)) return true;
+    }
+    return false;
+}
+
+/* Adds the images in a folder and in the folders within it, and counts what else is there. */
+static oc_status folder_read(oc_dataset *dataset, const oc_place *place, const oc_folder *folder, oc_error *err) {
+    oc_status status = OC_OK;
+    for (size_t i = 0; i < folder->entries; i++) {
+        const oc_entry *entry = &folder->entry[i];
+        oc_unread why = unread_of(entry->kind);
+        const bool image = entry->kind == OC_ENTRY_FILE && is_image(dataset, folder, entry, &why);
+        OC_TRY(image ? oc_dataset_add(dataset, place, folder->path, entry, err)
+                     : oc_dataset_leave_out(dataset, place->split, place->label, folder->path, entry->name, why, err));
+    }
+    for (size_t i = 0; i < folder->folders; i++) OC_TRY(folder_read(dataset, place, &folder->folder[i], err));
+cleanup:
+    return status;
+}
+
+/* Counts what lies directly in a folder as left out of a split, images among it for the reason `why`. */
+static oc_status entries_leave_out(oc_dataset *dataset, int split, const oc_folder *folder, oc_unread why,
+                                   oc_error *err) {
+    oc_status status = OC_OK;
+    for (size_t i = 0; i < folder->entries; i++) {
+        const oc_entry *entry = &folder->entry[i];
+        const bool image = entry->kind == OC_ENTRY_FILE && oc_kind_of_name(entry->name) == OC_KIND_IMAGE;
+        OC_TRY(oc_dataset_leave_out(dataset, split, -1, folder->path, entry->name, image ? why : unread_of(entry->kind),
+                                    err));
+    }
+cleanup:
+    return status;
+}
+
+/* The same with the folders within, but for splits' own folders. */
+static oc_status folder_leave_out(oc_dataset *dataset, int split, const oc_folder *folder, oc_unread why,
+                                  const oc_folder *const taken[3], oc_error *err) {
+    oc_status status = OC_OK;
+    for (int i = 0; taken && i < 3; i++)
+        if (taken[i] == folder) return OC_OK;
+    OC_TRY(entries_leave_out(dataset, split, folder, why, err));
+    for (size_t i = 0; i < folder->folders; i++)
+        OC_TRY(folder_leave_out(dataset, split, &folder->folder[i], why, taken, err));
+cleanup:
+    return status;
+}
+
 static int sample_compare(const void *a, const void *b) {
     const oc_sample *first = a, *second = b;
     if (first->label != second->label) return first->label < second->label ? -1 : 1;
-    const int order = strcmp(first->name, second->name);
+    const int order = strcmp(first->in_class, second->in_class);
     return order ? order : strcmp(first->path, second->path);
 }
 
-static void split_sort(oc_split *split, int64_t from) {
-    if (split->count - from > 1)
-        qsort(split->sample + from, (size_t)(split->count - from), sizeof(*split->sample), sample_compare);
-}
-
-/* Counts entries that are neither files nor folders as left out of a split. */
-static oc_status others_leave_out(oc_dataset *dataset, int split, const oc_listing *v, oc_error *err) {
-    oc_status status = OC_OK;
-    for (size_t i = 0; i < v->others.count; i++)
-        OC_TRY(oc_dataset_leave_out(dataset, split, v->path, v->others.item[i], "a link that leads nowhere, or no file",
-                                    err));
-cleanup:
-    return status;
-}
-
-/* The same for a file that has the name of an image in a format that is not read; others are passed over. */
-static oc_status format_leave_out(oc_dataset *dataset, int split, const oc_listing *v, const char *name,
-                                  oc_error *err) {
-    if (!oc_image_name_other(name)) return OC_OK;
-    return oc_dataset_leave_out(dataset, split, v->path, name, "only .jpeg, .jpg and .png are read", err);
-}
-
-static oc_status images_add(oc_dataset *dataset, int split, const oc_listing *v, int32_t label, oc_error *err) {
-    oc_status status;
-    OC_TRY(others_leave_out(dataset, split, v, err));
-    for (size_t i = 0; i < v->folders.count; i++)
-        if (oc_image_name(v->folders.item[i]))
-            OC_TRY(oc_dataset_leave_out(dataset, split, v->path, v->folders.item[i], "a folder", err));
-    for (size_t i = 0; i < v->files.count; i++) {
-        const char *name = v->files.item[i];
-        OC_TRY(oc_image_name(name) ? oc_dataset_add(dataset, split, v->path, name, label, err)
-                                   : format_leave_out(dataset, split, v, name, err));
-    }
-cleanup:
-    return status;
-}
-
-/* Adds the images in parent/name and in parent/name/images; *found of them. */
-static oc_status class_read(oc_dataset *dataset, int split, const char *parent, const char *name, int32_t label,
-                            XXH3_state_t *hash, int64_t *found, oc_error *err) {
-    const int64_t before = dataset->split[split].count;
-    oc_listing folder = {0}, images = {0};
-    oc_status status;
-    OC_TRY(folder_open(&folder, dataset, parent, name, hash, err));
-    OC_TRY(images_add(dataset, split, &folder, label, err));
-    if (has(&folder.folders, IMAGES)) {
-        OC_TRY(folder_open(&images, dataset, folder.path, IMAGES, hash, err));
-        OC_TRY(images_add(dataset, split, &images, label, err));
-    }
-    *found = dataset->split[split].count - before;
-    split_sort(&dataset->split[split], before);
-cleanup:
-    oc_listing_free(&folder);
-    oc_listing_free(&images);
-    return status;
+static void split_sort(oc_split *split) {
+    if (split->count > 1) qsort(split->sample, (size_t)split->count, sizeof(*split->sample), sample_compare);
 }
 
 /* ---- classes ---- */
+
+/* True for a folder that holds folders other than "images" and no images itself: not one class but several. */
+static bool holds_classes(oc_dataset *dataset, const oc_folder *folder) {
+    return folder->folders > (oc_folder_in(folder, IMAGES) ? 1 : 0) && !has_image(dataset, folder);
+}
 
 /* Adds a class of the data set; `folder` is where it was found. A name must be UTF-8, which weights files and reports
  * are. */
@@ -148,12 +167,12 @@ cleanup:
 }
 
 /* Class folders against wnids.txt: a class without a folder, or a folder that is no class. */
-static oc_status classes_check(oc_dataset *dataset, const oc_names *listed, const oc_listing *train, oc_error *err) {
+static oc_status classes_check(oc_dataset *dataset, const oc_names *listed, const oc_folder *train, oc_error *err) {
     char where[OC_ERROR_WHERE_SIZE];
     const char *missing = NULL;
     size_t count = 0;
     for (size_t i = 0; i < listed->count; i++)
-        if (!has(&train->folders, listed->item[i]) && count++ == 0) missing = listed->item[i];
+        if (!oc_folder_in(train, listed->item[i]) && count++ == 0) missing = listed->item[i];
     oc_source_where(dataset->source, train->path, where, sizeof where);
     if (missing)
         return oc_fail(
@@ -161,35 +180,44 @@ static oc_status classes_check(oc_dataset *dataset, const oc_names *listed, cons
             "half-unpacked data set: %zu of the %zu classes in wnids.txt have no folder here, the first is %s; "
             "unpack it again",
             count, listed->count, missing);
-    for (size_t i = 0; i < train->folders.count; i++)
-        if (!has(listed, train->folders.item[i]))
+    for (size_t i = 0; i < train->folders; i++)
+        if (oc_names_find(listed, train->folder[i].name) < 0)
             return oc_fail(err, OC_E_FORMAT, where, "the folder %s is not a class listed in wnids.txt",
-                           train->folders.item[i]);
+                           train->folder[i].name);
     return OC_OK;
 }
 
-/* Sets the classes of a data set with train and val: the folders in train; without train the lines of wnids.txt, or
- * the folders in val. `train` and `val` may be empty. */
-static oc_status classes_read(oc_dataset *dataset, const oc_listing *root, const oc_listing *train,
-                              const oc_listing *val, oc_error *err) {
+/* Where the splits' images lie. In one level of class folders that is in train alone, which then is the whole. */
+typedef struct arrangement {
+    const oc_folder *base;     /* that holds the splits' folders */
+    const oc_folder *split[3]; /* train, val, test; NULL: there is none */
+    const oc_folder *second[3];
+} arrangement;
+enum { TRAIN, VAL, TEST, ROLES };
+
+/* Sets the classes of a data set with splits: the folders in train; without train the lines of wnids.txt, or the
+ * folders in val, or those in test. */
+static oc_status classes_read(oc_dataset *dataset, const arrangement *a, oc_error *err) {
+    const oc_folder *train = a->split[TRAIN], *source = train ? train : a->split[VAL] ? a->split[VAL] : a->split[TEST];
     oc_names listed = {0};
     char *text = NULL, where[OC_ERROR_WHERE_SIZE];
     size_t size;
     oc_status status = OC_OK;
-    if (has(&root->files, "wnids.txt")) {
-        OC_TRY(text_read(dataset, root->path, "wnids.txt", &text, &size, where, err));
+    if (oc_folder_file(a->base, WNIDS)) {
+        OC_TRY(text_read(dataset, a->base->path, WNIDS, &text, &size, where, err));
         OC_TRY(oc_lines_parse(&listed, text, size, where, err));
         oc_names_sort(&listed);
-        if (train->path) OC_TRY(classes_check(dataset, &listed, train, err));
+        if (train) OC_TRY(classes_check(dataset, &listed, train, err));
     }
-    const oc_names *source = train->path ? &train->folders : listed.count > 0 ? &listed : &val->folders;
-    for (size_t i = 0; i < source->count; i++)
-        if (i == 0 || strcmp(source->item[i - 1], source->item[i]) != 0)
-            OC_TRY(class_add(dataset,
-                             train->path ? train->path
-                             : val->path ? val->path
-                                         : root->path,
-                             source->item[i], err));
+    if (!train && listed.count > 0) {
+        for (size_t i = 0; i < listed.count; i++)
+            if (i == 0 || strcmp(listed.item[i - 1], listed.item[i]) != 0)
+                OC_TRY(class_add(dataset, a->base->path, listed.item[i], err));
+        goto cleanup;
+    }
+    for (size_t i = 0; i < source->folders; i++)
+        if (train || strcmp(source->folder[i].name, IMAGES) != 0)
+            OC_TRY(class_add(dataset, source->path, source->folder[i].name, err));
 cleanup:
     oc_names_free(&listed);
     oc_free(text);
@@ -205,65 +233,78 @@ static oc_status unknown_class(oc_dataset *dataset, const char *where, const cha
 
 /* ---- splits ---- */
 
+/* What was left out of a class and would have been expected to be an image. */
+static int64_t class_left_out(const oc_split *split, int32_t label) {
+    int64_t count = 0;
+    for (size_t i = 0; i < split->left_outs; i++)
+        if (split->left_out[i].label == label && oc_unread_reasons[split->left_out[i].why].expected)
+            count += split->left_out[i].count;
+    return count;
+}
+
 /* A class folder without images: of a data set as distributed a sign of a broken download. */
-static oc_status class_empty(oc_dataset *dataset, const oc_listing *train, const char *name, int64_t left_out,
-                             bool distributed, oc_error *err) {
-    char where[OC_ERROR_WHERE_SIZE], text[OC_ERROR_MESSAGE_SIZE];
+static oc_status class_empty(oc_dataset *dataset, const oc_folder *train, const char *name, int64_t left_out,
+                             oc_error *err) {
+    char where[OC_ERROR_WHERE_SIZE];
     oc_source_where(dataset->source, train->path, where, sizeof where);
-    snprintf(text, sizeof text, "class %s has no .JPEG, .jpg or .png files", name);
     if (left_out > 0)
         return oc_fail(
             err, OC_E_FORMAT, where,
-            "%s, only others that cannot be read (%lld): make .jpg or .png files of them, or remove the folder", text,
-            (long long)left_out);
-    return oc_fail(err, OC_E_FORMAT, where,
-                   distributed ? "half-unpacked data set: %s; unpack it again"
-                               : "%s: remove the empty folder, or put images in",
-                   text);
+            "class %s has no images but %lld that cannot be read: make .jpg or .png files of them, or remove "
+            "the folder",
+            name, (long long)left_out);
+    return oc_fail(err, OC_E_FORMAT, where, "class %s has no images: remove the empty folder, or put images in", name);
 }
 
-/* `distributed`: as Tiny ImageNet comes, with a wnids.txt. */
-static oc_status train_read(oc_dataset *dataset, const oc_listing *train, bool distributed, XXH3_state_t *hash,
-                            oc_error *err) {
-    const oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
-    oc_status status;
-    int64_t found;
-    OC_TRY(others_leave_out(dataset, OC_SPLIT_TRAIN, train, err));
-    if (train->folders.count == 0) return fail_at(dataset, err, train->path, "this folder has no class folders in it");
-    for (size_t i = 0; i < train->folders.count; i++) {
-        const char *name = train->folders.item[i];
-        const int64_t left_out = split->left_out;
-        OC_TRY(class_read(dataset, OC_SPLIT_TRAIN, train->path, name, (int32_t)i, hash, &found, err));
-        if (found == 0) OC_TRY(class_empty(dataset, train, name, split->left_out - left_out, distributed, err));
+static oc_status train_read(oc_dataset *dataset, const oc_folder *train, bool distributed, oc_error *err) {
+    oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
+    oc_status status = OC_OK;
+    if (train->folders == 0) return fail_at(dataset, err, train->path, "this folder has no class folders in it");
+    OC_TRY(entries_leave_out(dataset, OC_SPLIT_TRAIN, train, OC_UNREAD_LOOSE, err));
+    for (size_t i = 0; i < train->folders; i++) {
+        const oc_folder *folder = &train->folder[i];
+        const oc_place place = {OC_SPLIT_TRAIN, (int32_t)i, train->path, folder->path};
+        const int64_t before = split->count;
+        OC_TRY(folder_read(dataset, &place, folder, err));
+        if (split->count > before) continue;
+        if (distributed) {
+            char where[OC_ERROR_WHERE_SIZE];
+            status = oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, train->path, where, sizeof where),
+                             "half-unpacked data set: class %s has no images; unpack it again", folder->name);
+        } else {
+            status = class_empty(dataset, train, folder->name, class_left_out(split, (int32_t)i), err);
+        }
+        goto cleanup;
     }
+    split_sort(split);
     dataset->present[OC_SPLIT_TRAIN] = true;
 cleanup:
     return status;
 }
 
 /* Class folders in val or test, whose classes must be known. */
-static oc_status labelled_read(oc_dataset *dataset, int split, const oc_listing *folder, XXH3_state_t *hash,
-                               oc_error *err) {
-    oc_status status = OC_OK;
+static oc_status labelled_read(oc_dataset *dataset, int split, const oc_folder *folder, oc_error *err) {
+    oc_status status;
     char where[OC_ERROR_WHERE_SIZE];
-    int64_t found;
-    for (size_t i = 0; i < folder->folders.count; i++) {
-        const char *name = folder->folders.item[i];
-        const int64_t label = oc_names_find(&dataset->classes, name);
-        if (strcmp(name, IMAGES) == 0 && label < 0) continue;
-        if (label < 0) {
-            oc_source_where(dataset->source, folder->path, where, sizeof where);
-            return unknown_class(dataset, where, name, err);
-        }
-        OC_TRY(class_read(dataset, split, folder->path, name, (int32_t)label, hash, &found, err));
+    OC_TRY(entries_leave_out(dataset, split, folder, OC_UNREAD_LOOSE, err));
+    for (size_t i = 0; i < folder->folders; i++) {
+        const oc_folder *class = &folder->folder[i];
+        const int64_t label = oc_names_find(&dataset->classes, class->name);
+        const oc_place place = {split, (int32_t)label, folder->path, class->path};
+        if (label < 0 && strcmp(class->name, IMAGES) != 0)
+            return unknown_class(dataset, oc_source_where(dataset->source, folder->path, where, sizeof where),
+                                 class->name, err);
+        OC_TRY(label < 0 ? folder_leave_out(dataset, split, class, OC_UNREAD_LOOSE, NULL, err)
+                         : folder_read(dataset, &place, class, err));
     }
+    split_sort(&dataset->split[split]);
 cleanup:
     return status;
 }
 
-/* Matches the annotated names with the files that are there (both sorted) and labels them. */
+/* Matches the annotated names with the files in `images` (both sorted) and labels them. */
 static oc_status annotated_match(oc_dataset *dataset, const oc_annotations *annotations, const char *where,
-                                 const oc_listing *images, oc_error *err) {
+                                 const oc_folder *val, const oc_folder *images, oc_error *err) {
     oc_status status = OC_OK;
     char place[OC_ERROR_WHERE_SIZE + 32];
     const oc_annotation *missing = NULL;
@@ -271,16 +312,18 @@ static oc_status annotated_match(oc_dataset *dataset, const oc_annotations *anno
     for (size_t i = 0; i < annotations->count; i++) {
         const oc_annotation *a = &annotations->item[i];
         const int64_t label = oc_names_find(&dataset->classes, a->code);
+        const oc_entry *file = oc_folder_file(images, a->image);
         if (label < 0) {
             snprintf(place, sizeof place, "%s:%lld", where, (long long)a->line);
             return unknown_class(dataset, place, a->code, err);
         }
-        if (!has(&images->files, a->image)) {
+        if (!file) {
             if (!missing || a->line < missing->line) missing = a;
             absent++;
             continue;
         }
-        OC_TRY(oc_dataset_add(dataset, OC_SPLIT_VAL, images->path, a->image, (int32_t)label, err));
+        OC_TRY(oc_dataset_add(dataset, &(oc_place){OC_SPLIT_VAL, (int32_t)label, val->path, val->path}, images->path,
+                              file, err));
     }
     if (missing) {
         snprintf(place, sizeof place, "%s:%lld", where, (long long)missing->line);
@@ -290,154 +333,244 @@ static oc_status annotated_match(oc_dataset *dataset, const oc_annotations *anno
                        absent, annotations->count, images->path, missing->image);
     }
     size_t next = 0;
-    for (size_t i = 0; i < images->files.count; i++) {
-        const char *name = images->files.item[i];
-        while (next < annotations->count && strcmp(annotations->item[next].image, name) < 0) next++;
-        if (next < annotations->count && strcmp(annotations->item[next].image, name) == 0) continue;
-        if (oc_image_name(name))
-            return oc_fail(err, OC_E_FORMAT, where, "no line for the image %s, which is in %s", name, images->path);
-        OC_TRY(format_leave_out(dataset, OC_SPLIT_VAL, images, name, err));
+    for (size_t i = 0; i < images->entries; i++) {
+        const oc_entry *entry = &images->entry[i];
+        oc_unread why = unread_of(entry->kind);
+        while (next < annotations->count && strcmp(annotations->item[next].image, entry->name) < 0) next++;
+        const bool listed = next < annotations->count && strcmp(annotations->item[next].image, entry->name) == 0;
+        if (listed && entry->kind == OC_ENTRY_FILE) continue;
+        if (entry->kind == OC_ENTRY_FILE && is_image(dataset, images, entry, &why))
+            return oc_fail(err, OC_E_FORMAT, where, "no line for the image %s, which is in %s", entry->name,
+                           images->path);
+        OC_TRY(oc_dataset_leave_out(dataset, OC_SPLIT_VAL, -1, images->path, entry->name, why, err));
     }
-    OC_TRY(others_leave_out(dataset, OC_SPLIT_VAL, images, err));
-    split_sort(&dataset->split[OC_SPLIT_VAL], 0);
+    split_sort(&dataset->split[OC_SPLIT_VAL]);
 cleanup:
     return status;
 }
 
-static oc_status annotated_read(oc_dataset *dataset, const oc_listing *val, const oc_listing *images,
-                                XXH3_state_t *hash, oc_error *err) {
+/* The images that lie in `images`, which is val or a folder in it, labelled by the text file in val. */
+static oc_status annotated_read(oc_dataset *dataset, const oc_folder *val, const oc_folder *images, oc_error *err) {
     oc_annotations annotations = {0};
     char *text = NULL, where[OC_ERROR_WHERE_SIZE];
     size_t size;
     oc_status status;
     OC_TRY(text_read(dataset, val->path, ANNOTATIONS, &text, &size, where, err));
-    XXH3_64bits_update(hash, text, size);
     OC_TRY(oc_annotations_parse(&annotations, text, size, where, err));
-    status = annotated_match(dataset, &annotations, where, images, err);
+    OC_TRY(annotated_match(dataset, &annotations, where, val, images, err));
+    if (images != val) OC_TRY(entries_leave_out(dataset, OC_SPLIT_VAL, val, OC_UNREAD_LOOSE, err));
+    for (size_t i = 0; i < val->folders; i++)
+        if (&val->folder[i] != images)
+            OC_TRY(folder_leave_out(dataset, OC_SPLIT_VAL, &val->folder[i], OC_UNREAD_ELSEWHERE, NULL, err));
+    for (size_t i = 0; images != val && i < images->folders; i++)
+        OC_TRY(folder_leave_out(dataset, OC_SPLIT_VAL, &images->folder[i], OC_UNREAD_ELSEWHERE, NULL, err));
 cleanup:
     oc_annotations_free(&annotations);
     oc_free(text);
     return status;
 }
 
-static oc_status val_read(oc_dataset *dataset, const oc_listing *val, bool distributed, XXH3_state_t *hash,
-                          oc_error *err) {
-    const bool annotated = has(&val->files, ANNOTATIONS), direct = has_image(&val->files);
-    const bool class_folders = val->folders.count > (has(&val->folders, IMAGES) ? 1 : 0);
-    oc_listing images = {0};
+static oc_status val_read(oc_dataset *dataset, const oc_folder *val, bool distributed, oc_error *err) {
+    const oc_folder *images = oc_folder_in(val, IMAGES);
+    const oc_folder *flat = has_image(dataset, val) ? val : images && has_image(dataset, images) ? images : NULL;
+    const bool annotated = oc_folder_file(val, ANNOTATIONS), class_folders = val->folders > (images ? 1 : 0);
     oc_status status = OC_OK;
-    if (has(&val->folders, IMAGES)) OC_TRY(folder_open(&images, dataset, val->path, IMAGES, hash, err));
-    const oc_listing *flat = direct ? val : &images;
-    if (has_image(&flat->files)) {
-        status = annotated ? annotated_read(dataset, val, flat, hash, err)
-                           : fail_at(dataset, err, flat->path,
-                                     "images without class folders need a " ANNOTATIONS " beside them in val");
-    } else if (class_folders) {
-        OC_TRY(others_leave_out(dataset, OC_SPLIT_VAL, val, err));
-        status = labelled_read(dataset, OC_SPLIT_VAL, val, hash, err);
-    } else if (annotated) {
-        status = annotated_read(dataset, val, images.path ? &images : val, hash, err);
-    }
+    if (annotated && (flat || !class_folders))
+        status = annotated_read(dataset, val, flat ? flat : images ? images : val, err);
+    else if (class_folders)
+        status = labelled_read(dataset, OC_SPLIT_VAL, val, err);
+    else if (flat)
+        status =
+            fail_at(dataset, err, flat->path, "images without class folders need a " ANNOTATIONS " beside them in val");
     if (status == OC_OK && dataset->split[OC_SPLIT_VAL].count == 0)
-        status = fail_at(dataset, err, val->path,
-                         distributed || annotated
-                             ? "half-unpacked data set: no images in this folder; unpack it again"
-                             : "no .JPEG, .jpg or .png files in this folder: remove it, or put images in");
+        status =
+            fail_at(dataset, err, val->path,
+                    distributed || annotated ? "half-unpacked data set: no images in this folder; unpack it again"
+                                             : "no images that are read in this folder: remove it, or put images in");
     dataset->present[OC_SPLIT_VAL] = true;
-cleanup:
-    oc_listing_free(&images);
     return status;
+}
+
+/* Whether a folder in it has the name of a class. */
+static bool has_class(const oc_dataset *dataset, const oc_folder *folder) {
+    for (size_t i = 0; i < folder->folders; i++)
+        if (oc_names_find(&dataset->classes, folder->folder[i].name) >= 0) return true;
+    return false;
 }
 
 /* Test images have no labels, unless they lie in class folders. */
-static oc_status test_read(oc_dataset *dataset, const oc_listing *root, XXH3_state_t *hash, oc_error *err) {
-    oc_listing test = {0};
-    int64_t found;
-    oc_status status;
-    OC_TRY(class_read(dataset, OC_SPLIT_TEST, root->path, "test", -1, hash, &found, err));
-    if (found == 0) {
-        OC_TRY(folder_open(&test, dataset, root->path, "test", NULL, err));
-        OC_TRY(labelled_read(dataset, OC_SPLIT_TEST, &test, hash, err));
-    }
+static oc_status test_read(oc_dataset *dataset, const oc_folder *test, oc_error *err) {
+    const oc_place place = {OC_SPLIT_TEST, -1, test->path, test->path};
+    const oc_folder *images = oc_folder_in(test, IMAGES);
+    const bool flat = has_image(dataset, test) || (images && has_image(dataset, images));
+    const oc_status status = has_class(dataset, test) || (!flat && holds_classes(dataset, test))
+                                 ? labelled_read(dataset, OC_SPLIT_TEST, test, err)
+                                 : folder_read(dataset, &place, test, err);
+    split_sort(&dataset->split[OC_SPLIT_TEST]);
     dataset->present[OC_SPLIT_TEST] = dataset->split[OC_SPLIT_TEST].count > 0;
-cleanup:
-    oc_listing_free(&test);
     return status;
 }
 
-/* ---- the whole ---- */
-
-static oc_status splits_read(oc_dataset *dataset, const oc_listing *root, const oc_listing *train, XXH3_state_t *hash,
-                             oc_error *err) {
-    const bool distributed = has(&root->files, "wnids.txt");
-    oc_listing val = {0};
-    oc_status status = OC_OK;
-    if (has(&root->folders, "val")) OC_TRY(folder_open(&val, dataset, root->path, "val", hash, err));
-    OC_TRY(classes_read(dataset, root, train, &val, err));
-    if (train->path) OC_TRY(train_read(dataset, train, distributed, hash, err));
-    if (val.path) OC_TRY(val_read(dataset, &val, distributed, hash, err));
-    if (has(&root->folders, "test")) OC_TRY(test_read(dataset, root, hash, err));
+static oc_status splits_read(oc_dataset *dataset, arrangement *a, oc_error *err) {
+    const bool distributed = oc_folder_file(a->base, WNIDS);
+    oc_status status;
+    OC_TRY(classes_read(dataset, a, err));
+    if (a->split[TRAIN]) OC_TRY(train_read(dataset, a->split[TRAIN], distributed, err));
+    if (a->split[VAL]) OC_TRY(val_read(dataset, a->split[VAL], distributed, err));
+    if (a->split[TEST]) OC_TRY(test_read(dataset, a->split[TEST], err));
+    if (!dataset->present[OC_SPLIT_TEST]) {
+        /* Without images it is no split, and what is in it lies elsewhere. */
+        dataset->split[OC_SPLIT_TEST].left_outs = 0;
+        a->split[TEST] = NULL;
+    }
 cleanup:
-    oc_listing_free(&val);
     return status;
+}
+
+/* ---- one level of class folders ---- */
+
+/* What a folder is called that holds a split. */
+static int role_of(const char *name, size_t length) {
+    static const struct {
+        const char *name;
+        int role;
+    } names[] = {{"train", TRAIN}, {"training", TRAIN}, {"val", VAL},      {"valid", VAL}, {"validation", VAL},
+                 {"dev", VAL},     {"test", TEST},      {"testing", TEST}, {"eval", TEST}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i].name) == length && strncasecmp(names[i].name, name, length) == 0) return names[i].role;
+    return -1;
+}
+
+/* Whether one of the words of a name, which anything but letters holds apart, is a split's. */
+static bool has_role_word(const char *name) {
+    while (*name) {
+        size_t length = 0;
+        while ((name[length] | 32) >= 'a' && (name[length] | 32) <= 'z') length++;
+        if (role_of(name, length) >= 0) return true;
+        name += length;
+        if (*name) name++;
+    }
+    return false;
+}
+
+/* A folder of folders with images that is called much like a split would make one class of all of them. */
+static oc_status split_refuse(oc_dataset *dataset, const oc_folder *folder, oc_error *err) {
+    char where[OC_ERROR_WHERE_SIZE];
+    if (!holds_classes(dataset, folder) && !(folder->folders == 1 && !has_image(dataset, folder))) return OC_OK;
+    if (!has_role_word(folder->name)) return OC_OK;
+    return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, folder->path, where, sizeof where),
+                   "this looks like a split, but is not called as one, and would be read as one class: move its class "
+                   "folders into a folder train, val or test");
 }
 
 /* One level of class folders; folders without images are none. */
-static oc_status classes_only_read(oc_dataset *dataset, const oc_listing *root, XXH3_state_t *hash, oc_error *err) {
-    const oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
+static oc_status classes_only_read(oc_dataset *dataset, const oc_folder *base, oc_error *err) {
+    oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
     char where[OC_ERROR_WHERE_SIZE];
     oc_status status;
-    int64_t found;
-    OC_TRY(others_leave_out(dataset, OC_SPLIT_TRAIN, root, err));
-    for (size_t i = 0; i < root->folders.count; i++) {
+    OC_TRY(entries_leave_out(dataset, OC_SPLIT_TRAIN, base, OC_UNREAD_LOOSE, err));
+    for (size_t i = 0; i < base->folders; i++) {
+        const oc_folder *folder = &base->folder[i];
         const int32_t label = (int32_t)dataset->classes.count;
-        OC_TRY(class_read(dataset, OC_SPLIT_TRAIN, root->path, root->folders.item[i], label, hash, &found, err));
-        if (found > 0) OC_TRY(class_add(dataset, root->path, root->folders.item[i], err));
+        const oc_place place = {OC_SPLIT_TRAIN, label, base->path, folder->path};
+        const int64_t before = split->count;
+        OC_TRY(split_refuse(dataset, folder, err));
+        OC_TRY(folder_read(dataset, &place, folder, err));
+        if (split->count > before) {
+            OC_TRY(class_add(dataset, base->path, folder->name, err));
+            if (role_of(folder->name, strlen(folder->name)) >= 0)
+                OC_TRY(oc_names_add(&dataset->split_like, folder->name, err));
+            continue;
+        }
+        const int64_t left_out = class_left_out(split, label);
+        if (left_out > 0) {
+            status = class_empty(dataset, base, folder->name, left_out, err);
+            goto cleanup;
+        }
+        for (size_t k = 0; k < split->left_outs; k++)
+            if (split->left_out[k].label == label) split->left_out[k].label = -1;
     }
+    split_sort(split);
     dataset->present[OC_SPLIT_TRAIN] = dataset->classes.count > 0;
-    if (dataset->classes.count == 0 && split->left_out > 0)
-        status =
-            oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, root->path, where, sizeof where),
-                    "no data set here: of all that looks like an image (%lld) none can be read, the first is %s (%s)",
-                    (long long)split->left_out, split->left_out_first, split->left_out_why);
-    else if (dataset->classes.count == 0)
-        status = fail_at(dataset, err, root->path,
+    if (dataset->classes.count == 0)
+        status = oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, base->path, where, sizeof where),
                          "no data set here: expected train/<class>/ and val/, or a folder of images for each class");
 cleanup:
     return status;
 }
 
-/* True for a folder that holds folders other than "images" and no images itself: not one class but several. */
-static bool holds_classes(const oc_listing *v) {
-    return !has_image(&v->files) && v->folders.count > (has(&v->folders, IMAGES) ? 1 : 0);
+/* ---- the arrangement ---- */
+
+/* The folder "images" that holds all of a split's class folders, or the split's folder itself. */
+static const oc_folder *unwrap(oc_dataset *dataset, const oc_folder *split) {
+    const oc_folder *images = oc_folder_in(split, IMAGES);
+    return images && split->folders == 1 && images->folders > 0 && !has_image(dataset, split) &&
+                   !has_image(dataset, images)
+               ? images
+               : split;
 }
 
-/* Archives, and folders they were unpacked into, often hold one folder with everything in it: *root becomes that. */
-static oc_status root_find(oc_dataset *dataset, oc_listing *root, oc_error *err) {
-    oc_listing inner = {0};
-    oc_status status;
-    OC_TRY(folder_open(root, dataset, "", "", NULL, err));
-    if (root->folders.count != 1 || has_image(&root->files)) return OC_OK;
-    const char *name = root->folders.item[0];
-    if (strcmp(name, "train") == 0 || strcmp(name, "val") == 0 || strcmp(name, "test") == 0) return OC_OK;
-    OC_TRY(folder_open(&inner, dataset, "", name, NULL, err));
-    if (holds_classes(&inner)) {
-        oc_listing_free(root);
-        *root = inner;
-        inner = (oc_listing){0};
+/* Which of the folders in `base` are splits, if they are. */
+static arrangement arrange(oc_dataset *dataset, const oc_folder *base) {
+    arrangement a = {.base = base};
+    for (size_t i = 0; i < base->folders; i++) {
+        const oc_folder *folder = &base->folder[i];
+        const int role = role_of(folder->name, strlen(folder->name));
+        if (role < 0) continue;
+        if (a.split[role])
+            a.second[role] = folder;
+        else
+            a.split[role] = unwrap(dataset, folder);
     }
-cleanup:
-    oc_listing_free(&inner);
-    return status;
+    return a;
 }
 
-static oc_status words_read(oc_dataset *dataset, const oc_listing *root, oc_error *err) {
+/* Whether they are: what a class of images could be called as well is a split where it holds class folders, or where
+ * nothing else would make sense. */
+static bool is_split(oc_dataset *dataset, const arrangement *a) {
+    const oc_folder *train = a->split[TRAIN], *val = a->split[VAL], *test = a->split[TEST];
+    if (oc_folder_file(a->base, WNIDS) && (val || test)) return true;
+    if (train) return val || holds_classes(dataset, train) || a->base->folders == 1;
+    if (val) return holds_classes(dataset, val) || oc_folder_file(val, ANNOTATIONS);
+    return test && holds_classes(dataset, test);
+}
+
+/* Archives, and folders they were unpacked into, often hold one folder with everything in it, beside others perhaps:
+ * *out = the arrangement of the first folder from the root inwards that holds splits, or class folders. */
+static oc_status arrangement_find(oc_dataset *dataset, const oc_folder *root, arrangement *out, bool *split,
+                                  oc_error *err) {
+    char where[OC_ERROR_WHERE_SIZE];
+    *out = arrange(dataset, root);
+    while (!(*split = is_split(dataset, out)) && !has_image(dataset, out->base)) {
+        const oc_folder *base = out->base, *inner = NULL;
+        for (size_t i = 0; i < base->folders; i++) {
+            const arrangement a = arrange(dataset, &base->folder[i]);
+            if (!is_split(dataset, &a)) continue;
+            if (inner)
+                return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, base->path, where, sizeof where),
+                               "several data sets here, %s and %s: give the path of one", inner->name,
+                               base->folder[i].name);
+            inner = &base->folder[i];
+        }
+        if (!inner && base->folders == 1 && holds_classes(dataset, &base->folder[0])) inner = &base->folder[0];
+        if (!inner) break;
+        *out = arrange(dataset, inner);
+    }
+    for (int role = 0; *split && role < ROLES; role++)
+        if (out->second[role])
+            return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, out->base->path, where, sizeof where),
+                           "both %s and %s are names of one split: rename or remove one", out->split[role]->path,
+                           out->second[role]->path);
+    return OC_OK;
+}
+
+static oc_status words_read(oc_dataset *dataset, const oc_folder *base, oc_error *err) {
     char *text = NULL, where[OC_ERROR_WHERE_SIZE];
     size_t size;
     oc_status status;
     OC_TRY(oc_alloc(&dataset->human, dataset->classes.count, sizeof(*dataset->human), err));
-    if (has(&root->files, "words.txt")) {
-        OC_TRY(text_read(dataset, root->path, "words.txt", &text, &size, where, err));
+    if (oc_folder_file(base, "words.txt")) {
+        OC_TRY(text_read(dataset, base->path, "words.txt", &text, &size, where, err));
         OC_TRY(oc_words_parse(dataset->human, &dataset->classes, text, size, err));
     }
 cleanup:
@@ -445,30 +578,35 @@ cleanup:
     return status;
 }
 
-oc_status oc_dataset_scan(oc_dataset *dataset, XXH3_state_t *hash, oc_error *err) {
-    oc_listing root = {0}, train = {0};
+/* data.val: test. */
+static oc_status test_take(oc_dataset *dataset, arrangement *a, bool split, oc_error *err) {
+    if (!dataset->test_as_val) return OC_OK;
+    if (!split || !a->split[TEST])
+        return oc_fail(err, OC_E_USAGE, "data.val", "the data set in %s has no test", dataset->source->path);
+    if (a->split[VAL])
+        return oc_fail(err, OC_E_USAGE, "data.val", "the data set in %s has a val of its own", dataset->source->path);
+    a->split[VAL] = a->split[TEST];
+    a->split[TEST] = NULL;
+    return OC_OK;
+}
+
+oc_status oc_dataset_scan(oc_dataset *dataset, oc_error *err) {
+    static const int split_of[ROLES] = {OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_TEST};
+    oc_folder root = {0};
+    arrangement a;
+    bool split = false;
     oc_status status;
-    OC_TRY(root_find(dataset, &root, err));
-    const bool has_train = has(&root.folders, "train"), has_val = has(&root.folders, "val");
-    bool split = has(&root.files, "wnids.txt") && (has_val || has(&root.folders, "test"));
-    if (has_train) {
-        OC_TRY(folder_open(&train, dataset, root.path, "train", hash, err));
-        /* A class may be called "train" (the vehicle). */
-        split = split || has_val || holds_classes(&train) || root.folders.count == 1;
-    } else if (has_val && !split) {
-        oc_listing val = {0};
-        status = folder_open(&val, dataset, root.path, "val", NULL, err);
-        split = holds_classes(&val) || has(&val.files, ANNOTATIONS);
-        oc_listing_free(&val);
-        if (status != OC_OK) goto cleanup;
-    }
-    if (split)
-        OC_TRY(splits_read(dataset, &root, &train, hash, err));
-    else
-        OC_TRY(classes_only_read(dataset, &root, hash, err));
-    status = words_read(dataset, &root, err);
+    OC_TRY(oc_source_walk(dataset->source, &root, err));
+    OC_TRY(arrangement_find(dataset, &root, &a, &split, err));
+    OC_TRY(test_take(dataset, &a, split, err));
+    if (!split) a = (arrangement){.base = a.base, .split = {a.base}};
+    for (int role = 0; role < ROLES; role++)
+        if (a.split[role])
+            OC_TRY(oc_dataset_text(dataset, a.split[role]->path, &dataset->split[split_of[role]].folder, err));
+    OC_TRY(split ? splits_read(dataset, &a, err) : classes_only_read(dataset, a.base, err));
+    OC_TRY(folder_leave_out(dataset, OC_SPLIT_ELSEWHERE, &root, OC_UNREAD_ELSEWHERE, a.split, err));
+    status = words_read(dataset, a.base, err);
 cleanup:
-    oc_listing_free(&root);
-    oc_listing_free(&train);
+    oc_folder_free(&root);
     return status;
 }

@@ -6,7 +6,6 @@
 
 #include <spng.h>
 #include <string.h>
-#include <strings.h>
 #include <turbojpeg.h>
 
 #include "base/error.h"
@@ -22,24 +21,6 @@ struct oc_decoder {
     uint8_t *buffer;
     size_t capacity;
 };
-
-/* Whether the name ends with one of the endings, of which the last is NULL. */
-static bool has_ending(const char *name, const char *const *ending) {
-    const char *dot = strrchr(name, '.');
-    while (dot && *ending && strcasecmp(dot, *ending) != 0) ending++;
-    return dot && *ending;
-}
-
-bool oc_image_name(const char *name) {
-    static const char *const endings[] = {".jpeg", ".jpg", ".png", NULL};
-    return has_ending(name, endings);
-}
-
-bool oc_image_name_other(const char *name) {
-    static const char *const endings[] = {".webp", ".gif",  ".bmp",  ".tif", ".tiff", ".avif",
-                                          ".heic", ".heif", ".jfif", ".jp2", ".jxl",  NULL};
-    return has_ending(name, endings);
-}
 
 const char *oc_color_name(oc_color color) {
     static const char *const names[OC_COLOR_COUNT] = {"rgb", "grey", "palette", "rgba", "grey+alpha"};
@@ -179,21 +160,39 @@ cleanup:
     return status;
 }
 
+/* Files that are not read, by marks in them. */
+static const struct {
+    size_t offset;
+    const char *mark, *kind;
+    bool image;
+} kinds[] = {{0, "GIF8", "a GIF", true},          {0, "BM", "a BMP", true},
+             {8, "WEBP", "a WebP", true},         {0, "II*", "a TIFF", true},
+             {0, "MM", "a TIFF", true},           {4, "ftypavif", "an AVIF", true},
+             {4, "ftypheic", "an HEIC", true},    {0, "PK\3\4", "a zip", false},
+             {0, "\x1f\x8b", "gzip data", false}, {0, "<!DOCTYPE", "a web page", false},
+             {0, "<html", "a web page", false},   {0, "<?xml", "XML", false}};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+/* Place in `kinds`, or KINDS. */
+static size_t kind_find(const uint8_t *data, size_t size) {
+    size_t i = 0;
+    for (; i < KINDS; i++) {
+        const size_t length = strlen(kinds[i].mark);
+        if (size >= kinds[i].offset + length && memcmp(data + kinds[i].offset, kinds[i].mark, length) == 0) break;
+    }
+    return i;
+}
+
+bool oc_image_content_other(const void *data, size_t size) {
+    const size_t kind = kind_find(data, size);
+    return kind < KINDS && kinds[kind].image;
+}
+
 /* Says what a file is instead of an image. */
 static oc_status refuse(const uint8_t *data, size_t size, const char *where, oc_error *err) {
-    static const struct {
-        size_t offset;
-        const char *mark, *kind;
-    } kinds[] = {{0, "GIF8", "a GIF"},           {0, "BM", "a BMP"},         {8, "WEBP", "a WebP"},
-                 {0, "II*", "a TIFF"},           {0, "MM", "a TIFF"},        {4, "ftypavif", "an AVIF"},
-                 {4, "ftypheic", "an HEIC"},     {0, "PK\3\4", "a zip"},     {0, "\x1f\x8b", "gzip data"},
-                 {0, "<!DOCTYPE", "a web page"}, {0, "<html", "a web page"}, {0, "<?xml", "XML"}};
     if (size == 0) return oc_fail(err, OC_E_FORMAT, where, "empty file");
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        const size_t length = strlen(kinds[i].mark);
-        if (size >= kinds[i].offset + length && memcmp(data + kinds[i].offset, kinds[i].mark, length) == 0)
-            return oc_fail(err, OC_E_FORMAT, where, "not a JPEG or PNG but %s", kinds[i].kind);
-    }
+    const size_t kind = kind_find(data, size);
+    if (kind < KINDS) return oc_fail(err, OC_E_FORMAT, where, "not a JPEG or PNG but %s", kinds[kind].kind);
     size_t text = 0;
     while (text < size && text < 24 &&
            ((data[text] >= ' ' && data[text] < 127) || (data[text] >= 9 && data[text] <= 13)))
@@ -205,12 +204,21 @@ static oc_status refuse(const uint8_t *data, size_t size, const char *where, oc_
                    size > 1 ? data[1] : 0);
 }
 
+static bool is_jpeg(const void *data, size_t size) {
+    return size >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0;
+}
+
+static bool is_png(const void *data, size_t size) {
+    return size >= 8 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0;
+}
+
+bool oc_image_content(const void *data, size_t size) {
+    return is_jpeg(data, size) || is_png(data, size);
+}
+
 oc_status oc_decode(oc_decoder *decoder, const void *data, size_t size, const char *where, oc_pixels *out,
                     oc_error *err) {
-    static const uint8_t jpeg_mark[] = {0xff, 0xd8, 0xff}, png_mark[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    if (size >= sizeof(jpeg_mark) && memcmp(data, jpeg_mark, sizeof(jpeg_mark)) == 0)
-        return jpeg_decode(decoder, data, size, where, out, err);
-    if (size >= sizeof(png_mark) && memcmp(data, png_mark, sizeof(png_mark)) == 0)
-        return png_decode(decoder, data, size, where, out, err);
+    if (is_jpeg(data, size)) return jpeg_decode(decoder, data, size, where, out, err);
+    if (is_png(data, size)) return png_decode(decoder, data, size, where, out, err);
     return refuse(data, size, where, err);
 }

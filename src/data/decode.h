@@ -9,10 +9,9 @@
 #define OC_IMAGE_SIDE_LIMIT 65500
 #define OC_IMAGE_PIXELS_LIMIT 100000000
 
-/* True for a file name that ends as those of images that are read: .jpeg, .jpg or .png, in any case. */
-bool oc_image_name(const char *name);
-/* True for one that ends as those of images in formats that are not read: .webp, .gif, .tif and others. */
-bool oc_image_name_other(const char *name);
+/* Whether the beginning of a file is that of a format that is read; of an image in another one. */
+bool oc_image_content(const void *data, size_t size);
+bool oc_image_content_other(const void *data, size_t size);
 
 /* What colours the file has. */
 typedef enum oc_color { OC_COLOR_RGB, OC_COLOR_GREY, OC_COLOR_PALETTE, OC_COLOR_RGBA, OC_COLOR_GREY_ALPHA } oc_color;

@@ -114,10 +114,10 @@ cleanup:
     return status;
 }
 
-/* One more under `key`. */
-static oc_status count_one(json_t *object, const char *key, oc_error *err) {
+/* More under `key`. */
+static oc_status count_more(json_t *object, const char *key, int64_t more, oc_error *err) {
     const json_int_t count = json_integer_value(json_object_get(object, key));
-    return put(object, key, json_integer(count + 1), err);
+    return put(object, key, json_integer(count + more), err);
 }
 
 static oc_status per_class_json(json_t **out, const survey *s, oc_error *err) {
@@ -171,18 +171,29 @@ cleanup:
     return status;
 }
 
-/* What lies beside the images and was left out: its number, and the first with the reason. */
-static oc_status left_out_json(json_t **out, const oc_split *split, oc_error *err) {
-    json_t *object = json_object();
+/* What was found and is no sample: its number, by reason and by class, and the first that one would have expected to be
+ * an image. */
+static oc_status left_out_json(json_t **out, const oc_dataset *dataset, const oc_split *split, oc_error *err) {
+    json_t *object = json_object(), *reasons = json_object(), *classes = json_object();
     oc_status status;
-    OC_TRY(put(object, "count", json_integer(split->left_out), err));
-    if (split->left_out > 0) {
-        OC_TRY(put_name(object, "first", split->left_out_first, err));
-        OC_TRY(put_name(object, "reason", split->left_out_why, err));
+    OC_TRY(put(object, "count", json_integer(oc_split_left_out(split, true)), err));
+    OC_TRY(put(object, "all", json_integer(oc_split_left_out(split, false)), err));
+    for (size_t i = 0; i < split->left_outs; i++) {
+        const oc_left_out *l = &split->left_out[i];
+        const oc_unread_reason *reason = &oc_unread_reasons[l->why];
+        OC_TRY(count_more(reasons, reason->text, l->count, err));
+        if (l->label >= 0) OC_TRY(count_more(classes, oc_dataset_class(dataset, (size_t)l->label), l->count, err));
+        if (!reason->expected || json_object_get(object, "first")) continue;
+        OC_TRY(put_name(object, "first", l->first, err));
+        OC_TRY(put_name(object, "reason", reason->text, err));
     }
+    OC_TRY(put(object, "reasons", json_incref(reasons), err));
+    OC_TRY(put(object, "classes", json_incref(classes), err));
     *out = json_incref(object);
 cleanup:
     json_decref(object);
+    json_decref(reasons);
+    json_decref(classes);
     return status;
 }
 
@@ -214,6 +225,7 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
     json_t *split = json_object(), *sizes = json_object(), *colors = json_object(), *part = NULL;
     oc_status status = OC_OK;
     char key[32];
+    OC_TRY(put_name(split, "folder", s->split->folder, err));
     OC_TRY(put(split, "images", json_integer(s->split->count), err));
     if (s->split->count > 0 && s->split->sample[0].label >= 0) {
         OC_TRY(per_class_json(&part, s, err));
@@ -223,14 +235,14 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
         const finding *f = &s->found[i];
         if (f->status != OC_OK) continue;
         snprintf(key, sizeof key, "%dx%d", f->width, f->height);
-        OC_TRY(count_one(sizes, key, err));
-        OC_TRY(count_one(colors, oc_color_name(f->color), err));
+        OC_TRY(count_more(sizes, key, 1, err));
+        OC_TRY(count_more(colors, oc_color_name(f->color), 1, err));
     }
     OC_TRY(put(split, "sizes", json_incref(sizes), err));
     OC_TRY(put(split, "colour_modes", json_incref(colors), err));
     OC_TRY(bad_json(&part, s, err));
     OC_TRY(put(split, "undecodable", part, err));
-    OC_TRY(left_out_json(&part, s->split, err));
+    OC_TRY(left_out_json(&part, s->dataset, s->split, err));
     OC_TRY(put(split, "left_out", part, err));
     OC_TRY(colors_json(split, s, threads, err));
     status = put(splits, s->split->name, json_incref(split), err);
@@ -291,7 +303,7 @@ cleanup:
 
 oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_options *options, oc_error *err) {
     const oc_data_options none = {0};
-    json_t *root = json_object(), *splits = json_object();
+    json_t *root = json_object(), *splits = json_object(), *part = NULL;
     oc_team *team = NULL;
     oc_status status;
     if (!options) options = &none;
@@ -301,10 +313,12 @@ oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_opt
     for (size_t i = 0; oc_split_names[i]; i++) {
         const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
         if (!split) continue;
-        oc_dataset_warn_left_out(dataset, split, &options->log);
+        oc_dataset_report(dataset, split, &options->log);
         OC_TRY(split_survey(splits, dataset, split, team, &options->progress, err));
     }
     OC_TRY(put(root, "splits", json_incref(splits), err));
+    OC_TRY(left_out_json(&part, dataset, oc_dataset_elsewhere(dataset), err));
+    OC_TRY(put(root, "elsewhere", part, err));
     status = oc_json_text(json, root, err);
 cleanup:
     json_decref(root);

@@ -251,7 +251,7 @@ cleanup:
 static oc_status skipped_report(const oc_pack *pack, const oc_dataset *dataset, const oc_split *split,
                                 const oc_pack_options *options, oc_error *err) {
     const uint64_t skipped = pack->trailer.skipped;
-    oc_dataset_warn_left_out(dataset, split, &options->log);
+    oc_dataset_report(dataset, split, &options->log);
     for (uint64_t i = 0; i < skipped && i < LISTED_BAD; i++)
         oc_log_line(&options->log, OC_LOG_WARN, "%s/%s: %s", oc_dataset_path(dataset),
                     split->sample[pack->skip[i].sample].path, pack->texts + pack->skip[i].reason);
@@ -285,8 +285,9 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
     oc_status status;
     assert(options->size >= 1);
     if (!s)
-        return oc_fail(err, OC_E_NOT_FOUND, oc_dataset_path(dataset), "the data set has no split %s%s", split,
-                       strcmp(split, "val") == 0       ? "; a share of train can serve (data.holdout)"
+        return oc_fail(err, OC_E_NOT_FOUND, oc_dataset_path(dataset), "the data set has no split %s%s%s", split,
+                       strcmp(split, "val") == 0 ? ": " : "",
+                       strcmp(split, "val") == 0       ? oc_dataset_val_advice(dataset)
                        : strcmp(split, "holdout") == 0 ? ": it is what data.holdout leaves out of train where there is "
                                                          "a val"
                                                        : "");

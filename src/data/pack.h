@@ -23,7 +23,7 @@ typedef struct oc_image {
     const uint8_t *pixels;
     int32_t width, height;
     int32_t label;    /* class number, −1 for test images */
-    const char *name; /* file name as in the data set ("n01443537_0.JPEG") */
+    const char *name; /* path from the split's folder on ("n01443537/images/n01443537_0.JPEG") */
 } oc_image;
 
 /* Opens the pack of a split of the data set, making it if it is absent or stale. The data set is

@@ -7,11 +7,11 @@
 #include "base/file.h"
 #include "data/pack.h"
 
-#define OC_PACK_MAGIC "OCPACK01"
+#define OC_PACK_MAGIC "OCPACK02"
 
 typedef struct oc_pack_entry {
     uint64_t offset; /* of the pixels */
-    uint64_t name;   /* of the name in the texts */
+    uint64_t name;   /* of the name in the texts: from the split's folder on */
     int32_t width, height, label, unused;
 } oc_pack_entry;
 

@@ -96,7 +96,7 @@ static oc_status image_add(maker *m, const slot *s, const oc_sample *sample, oc_
     OC_TRY(oc_grow(&m->entry, &m->entry_capacity, (size_t)m->trailer.count + 1, sizeof(*m->entry), err));
     oc_pack_entry *entry = &m->entry[m->trailer.count];
     *entry = (oc_pack_entry){m->trailer.data_size, 0, image->width, image->height, sample->label, 0};
-    OC_TRY(text_add(m, sample->name, &entry->name, err));
+    OC_TRY(text_add(m, sample->in_split, &entry->name, err));
     OC_TRY(oc_file_writer_write(m->writer, image->pixels, size, err));
     XXH3_64bits_update(m->data_hash, image->pixels, size);
     m->trailer.count++;

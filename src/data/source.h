@@ -3,31 +3,48 @@
 #ifndef OC_DATA_SOURCE_H
 #define OC_DATA_SOURCE_H
 
-#include <xxhash.h>
-
 #include "base/text.h"
 
 typedef struct oc_source oc_source;
 
-/* What one folder holds, by name; starts from {0} but for the path. */
-typedef struct oc_listing {
-    char *path; /* of the folder, relative to the source's root; owned */
-    oc_names files, folders;
-    oc_names others; /* what is neither: a link that leads nowhere, a pipe */
-} oc_listing;
-/* Leaves {0}. */
-void oc_listing_free(oc_listing *listing);
+typedef enum oc_entry_kind {
+    OC_ENTRY_FILE,
+    OC_ENTRY_HIDDEN,   /* begins with '.', or is what macOS puts beside files: a file or a whole folder */
+    OC_ENTRY_NEITHER,  /* a link that leads nowhere, a pipe */
+    OC_ENTRY_LOOP,     /* a link back to a folder that it lies in */
+    OC_ENTRY_REPEATED, /* an earlier member of a zip with the name of a later one */
+} oc_entry_kind;
 
-/* The operations of one kind of source. Paths are relative to the source's root, parts joined by '/', "" the root. */
+/* What lies directly in a folder but for the folders in it. */
+typedef struct oc_entry {
+    char *name;
+    oc_entry_kind kind;
+    /* Of a file XXH3-64 over what tells it from a changed one without reading it: size, times of change of the content
+     * and of the file itself (ns), inode; of a zip's member size and checksum. Links are followed. */
+    uint64_t state;
+} oc_entry;
+
+/* A folder and all that is in it; starts from {0} but for the path. */
+typedef struct oc_folder oc_folder;
+struct oc_folder {
+    char *path;       /* relative to the source's root, parts joined by '/', "" the root; owned */
+    const char *name; /* the end of the path */
+    oc_entry *entry;
+    size_t entries, entry_capacity;
+    oc_folder *folder;
+    size_t folders, folder_capacity;
+    uint64_t device, inode; /* 0: of a zip, where nothing can loop */
+};
+
+/* The operations of one kind of source. Paths are relative to the source's root. */
 typedef struct oc_source_ops {
-    /* Fills the three empty lists with the names (not paths) of what is directly in out->path, unsorted. Links are
-     * followed; names beginning with '.' are left out. The folder's own state (its times) goes into `hash` (may be
-     * NULL). OC_E_NOT_FOUND, OC_E_IO. */
-    oc_status (*list)(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err);
+    /* Adds what is directly in folder->path, unsorted, and sets its device and inode; the folders in it have a path and
+     * a name and are otherwise empty. Links are followed. OC_E_NOT_FOUND, OC_E_IO. */
+    oc_status (*list)(oc_source *source, oc_folder *folder, oc_error *err);
     /* Reads a file whole; as oc_file_read. Thread-safe. */
     oc_status (*read)(oc_source *source, const char *path, size_t limit, char **data, size_t *size, oc_error *err);
-    /* Adds what tells the whole source from a changed one, beyond what its listings gave. OC_E_IO. */
-    oc_status (*hash)(oc_source *source, XXH3_state_t *hash, oc_error *err);
+    /* Reads the first bytes of a file into data[size]; *got of them, fewer where it is shorter. */
+    oc_status (*peek)(oc_source *source, const char *path, void *data, size_t size, size_t *got, oc_error *err);
     void (*destroy)(oc_source *source);
 } oc_source_ops;
 
@@ -41,8 +58,21 @@ struct oc_source {
 oc_status oc_source_open(oc_source **out, const char *path, oc_error *err);
 void oc_source_destroy(oc_source **source);
 
-/* The same, sorted. The caller frees the listing, also after an error. */
-oc_status oc_source_list(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err);
+/* Fills *root, which is {0}, with the whole tree, entries and folders sorted bytewise by name. A link that leads back
+ * to a folder it lies in is an entry. The caller frees it, also after an error. OC_E_FORMAT: nested beyond all measure.
+ */
+oc_status oc_source_walk(oc_source *source, oc_folder *root, oc_error *err);
+/* Leaves {0}. */
+void oc_folder_free(oc_folder *folder);
+/* The folder or file of that name in it; NULL: there is none. */
+const oc_folder *oc_folder_in(const oc_folder *folder, const char *name);
+const oc_entry *oc_folder_file(const oc_folder *folder, const char *name);
+/* For the kinds of source: add to a folder. OC_E_MEMORY. */
+oc_status oc_folder_add_entry(oc_folder *folder, const char *name, oc_entry_kind kind, uint64_t state, oc_error *err);
+oc_status oc_folder_add_folder(oc_folder *folder, const char *name, oc_error *err);
+/* Whether an entry of that name is passed over as hidden. */
+bool oc_entry_hidden(const char *name);
+
 /* "PATH/relative" for messages into text[size]; returns text. */
 const char *oc_source_where(const oc_source *source, const char *relative, char *text, size_t size);
 

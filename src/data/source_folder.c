@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -18,19 +19,24 @@ static oc_status folder_fail(oc_source *source, const char *folder, int error_nu
                    strerror_r(error_number, text, sizeof text));
 }
 
-/* Puts an entry into the list it belongs to. */
-static oc_status entry_add(const struct dirent *entry, int folder_fd, oc_listing *out, oc_error *err) {
-    bool is_file = entry->d_type == DT_REG, is_folder = entry->d_type == DT_DIR;
-    if (!is_file && !is_folder) {
-        struct stat info = {0}; /* stays that for a link that leads nowhere */
-        fstatat(folder_fd, entry->d_name, &info, 0);
-        is_file = S_ISREG(info.st_mode);
-        is_folder = S_ISDIR(info.st_mode);
-    }
-    return oc_names_add(is_file ? &out->files : is_folder ? &out->folders : &out->others, entry->d_name, err);
+/* What tells a file from a changed one without reading it. */
+static uint64_t state_of(const struct stat *info) {
+    const uint64_t state[] = {(uint64_t)info->st_size,         (uint64_t)info->st_mtim.tv_sec,
+                              (uint64_t)info->st_mtim.tv_nsec, (uint64_t)info->st_ctim.tv_sec,
+                              (uint64_t)info->st_ctim.tv_nsec, (uint64_t)info->st_ino};
+    return XXH3_64bits(state, sizeof state);
 }
 
-static oc_status folder_list(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err) {
+static oc_status entry_add(const char *name, int folder_fd, oc_folder *out, oc_error *err) {
+    struct stat info = {0}; /* stays that for a link that leads nowhere */
+    if (oc_entry_hidden(name)) return oc_folder_add_entry(out, name, OC_ENTRY_HIDDEN, 0, err);
+    fstatat(folder_fd, name, &info, 0);
+    if (S_ISDIR(info.st_mode)) return oc_folder_add_folder(out, name, err);
+    if (S_ISREG(info.st_mode)) return oc_folder_add_entry(out, name, OC_ENTRY_FILE, state_of(&info), err);
+    return oc_folder_add_entry(out, name, OC_ENTRY_NEITHER, 0, err);
+}
+
+static oc_status folder_list(oc_source *source, oc_folder *out, oc_error *err) {
     oc_status status = OC_OK;
     char *path = NULL;
     DIR *dir = NULL;
@@ -41,15 +47,14 @@ static oc_status folder_list(oc_source *source, oc_listing *out, XXH3_state_t *h
         status = folder_fail(source, out->path, errno, err);
         goto cleanup;
     }
-    if (hash) {
-        const int64_t times[] = {info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
-        XXH3_64bits_update(hash, times, sizeof times);
-    }
+    out->device = info.st_dev;
+    out->inode = info.st_ino;
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
         if (!entry) break;
-        if (entry->d_name[0] != '.') OC_TRY(entry_add(entry, dirfd(dir), out, err));
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) OC_TRY(entry_add(name, dirfd(dir), out, err));
     }
     if (errno != 0) status = folder_fail(source, out->path, errno, err);
 cleanup:
@@ -69,10 +74,14 @@ cleanup:
     return status;
 }
 
-/* The listings gave every folder's time. */
-static oc_status folder_hash(oc_source *source, XXH3_state_t *hash, oc_error *err) {
-    (void)source, (void)hash, (void)err;
-    return OC_OK;
+static oc_status folder_peek(oc_source *source, const char *path, void *data, size_t size, size_t *got, oc_error *err) {
+    char *whole = NULL;
+    oc_status status;
+    OC_TRY(oc_path_join(&whole, source->path, path, err));
+    status = oc_file_peek(whole, data, size, got, err);
+cleanup:
+    oc_free(whole);
+    return status;
 }
 
 static void folder_destroy(oc_source *source) {
@@ -80,7 +89,7 @@ static void folder_destroy(oc_source *source) {
     oc_free(source);
 }
 
-static const oc_source_ops folder_ops = {folder_list, folder_read, folder_hash, folder_destroy};
+static const oc_source_ops folder_ops = {folder_list, folder_read, folder_peek, folder_destroy};
 
 oc_status oc_source_folder_create(oc_source **out, const char *path, oc_error *err) {
     oc_source *source = NULL;

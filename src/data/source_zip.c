@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 #include <zip.h>
 
 #include "base/error.h"
@@ -27,7 +28,6 @@ typedef struct zip_folder {
     pthread_mutex_t lock; /* of the pool */
     zip_t **idle;         /* with room for all that are open */
     size_t idle_count, idle_capacity, open_count;
-    int64_t size, seconds, nanoseconds; /* of the archive when it was opened */
 } zip_folder;
 
 /* What a file is that is no zip but an archive of another kind; NULL: none of those. */
@@ -112,8 +112,11 @@ static oc_status pool_take(zip_folder *zip, zip_t **out, oc_error *err) {
     return status;
 }
 
+/* Of members with one name the last comes first: it counts, as in every program that unpacks one after the other. */
 static int member_compare(const void *a, const void *b) {
-    return strcmp(((const zip_member *)a)->name, ((const zip_member *)b)->name);
+    const zip_member *first = a, *second = b;
+    const int order = strcmp(first->name, second->name);
+    return order ? order : first->index > second->index ? -1 : 1;
 }
 
 /* Place of the first member whose name is not below `name`; with `past`, not below any name that begins with it. */
@@ -132,47 +135,6 @@ static size_t member_lower(const zip_folder *zip, const char *name, bool past) {
     return low;
 }
 
-static oc_status zip_list(oc_source *source, oc_listing *out, XXH3_state_t *hash, oc_error *err) {
-    zip_folder *zip = (zip_folder *)source;
-    const char *folder = out->path;
-    oc_status status = OC_OK;
-    oc_text prefix = {0};
-    (void)hash; /* a folder in a zip has no state of its own */
-    OC_TRY(oc_text_printf(&prefix, err, *folder ? "%s/" : "%s", folder));
-    size_t i = *folder ? member_lower(zip, prefix.data, false) : 0;
-    const size_t end = *folder ? member_lower(zip, prefix.data, true) : zip->count;
-    if (*folder && i == end) {
-        char where[OC_ERROR_WHERE_SIZE];
-        oc_source_where(source, folder, where, sizeof where);
-        status = oc_fail(err, OC_E_NOT_FOUND, where, "there is no such folder in the zip");
-        goto cleanup;
-    }
-    while (i < end) {
-        const char *name = zip->member[i].name + prefix.size, *slash = strchr(name, '/');
-        if (!slash) {
-            if (*name && *name != '.') OC_TRY(oc_names_add(&out->files, name, err));
-            i++;
-            continue;
-        }
-        /* A folder: one name for all the members in it. */
-        const size_t length = prefix.size + (size_t)(slash - name);
-        char *path = strndup(zip->member[i].name, length + 1);
-        if (!path) {
-            status = oc_fail(err, OC_E_MEMORY, source->path, "no memory to list the zip");
-            goto cleanup;
-        }
-        i = member_lower(zip, path, true);
-        path[length] = '\0';
-        if (*name != '.' && length > prefix.size && strcmp(path + prefix.size, "__MACOSX") != 0)
-            status = oc_names_add(&out->folders, path + prefix.size, err);
-        free(path);
-        if (status != OC_OK) goto cleanup;
-    }
-cleanup:
-    oc_text_free(&prefix);
-    return status;
-}
-
 /* The archive's refusal in the words of its library; a damaged member is a matter of format. */
 static oc_status member_fail(zip_folder *zip, const char *path, zip_error_t *error, oc_error *err) {
     char where[OC_ERROR_WHERE_SIZE];
@@ -188,6 +150,71 @@ static oc_status member_fail(zip_folder *zip, const char *path, zip_error_t *err
                    : system              ? OC_E_IO
                                          : OC_E_FORMAT,
                    where, "cannot read it from the zip: %s", zip_error_strerror(error));
+}
+
+/* What tells a member from a changed one: what the central directory says of it. */
+static oc_status member_state(zip_folder *zip, const zip_member *member, uint64_t *state, oc_error *err) {
+    zip_stat_t info;
+    if (zip_stat_index(zip->first, member->index, 0, &info) != 0)
+        return member_fail(zip, member->name, zip_get_error(zip->first), err);
+    const uint64_t entry[] = {info.valid & ZIP_STAT_SIZE ? info.size : 0, info.valid & ZIP_STAT_CRC ? info.crc : 0};
+    *state = XXH3_64bits(entry, sizeof entry);
+    return OC_OK;
+}
+
+/* Adds the i-th member, whose name in the folder is `name`. */
+static oc_status file_add(zip_folder *zip, size_t i, const char *name, oc_folder *out, oc_error *err) {
+    const zip_member *member = &zip->member[i];
+    const bool repeated = i > 0 && strcmp(member[-1].name, member->name) == 0;
+    uint64_t state = 0;
+    oc_status status;
+    OC_TRY(member_state(zip, member, &state, err));
+    status = oc_folder_add_entry(out, name,
+                                 oc_entry_hidden(name) ? OC_ENTRY_HIDDEN
+                                 : repeated            ? OC_ENTRY_REPEATED
+                                                       : OC_ENTRY_FILE,
+                                 state, err);
+cleanup:
+    return status;
+}
+
+/* Adds the folder that the i-th member lies in, `length` bytes of its name, which is `name` in `out`; *next = the first
+ * member past it. */
+static oc_status folder_add(zip_folder *zip, size_t i, size_t length, const char *name, oc_folder *out, size_t *next,
+                            oc_error *err) {
+    char *path = strndup(zip->member[i].name, length + 1);
+    if (!path) return oc_fail(err, OC_E_MEMORY, zip->base.path, "no memory to list the zip");
+    *next = member_lower(zip, path, true);
+    path[length] = '\0';
+    const char *own = path + (name - zip->member[i].name);
+    oc_status status = OC_OK;
+    if (oc_entry_hidden(own))
+        status = oc_folder_add_entry(out, own, OC_ENTRY_HIDDEN, 0, err);
+    else if (*own)
+        status = oc_folder_add_folder(out, own, err);
+    free(path);
+    return status;
+}
+
+static oc_status zip_list(oc_source *source, oc_folder *out, oc_error *err) {
+    zip_folder *zip = (zip_folder *)source;
+    oc_status status = OC_OK;
+    oc_text prefix = {0};
+    OC_TRY(oc_text_printf(&prefix, err, *out->path ? "%s/" : "%s", out->path));
+    size_t i = *out->path ? member_lower(zip, prefix.data, false) : 0;
+    const size_t end = *out->path ? member_lower(zip, prefix.data, true) : zip->count;
+    while (i < end) {
+        const char *name = zip->member[i].name + prefix.size, *slash = strchr(name, '/');
+        if (slash) {
+            OC_TRY(folder_add(zip, i, (size_t)(slash - zip->member[i].name), name, out, &i, err));
+            continue;
+        }
+        if (*name) OC_TRY(file_add(zip, i, name, out, err));
+        i++;
+    }
+cleanup:
+    oc_text_free(&prefix);
+    return status;
 }
 
 static oc_status zip_read(oc_source *source, const char *path, size_t limit, char **data, size_t *size, oc_error *err) {
@@ -249,20 +276,24 @@ cleanup:
     return status;
 }
 
-/* The archive's size and time, and of each member what the central directory says. */
-static oc_status zip_hash(oc_source *source, XXH3_state_t *hash, oc_error *err) {
+static oc_status zip_peek(oc_source *source, const char *path, void *data, size_t size, size_t *got, oc_error *err) {
     zip_folder *zip = (zip_folder *)source;
-    const int64_t state[] = {zip->size, zip->seconds, zip->nanoseconds};
-    XXH3_64bits_update(hash, state, sizeof state);
-    for (size_t i = 0; i < zip->count; i++) {
-        zip_stat_t info;
-        if (zip_stat_index(zip->first, zip->member[i].index, 0, &info) != 0)
-            return member_fail(zip, zip->member[i].name, zip_get_error(zip->first), err);
-        const uint64_t entry[] = {info.valid & ZIP_STAT_SIZE ? info.size : 0, info.valid & ZIP_STAT_CRC ? info.crc : 0};
-        XXH3_64bits_update(hash, zip->member[i].name, strlen(zip->member[i].name) + 1);
-        XXH3_64bits_update(hash, entry, sizeof entry);
-    }
-    return OC_OK;
+    const size_t place = member_lower(zip, path, false);
+    zip_t *archive = NULL;
+    zip_int64_t n = -1;
+    oc_status status;
+    *got = 0;
+    OC_TRY(pool_take(zip, &archive, err));
+    zip_file_t *file = zip_fopen_index(archive, zip->member[place].index, 0);
+    if (file) n = zip_fread(file, data, size);
+    if (n < 0)
+        status = member_fail(zip, path, file ? zip_file_get_error(file) : zip_get_error(archive), err);
+    else
+        *got = (size_t)n;
+    if (file) zip_fclose(file);
+    pool_give(zip, archive);
+cleanup:
+    return status;
 }
 
 static void zip_destroy(oc_source *source) {
@@ -292,7 +323,7 @@ static oc_status backslashes_refuse(const zip_folder *zip, oc_error *err) {
         first);
 }
 
-static const oc_source_ops zip_ops = {zip_list, zip_read, zip_hash, zip_destroy};
+static const oc_source_ops zip_ops = {zip_list, zip_read, zip_peek, zip_destroy};
 
 oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err) {
     zip_folder *zip = NULL;
@@ -309,9 +340,6 @@ oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err)
         status = oc_fail(err, OC_E_FORMAT, path, "neither a folder nor a zip");
         goto cleanup;
     }
-    zip->size = info.st_size;
-    zip->seconds = info.st_mtim.tv_sec;
-    zip->nanoseconds = info.st_mtim.tv_nsec;
     OC_TRY(oc_mapping_open(&zip->file, path, err));
     OC_TRY(pool_take(zip, &zip->first, err));
     pool_give(zip, zip->first);

@@ -79,9 +79,9 @@ static oc_status rows_check(oc_scores *scores, const json_t *names, const oc_spl
     int64_t row = 0;
     for (int64_t i = 0; i < split->count && row < scores->images; i++) {
         const oc_sample *sample = &split->sample[i];
-        if (!item_is(names, (size_t)row, sample->name)) continue;
+        if (!item_is(names, (size_t)row, sample->in_split)) continue;
         if (scores->label[row] != (sample->label < 0 ? -1 : class_map[sample->label])) continue;
-        OC_TRY(oc_names_add(&scores->names, sample->name, err));
+        OC_TRY(oc_names_add(&scores->names, sample->in_split, err));
         row++;
     }
     if (row != scores->images || scores->images > split->count)

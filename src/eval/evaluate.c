@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "eval/evaluator.h"
+#include "eval/ids.h"
 #include "eval/scores.h"
 #include "eval/statistics.h"
 
@@ -72,13 +73,31 @@ static oc_status check_labels(const oc_dataset *dataset, const oc_eval_options *
                    "the split \"%s\" has no labels to compare with: only predictions can be made", name);
 }
 
+/* Writes the file of --save-logits, for which images are named as for other programs. */
+static oc_status save(oc_scores *scores, const oc_model *model, const oc_dataset *dataset,
+                      const oc_eval_options *options, oc_error *err) {
+    const char *split = options->split ? options->split : "val";
+    const oc_names paths = scores->names;
+    oc_names ids = {0};
+    oc_id_form form;
+    oc_status status;
+    OC_TRY(oc_id_form_choose(&form, dataset, &split, 1, &options->log, err));
+    for (size_t i = 0; i < paths.count; i++) OC_TRY(oc_id_add(&ids, form, split, paths.item[i], err));
+    scores->names = ids;
+    status = oc_scores_write(scores, model, options->save_logits, NULL, 0, err);
+    scores->names = paths;
+cleanup:
+    oc_names_free(&ids);
+    return status;
+}
+
 /* The scores of a model, and what of them the caller wants to keep. */
 static oc_status compute(oc_scores *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
                          oc_error *err) {
     oc_status status = OC_OK;
     if (options->save_logits) OC_TRY(oc_file_check_writable(options->save_logits, err));
     OC_TRY(oc_scores_compute(out, model, dataset, options, err));
-    if (options->save_logits) OC_TRY(oc_scores_write(out, model, options->save_logits, NULL, 0, err));
+    if (options->save_logits) OC_TRY(save(out, model, dataset, options, err));
     if (options->confusion) oc_scores_confusion(out, options->confusion);
 cleanup:
     return status;

@@ -9,8 +9,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset.h"
-#include "data/decode.h"
+#include "data/kind.h"
 #include "eval/classifier.h"
+#include "eval/ids.h"
 #include "eval/scores.h"
 #include "eval/statistics.h"
 #include "ocelli/eval.h"
@@ -37,7 +38,7 @@ static oc_status add_folder(oc_names *images, const char *path, int depth, oc_er
         OC_TRY(oc_path_join(&entry_path, path, entries.item[i], err));
         if (oc_path_is_folder(entry_path))
             OC_TRY(add_folder(images, entry_path, depth + 1, err));
-        else if (oc_image_name(entries.item[i]))
+        else if (oc_kind_of_name(entries.item[i]) == OC_KIND_IMAGE)
             OC_TRY(oc_names_add(images, entry_path, err));
         oc_free(entry_path);
         entry_path = NULL;
@@ -122,20 +123,23 @@ cleanup:
 }
 
 /* Appends the rows of one split. */
-static oc_status add_split(oc_text *csv, oc_model *model, const oc_dataset *dataset, const char *split,
+static oc_status add_split(oc_text *csv, oc_model *model, const oc_dataset *dataset, const char *split, oc_id_form form,
                            const oc_eval_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_scores scores = {0};
+    oc_names ids = {0};
     oc_eval_options of_split = *options;
     of_split.split = split;
     OC_TRY(oc_scores_compute(&scores, model, dataset, &of_split, err));
     for (int64_t i = 0; i < scores.images; i++) {
-        OC_TRY(add_field(csv, scores.names.item[i], ",", err));
+        OC_TRY(oc_id_add(&ids, form, split, scores.names.item[i], err));
+        OC_TRY(add_field(csv, ids.item[i], ",", err));
         OC_TRY(add_field(csv, model->classes.item[oc_top1(scores.logits + i * scores.classes, scores.classes)], "\n",
                          err));
     }
 cleanup:
     oc_scores_free(&scores);
+    oc_names_free(&ids);
     return status;
 }
 
@@ -161,6 +165,7 @@ oc_status oc_predict_submission(oc_model *model, const oc_dataset *dataset, cons
     oc_status status = OC_OK;
     oc_text csv = {0};
     oc_names names = {0};
+    oc_id_form form;
     char *list = NULL;
     const oc_eval_options defaults = {0};
     if (!options) options = &defaults;
@@ -168,8 +173,9 @@ oc_status oc_predict_submission(oc_model *model, const oc_dataset *dataset, cons
     for (char *rest = list, *name; (name = strsep(&rest, ","));) OC_TRY(oc_names_add(&names, name, err));
     OC_TRY(check_splits(&names, dataset, err));
     OC_TRY(oc_file_check_writable(path, err));
+    OC_TRY(oc_id_form_choose(&form, dataset, (const char *const *)names.item, names.count, &options->log, err));
     OC_TRY(oc_text_printf(&csv, err, "id,pred\n"));
-    for (size_t i = 0; i < names.count; i++) OC_TRY(add_split(&csv, model, dataset, names.item[i], options, err));
+    for (size_t i = 0; i < names.count; i++) OC_TRY(add_split(&csv, model, dataset, names.item[i], form, options, err));
     OC_TRY(oc_file_write_atomic(path, csv.data, csv.size, err));
 cleanup:
     oc_text_free(&csv);

@@ -14,7 +14,7 @@ typedef struct oc_scores {
     int64_t skipped; /* images left out as undecodable */
     float *logits;   /* [images, classes] in the model's order of classes */
     int32_t *label;  /* [images]: place in the model's classes; −1: unknown */
-    oc_names names;  /* [images]: file names as in the data set, a test's too */
+    oc_names names;  /* [images]: paths from the split's folder on */
     double seconds;  /* spent computing */
 } oc_scores;
 

@@ -40,6 +40,9 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
     {{"data.holdout", OC_KEY_REAL, 0, 0.9, "0", NULL, NULL,
       "share of each training class left out of train: it becomes val, or, where there is one, the split holdout"},
      PLACE(holdout)},
+    {{"data.val", OC_KEY_CHOICE, 0, 0, "val", "val|test", NULL,
+      "the split that validates; test, if its images lie in class folders, of a data set without val"},
+     PLACE(validate_on)},
 
     {{"train.epochs", OC_KEY_INT, 1, 1e6, "40", NULL, "--epochs", "passes over the training images"}, PLACE(epochs)},
     {{"train.batch_size", OC_KEY_INT, 1, 65536, "64", NULL, "--batch-size", "images in a step"}, PLACE(batch_size)},
@@ -310,6 +313,10 @@ oc_model_options oc_recipe_model_options(const oc_recipe_values *values) {
                               .no_stem_pool = !values->stem_pool,
                               .drop_path = values->drop_path,
                               .dropout = values->dropout};
+}
+
+oc_dataset_options oc_recipe_dataset_options(const oc_recipe_values *values) {
+    return (oc_dataset_options){.holdout = values->holdout, .val = values->validate_on};
 }
 
 oc_status oc_recipe_compare(const oc_recipe *saved, const oc_recipe *given, const char *where, oc_error *err) {

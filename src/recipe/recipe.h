@@ -14,6 +14,7 @@ typedef struct oc_recipe_values {
     int64_t size;
     bool augment;
     double holdout;
+    const char *validate_on;
     int64_t epochs, batch_size;
     uint64_t seed;
     bool shuffle;
@@ -33,6 +34,9 @@ oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe);
 
 /* What the recipe says of the model's variant; text is owned by the recipe. */
 oc_model_options oc_recipe_model_options(const oc_recipe_values *values);
+
+/* How the recipe wants its data set opened; text is owned by the recipe. */
+oc_dataset_options oc_recipe_dataset_options(const oc_recipe_values *values);
 
 /* Where an error names a key of the recipe as its place, puts the place where that key was set there: "file:line", a
  * flag. `err` may be NULL. */

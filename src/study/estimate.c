@@ -141,10 +141,11 @@ cleanup:
 }
 
 /* Settings whose value changes nothing about the time of a step or of an image. */
-static const char *const costless[] = {"data.holdout",         "train.epochs",      "train.seed",
-                                       "loss.label_smoothing", "optimizer.lr",      "optimizer.weight_decay",
-                                       "optimizer.beta1",      "optimizer.beta2",   "optimizer.eps",
-                                       "schedule.name",        "schedule.final_lr", "schedule.warmup_steps"};
+static const char *const costless[] = {
+    "data.holdout",         "data.val",      "train.epochs",           "train.seed",
+    "loss.label_smoothing", "optimizer.lr",  "optimizer.weight_decay", "optimizer.beta1",
+    "optimizer.beta2",      "optimizer.eps", "schedule.name",          "schedule.final_lr",
+    "schedule.warmup_steps"};
 
 static bool alike(const oc_study_task *a, const oc_study_task *b) {
     for (size_t i = 0; i < oc_recipe_key_count(); i++) {
@@ -171,7 +172,8 @@ static double left(oc_study_task *run, const cost *c, const char *out) {
 static oc_status estimate_ensemble(oc_study *study, const cost *costs, oc_study_data *data, oc_error *err) {
     oc_dataset *dataset = NULL;
     const oc_study_join *join = &study->file.join;
-    oc_status status = oc_study_data_get(data, study->ensemble.holdout, &dataset, err);
+    const oc_dataset_options options = oc_study_ensemble_options(study);
+    oc_status status = oc_study_data_get(data, &options, &dataset, err);
     if (status != OC_OK) return status;
     bool train = join->fit_on ? strcmp(join->fit_on, "train") == 0 : !oc_dataset_split(dataset, "holdout");
     double images = (double)oc_study_images(dataset, "val");

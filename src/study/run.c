@@ -38,20 +38,27 @@ void oc_study_data_close(oc_study_data *data) {
     data->count = 0;
 }
 
-oc_status oc_study_data_get(oc_study_data *data, double holdout, oc_dataset **out, oc_error *err) {
+static bool same_options(const oc_dataset_options *a, const oc_dataset_options *b) {
+    return a->holdout == b->holdout && strcmp(a->val, b->val) == 0;
+}
+
+oc_status oc_study_data_get(oc_study_data *data, const oc_dataset_options *options, oc_dataset **out, oc_error *err) {
     for (size_t i = 0; i < data->count; i++)
-        if (data->holdout[i] == holdout) {
+        if (same_options(&data->options[i], options)) {
             *out = data->dataset[i];
             return OC_OK;
         }
-    const oc_dataset_options options = {.holdout = holdout};
     if (data->count == sizeof data->dataset / sizeof *data->dataset)
         return oc_fail(err, OC_E_USAGE, "data.holdout", "a study may have at most %zu different shares", data->count);
-    oc_status status = oc_dataset_open(&data->dataset[data->count], data->path, &options, err);
+    oc_status status = oc_dataset_open(&data->dataset[data->count], data->path, options, err);
     if (status != OC_OK) return status;
-    data->holdout[data->count] = holdout;
+    data->options[data->count] = *options;
     *out = data->dataset[data->count++];
     return OC_OK;
+}
+
+oc_dataset_options oc_study_ensemble_options(const oc_study *study) {
+    return (oc_dataset_options){.holdout = study->ensemble.holdout, .val = study->run[0].values.validate_on};
 }
 
 int64_t oc_study_images(const oc_dataset *dataset, const char *name) {
@@ -77,13 +84,13 @@ oc_status oc_study_check_data(oc_study *study, oc_study_data *data, oc_error *er
         oc_study_task *run = &study->run[i];
         size_t line = run->entry->name.line;
         oc_dataset *dataset = NULL;
-        OC_TRY(oc_study_data_get(data, run->values.holdout, &dataset, err));
+        const oc_dataset_options options = oc_recipe_dataset_options(&run->values);
+        OC_TRY(oc_study_data_get(data, &options, &dataset, err));
         run->dataset = dataset;
         int64_t images = oc_study_images(dataset, "train");
         if (oc_study_images(dataset, "val") == 0)
-            return oc_yaml_fail(study->path, line, err,
-                                "%s: the data set has no validation images: hold some out with data.holdout: 0.1",
-                                run->name);
+            return oc_yaml_fail(study->path, line, err, "%s: the data set has no validation images: %s", run->name,
+                                oc_dataset_val_advice(dataset));
         run->epoch_steps = images / run->values.batch_size;
         if (run->epoch_steps == 0)
             return oc_yaml_fail(study->path, line, err,
@@ -285,7 +292,8 @@ static oc_status fit(call *c, const oc_names *paths, oc_error *err) {
     char *folder = NULL;
     double began = oc_clock_seconds();
     OC_TRY(oc_path_join(&folder, given->out, ensemble->row.name, err));
-    OC_TRY(oc_study_data_get(&c->data, ensemble->holdout, &dataset, err));
+    const oc_dataset_options opened = oc_study_ensemble_options(c->study);
+    OC_TRY(oc_study_data_get(&c->data, &opened, &dataset, err));
     const oc_ensemble_options options = {.out = folder,
                                          .method = join->method,
                                          .fit_on = join->fit_on,

@@ -115,16 +115,18 @@ oc_status oc_study_row_state(oc_study *study, size_t index, oc_study_state state
 
 /* ---- Data sets of a call ----------------------------------------------------------------------------------------- */
 
-/* The data set opened with each hold-out share that the study needs. Start from {0}. */
+/* The data set opened in each way that the study needs. Start from {0}. */
 typedef struct oc_study_data {
     const char *path;
     oc_dataset *dataset[16];
-    double holdout[16];
+    oc_dataset_options options[16];
     size_t count;
 } oc_study_data;
 void oc_study_data_close(oc_study_data *data);
-/* *out = the data set with this share left out, owned by `data`. */
-oc_status oc_study_data_get(oc_study_data *data, double holdout, oc_dataset **out, oc_error *err);
+/* *out = the data set opened so, owned by `data`, which keeps the options' text. */
+oc_status oc_study_data_get(oc_study_data *data, const oc_dataset_options *options, oc_dataset **out, oc_error *err);
+/* How the ensemble's is opened. */
+oc_dataset_options oc_study_ensemble_options(const oc_study *study);
 
 /* Images of a split, 0 where it is absent. */
 int64_t oc_study_images(const oc_dataset *dataset, const char *name);

@@ -145,11 +145,9 @@ static oc_status check_splits(const oc_trainer *trainer, oc_error *err) {
                    *val = oc_dataset_split(trainer->dataset, "val");
     if (!train) return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no training images");
     if (!val || val->count == 0)
-        return oc_fail(err, OC_E_NOT_FOUND, path,
-                       holdout > 0
-                           ? "the data set has no validation images, and data.holdout is too little to hold "
-                             "any out of its classes: raise it"
-                           : "the data set has no validation images: hold some out with --set data.holdout=0.1");
+        return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no validation images%s%s",
+                       holdout > 0 ? ", and data.holdout is too little to hold any out: raise it" : ": ",
+                       holdout > 0 ? "" : oc_dataset_val_advice(trainer->dataset));
     const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
     return oc_batch_options_check(&batch, train->count, err);
 }

@@ -32,7 +32,7 @@ static const oc_flag flags[] = {
     OC_FLAG_SET,
     OC_FLAG_THREADS,
     {"--cache", "DIR", "for the submission: where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given"},
-    {"--skip-bad", NULL, "for the submission: leave out images that cannot be decoded, instead of stopping"},
+    {"--skip-bad", NULL, "leave out images that cannot be read: go on with a submission, and exit with 0 after others"},
     OC_FLAG_END,
 };
 
@@ -218,8 +218,11 @@ static oc_status predict_images(const oc_args *args, oc_model *model, printer *p
         *err = p->error;
         status = err->status;
     }
-    if (status == OC_OK && failed > 0)
-        status = oc_cli_fail(err, OC_E_FORMAT, NULL, "%lld of the images could not be classified", (long long)failed);
+    if (status == OC_OK && failed > 0 && !oc_args_has(args, "--skip-bad"))
+        status =
+            oc_cli_fail(err, OC_E_FORMAT, NULL,
+                        "%lld of the images could not be classified (they are named above); --skip-bad goes without",
+                        (long long)failed);
     json_decref(p->json);
     oc_lines_free(&p->words);
     oc_classifier_destroy(&classifier);
@@ -253,7 +256,7 @@ static oc_status check_kind(const oc_args *args, bool submission, oc_error *err)
     static const struct {
         const char *flag;
         bool submission;
-    } kinds[] = {{"--tta", true},    {"--split", true},   {"--cache", true}, {"--skip-bad", true},
+    } kinds[] = {{"--tta", true},    {"--split", true},   {"--cache", true},
                  {"--top-k", false}, {"--format", false}, {"--words", false}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (kinds[i].submission != submission && oc_args_has(args, kinds[i].flag))

@@ -186,7 +186,7 @@ quietly "${submit[@]}" --split val --submission "$work/link.csv"
 for flag in --top-k=1 --format=csv --words="$data/words.txt"; do
     expect 2 "${flag%=*}: .*--submission" "${submit[@]}" --submission "$work/idle" "$flag"
 done
-for flag in --split=val --cache="$work/idle" --skip-bad --tta; do
+for flag in --split=val --cache="$work/idle" --tta; do
     expect 2 "${flag%=*}: .*--submission" "${predict[@]}" "$flag" "$one"
 done
 expect 2 'nowhere.*train, val, test' "${eval[@]}" --split nowhere

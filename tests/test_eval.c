@@ -388,8 +388,8 @@ static void test_predict_files(void **state) {
     assert_int_equal(mkdir(folder, 0777), 0);
     assert_int_equal(mkdir(inner, 0777), 0);
     assert_int_equal(oc_dataset_read(f->dataset, &split->sample[0], &bytes, &size, &err), OC_OK);
-    static const char *const good[] = {"b.jpg", "m/x.JPEG", "Z.jpeg"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const good[] = {"b.jpg", "m/x.JPEG", "Z.jpeg", "noext"};
+    for (size_t i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, good[i]);
         test_bytes_write(path, bytes, size);
     }
@@ -397,17 +397,19 @@ static void test_predict_files(void **state) {
     test_bytes_write(path, bytes, size / 2);
     snprintf(path, sizeof path, "%s/notes.txt", folder);
     test_bytes_write(path, "no image", 8);
+    snprintf(path, sizeof path, "%s/old.heic", folder);
+    test_bytes_write(path, "no matter", 9);
     oc_free(bytes);
     /* Two at once: the folder's four images need more than one batch. */
     assert_int_equal(oc_classifier_create(&classifier, f->model, 2, 0, &err), OC_OK);
     seen s = {0};
     const char *const paths[] = {folder, path_in(f, "photos/b.jpg")};
     assert_int_equal(oc_predict_files(classifier, paths, 2, 2, on_image, &s, &failed, &err), OC_OK);
-    static const char *const order[] = {"Z.jpeg", "b.jpg", "cut.jpg", "x.JPEG", "b.jpg"};
-    assert_int_equal(s.count, 5);
-    for (int i = 0; i < 5; i++) assert_string_equal(s.names[i], order[i]);
-    assert_int_equal(failed, 1);
-    assert_int_equal(s.bad, 1);
+    static const char *const order[] = {"Z.jpeg", "b.jpg", "cut.jpg", "x.JPEG", "noext", "old.heic", "b.jpg"};
+    assert_int_equal(s.count, 7);
+    for (int i = 0; i < 7; i++) assert_string_equal(s.names[i], order[i]);
+    assert_int_equal(failed, 2);
+    assert_int_equal(s.bad, 2);
     /* What is not there is told before anything is classified. */
     const char *const absent[] = {folder, "/nonexistent/photo.jpg"};
     s = (seen){0};

@@ -25,18 +25,6 @@ struct oc_text_block {
 
 const char *const oc_split_names[OC_SPLIT_COUNT + 1] = {"train", "val", "holdout", "test", NULL};
 
-const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT] = {
-    [OC_UNREAD_NO_IMAGE] = {"no image", false},
-    [OC_UNREAD_HIDDEN] = {"hidden", false},
-    [OC_UNREAD_FORMAT] = {"an image in a format that is not read", true},
-    [OC_UNREAD_NEITHER] = {"a link that leads nowhere, or no file", true},
-    [OC_UNREAD_LOOP] = {"a link back to a folder that it lies in", true},
-    [OC_UNREAD_REPEATED] = {"a name twice in the zip, of which the last counts", true},
-    [OC_UNREAD_UNREADABLE] = {"cannot be opened", true},
-    [OC_UNREAD_LOOSE] = {"an image beside class folders", true},
-    [OC_UNREAD_ELSEWHERE] = {"an image outside the splits", true},
-};
-
 static oc_status text_reserve(oc_dataset *dataset, size_t size, char **out, oc_error *err) {
     oc_text_block *block = dataset->block;
     if (!block || block->size - block->used < size) {

@@ -3,6 +3,7 @@
 #define OC_DATA_DATASET_H
 
 #include "base/text.h"
+#include "data/kind.h"
 #include "ocelli/ocelli.h"
 
 /* One image file. Samples of a split are sorted by (class name, place in the class), bytewise; those without a label by
@@ -15,26 +16,6 @@ typedef struct oc_sample {
     uint64_t state;       /* as oc_entry has it */
     int32_t label;        /* place in the sorted class list; −1: unknown (test) */
 } oc_sample;
-
-/* Why a file or another entry is no sample. */
-typedef enum oc_unread {
-    OC_UNREAD_NO_IMAGE,   /* by name and content */
-    OC_UNREAD_HIDDEN,     /* a file or a whole folder */
-    OC_UNREAD_FORMAT,     /* an image in a format that is not read */
-    OC_UNREAD_NEITHER,    /* no file: a link that leads nowhere, a pipe */
-    OC_UNREAD_LOOP,       /* a link back to a folder that it lies in */
-    OC_UNREAD_REPEATED,   /* an earlier file of a zip with the name of a later one */
-    OC_UNREAD_UNREADABLE, /* cannot be opened */
-    OC_UNREAD_LOOSE,      /* an image beside class folders */
-    OC_UNREAD_ELSEWHERE,  /* an image in a folder that is no split's */
-    OC_UNREAD_COUNT
-} oc_unread;
-/* The reason in words; whether a person would have expected an image there, which deserves a warning. */
-typedef struct oc_unread_reason {
-    const char *text;
-    bool expected;
-} oc_unread_reason;
-extern const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT];
 
 /* What was found and is no sample, of one class and reason: together with the samples that is all that is there. */
 typedef struct oc_left_out {

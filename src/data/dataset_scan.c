@@ -43,35 +43,6 @@ cleanup:
 
 /* ---- files ---- */
 
-/* Whether a file is an image that is read; where not, *why. */
-static bool is_image(oc_dataset *dataset, const oc_folder *folder, const oc_entry *file, oc_unread *why) {
-    uint8_t bytes[OC_KIND_BYTES];
-    oc_kind kind = oc_kind_of_name(file->name);
-    size_t got = 0;
-    char *path = NULL;
-    if (kind == OC_KIND_UNSAID) {
-        oc_status status = oc_path_join(&path, folder->path, file->name, NULL);
-        if (status == OC_OK)
-            status = dataset->source->ops->peek(dataset->source, path, bytes, sizeof bytes, &got, NULL);
-        oc_free(path);
-        *why = OC_UNREAD_UNREADABLE;
-        if (status != OC_OK) return false;
-        kind = oc_kind_of_content(file->name, bytes, got);
-    }
-    *why = kind == OC_KIND_OTHER_IMAGE ? OC_UNREAD_FORMAT : OC_UNREAD_NO_IMAGE;
-    return kind == OC_KIND_IMAGE;
-}
-
-/* Why an entry that is no file, or a hidden one, is no sample. */
-static oc_unread unread_of(oc_entry_kind kind) {
-    static const oc_unread why[] = {[OC_ENTRY_FILE] = OC_UNREAD_NO_IMAGE,
-                                    [OC_ENTRY_HIDDEN] = OC_UNREAD_HIDDEN,
-                                    [OC_ENTRY_NEITHER] = OC_UNREAD_NEITHER,
-                                    [OC_ENTRY_LOOP] = OC_UNREAD_LOOP,
-                                    [OC_ENTRY_REPEATED] = OC_UNREAD_REPEATED};
-    return why[kind];
-}
-
 static bool has_image(oc_dataset *dataset, const oc_folder *folder) {
     oc_unread why;
     int looked_into = 0;
@@ -79,7 +50,7 @@ static bool has_image(oc_dataset *dataset, const oc_folder *folder) {
         const oc_entry *entry = &folder->entry[i];
         if (entry->kind != OC_ENTRY_FILE) continue;
         if (oc_kind_of_name(entry->name) == OC_KIND_UNSAID && looked_into++ >= LOOKED_INTO) continue;
-        if (is_image(dataset, folder, entry, &why)) return true;
+        if (oc_entry_is_image(dataset->source, folder, entry, &why)) return true;
     }
     return false;
 }
@@ -89,10 +60,10 @@ static oc_status folder_read(oc_dataset *dataset, const oc_place *place, const o
     oc_status status = OC_OK;
     for (size_t i = 0; i < folder->entries; i++) {
         const oc_entry *entry = &folder->entry[i];
-        oc_unread why = unread_of(entry->kind);
-        const bool image = entry->kind == OC_ENTRY_FILE && is_image(dataset, folder, entry, &why);
-        OC_TRY(image ? oc_dataset_add(dataset, place, folder->path, entry, err)
-                     : oc_dataset_leave_out(dataset, place->split, place->label, folder->path, entry->name, why, err));
+        oc_unread why;
+        OC_TRY(oc_entry_is_image(dataset->source, folder, entry, &why)
+                   ? oc_dataset_add(dataset, place, folder->path, entry, err)
+                   : oc_dataset_leave_out(dataset, place->split, place->label, folder->path, entry->name, why, err));
     }
     for (size_t i = 0; i < folder->folders; i++) OC_TRY(folder_read(dataset, place, &folder->folder[i], err));
 cleanup:
@@ -106,7 +77,7 @@ static oc_status entries_leave_out(oc_dataset *dataset, int split, const oc_fold
     for (size_t i = 0; i < folder->entries; i++) {
         const oc_entry *entry = &folder->entry[i];
         const bool image = entry->kind == OC_ENTRY_FILE && oc_kind_of_name(entry->name) == OC_KIND_IMAGE;
-        OC_TRY(oc_dataset_leave_out(dataset, split, -1, folder->path, entry->name, image ? why : unread_of(entry->kind),
+        OC_TRY(oc_dataset_leave_out(dataset, split, -1, folder->path, entry->name, image ? why : oc_entry_unread(entry->kind),
                                     err));
     }
 cleanup:
@@ -335,11 +306,11 @@ static oc_status annotated_match(oc_dataset *dataset, const oc_annotations *anno
     size_t next = 0;
     for (size_t i = 0; i < images->entries; i++) {
         const oc_entry *entry = &images->entry[i];
-        oc_unread why = unread_of(entry->kind);
+        oc_unread why;
         while (next < annotations->count && strcmp(annotations->item[next].image, entry->name) < 0) next++;
         const bool listed = next < annotations->count && strcmp(annotations->item[next].image, entry->name) == 0;
         if (listed && entry->kind == OC_ENTRY_FILE) continue;
-        if (entry->kind == OC_ENTRY_FILE && is_image(dataset, images, entry, &why))
+        if (oc_entry_is_image(dataset->source, images, entry, &why))
             return oc_fail(err, OC_E_FORMAT, where, "no line for the image %s, which is in %s", entry->name,
                            images->path);
         OC_TRY(oc_dataset_leave_out(dataset, OC_SPLIT_VAL, -1, images->path, entry->name, why, err));

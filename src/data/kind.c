@@ -1,10 +1,12 @@
-/* Names' endings and contents' marks. */
+/* Names' endings, contents' marks, reasons. */
 #define _GNU_SOURCE 1
 #include "data/kind.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "base/file.h"
+#include "base/memory.h"
 #include "data/decode.h"
 
 /* Whether the name ends with one of the endings, of which the last is NULL. */
@@ -25,4 +27,44 @@ oc_kind oc_kind_of_content(const char *name, const void *data, size_t size) {
                                          ".psd",  ".svg", ".eps", ".dng", ".cr2",  ".nef",  ".arw",  NULL};
     if (oc_image_content(data, size)) return OC_KIND_IMAGE;
     return has_ending(name, others) || oc_image_content_other(data, size) ? OC_KIND_OTHER_IMAGE : OC_KIND_NO_IMAGE;
+}
+
+const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT] = {
+    [OC_UNREAD_NO_IMAGE] = {"no image", false},
+    [OC_UNREAD_HIDDEN] = {"hidden", false},
+    [OC_UNREAD_FORMAT] = {"an image in a format that is not read", true},
+    [OC_UNREAD_NEITHER] = {"a link that leads nowhere, or no file", true},
+    [OC_UNREAD_LOOP] = {"a link back to a folder that it lies in", true},
+    [OC_UNREAD_REPEATED] = {"a name twice in the zip, of which the last counts", true},
+    [OC_UNREAD_UNREADABLE] = {"cannot be opened", true},
+    [OC_UNREAD_LOOSE] = {"an image beside class folders", true},
+    [OC_UNREAD_ELSEWHERE] = {"an image outside the splits", true},
+};
+
+oc_unread oc_entry_unread(oc_entry_kind kind) {
+    static const oc_unread why[] = {[OC_ENTRY_FILE] = OC_UNREAD_NO_IMAGE,
+                                    [OC_ENTRY_HIDDEN] = OC_UNREAD_HIDDEN,
+                                    [OC_ENTRY_NEITHER] = OC_UNREAD_NEITHER,
+                                    [OC_ENTRY_LOOP] = OC_UNREAD_LOOP,
+                                    [OC_ENTRY_REPEATED] = OC_UNREAD_REPEATED};
+    return why[kind];
+}
+
+bool oc_entry_is_image(oc_source *source, const oc_folder *folder, const oc_entry *entry, oc_unread *why) {
+    uint8_t bytes[OC_KIND_BYTES];
+    size_t got = 0;
+    char *path = NULL;
+    *why = oc_entry_unread(entry->kind);
+    if (entry->kind != OC_ENTRY_FILE) return false;
+    oc_kind kind = oc_kind_of_name(entry->name);
+    if (kind == OC_KIND_UNSAID) {
+        oc_status status = oc_path_join(&path, folder->path, entry->name, NULL);
+        if (status == OC_OK) status = source->ops->peek(source, path, bytes, sizeof bytes, &got, NULL);
+        oc_free(path);
+        *why = OC_UNREAD_UNREADABLE;
+        if (status != OC_OK) return false;
+        kind = oc_kind_of_content(entry->name, bytes, got);
+    }
+    *why = kind == OC_KIND_OTHER_IMAGE ? OC_UNREAD_FORMAT : OC_UNREAD_NO_IMAGE;
+    return kind == OC_KIND_IMAGE;
 }

@@ -1,9 +1,8 @@
-/* What kind of file something is: by its name where that says so, else by its content. */
+/* What kind of file something is, by its name where that says so, else by its content; and why one is not read. */
 #ifndef OC_DATA_KIND_H
 #define OC_DATA_KIND_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "data/source.h"
 
 /* Bytes of a file's beginning that tell its kind. */
 #define OC_KIND_BYTES 64
@@ -21,5 +20,30 @@ oc_kind oc_kind_of_name(const char *name);
 /* By a name and the first `size` bytes, OC_KIND_BYTES of them unless the file is shorter: never UNSAID. The bytes
  * decide; a name alone makes an OTHER_IMAGE of what they do not tell. */
 oc_kind oc_kind_of_content(const char *name, const void *data, size_t size);
+
+/* Why a file or another entry is not read as an image. */
+typedef enum oc_unread {
+    OC_UNREAD_NO_IMAGE,   /* by name and content */
+    OC_UNREAD_HIDDEN,     /* a file or a whole folder */
+    OC_UNREAD_FORMAT,     /* an image in a format that is not read */
+    OC_UNREAD_NEITHER,    /* no file: a link that leads nowhere, a pipe */
+    OC_UNREAD_LOOP,       /* a link back to a folder that it lies in */
+    OC_UNREAD_REPEATED,   /* an earlier file of a zip with the name of a later one */
+    OC_UNREAD_UNREADABLE, /* cannot be opened */
+    OC_UNREAD_LOOSE,      /* an image beside class folders */
+    OC_UNREAD_ELSEWHERE,  /* an image in a folder that is no split's */
+    OC_UNREAD_COUNT
+} oc_unread;
+/* The reason in words; whether a person would have expected an image there, which deserves a warning. */
+typedef struct oc_unread_reason {
+    const char *text;
+    bool expected;
+} oc_unread_reason;
+extern const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT];
+
+/* The reason of an entry that is not looked into: of a kind other than a file, or of no interest. */
+oc_unread oc_entry_unread(oc_entry_kind kind);
+/* Whether an entry of a folder is an image that is read; where it is not, *why. */
+bool oc_entry_is_image(oc_source *source, const oc_folder *folder, const oc_entry *entry, oc_unread *why);
 
 #endif

@@ -1,9 +1,7 @@
 /* Predictions of image files and folders, and the contest's submission file. */
 #define _GNU_SOURCE 1
-#include <dirent.h>
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -16,56 +14,118 @@
 #include "eval/statistics.h"
 #include "ocelli/eval.h"
 
-/* Folders within folders before a loop of links is suspected. */
-#define FOLDER_DEPTH 32
-
 /* ---- files and folders ---- */
 
-/* Adds the images of a folder and of those inside it to `images`, each folder's entries sorted bytewise. */
-static oc_status add_folder(oc_names *images, const char *path, int depth, oc_error *err) {
-    oc_status status = OC_OK;
-    oc_names entries = {0};
-    char *entry_path = NULL;
-    DIR *folder = NULL;
-    if (depth > FOLDER_DEPTH)
-        return oc_fail(err, OC_E_FORMAT, path, "folders more than %d deep (a loop of links?)", FOLDER_DEPTH);
-    folder = opendir(path);
-    if (!folder) return oc_fail(err, OC_E_IO, path, "cannot read the folder: %s", strerror(errno));
-    for (const struct dirent *entry; (entry = readdir(folder));)
-        if (entry->d_name[0] != '.') OC_TRY(oc_names_add(&entries, entry->d_name, err));
-    oc_names_sort(&entries);
-    for (size_t i = 0; i < entries.count; i++) {
-        OC_TRY(oc_path_join(&entry_path, path, entries.item[i], err));
-        if (oc_path_is_folder(entry_path))
-            OC_TRY(add_folder(images, entry_path, depth + 1, err));
-        else if (oc_kind_of_name(entries.item[i]) == OC_KIND_IMAGE)
-            OC_TRY(oc_names_add(images, entry_path, err));
-        oc_free(entry_path);
-        entry_path = NULL;
-    }
+/* A file that is meant: an image to classify, or what one would have expected to be one. */
+typedef struct target {
+    char *path;    /* as it is shown and opened; owned */
+    oc_unread why; /* it is not read; OC_UNREAD_COUNT: it is */
+} target;
+
+typedef struct target_list {
+    target *item;
+    size_t count, capacity;
+} target_list;
+
+static void targets_free(target_list *list) {
+    for (size_t i = 0; i < list->count; i++) oc_free(list->item[i].path);
+    oc_free(list->item);
+}
+
+static oc_status target_add(target_list *list, const char *path, oc_unread why, oc_error *err) {
+    oc_status status;
+    OC_TRY(oc_grow(&list->item, &list->capacity, list->count + 1, sizeof *list->item, err));
+    OC_TRY(oc_strdup(&list->item[list->count].path, path, err));
+    list->item[list->count++].why = why;
 cleanup:
-    closedir(folder);
-    oc_free(entry_path);
-    oc_names_free(&entries);
     return status;
 }
 
-/* Every image that the paths mean, in order. */
-static oc_status find_images(oc_names *images, const char *const *paths, size_t count, oc_error *err) {
+static int target_compare(const void *a, const void *b) {
+    return strcmp(((const target *)a)->path, ((const target *)b)->path);
+}
+
+/* Adds what is meant by a folder and those inside it. */
+static oc_status folder_add(target_list *list, oc_source *source, const oc_folder *folder, oc_error *err) {
+    oc_status status = OC_OK;
+    char *inner = NULL, *path = NULL;
+    for (size_t i = 0; i < folder->entries; i++) {
+        const oc_entry *entry = &folder->entry[i];
+        oc_unread why;
+        if (oc_entry_is_image(source, folder, entry, &why))
+            why = OC_UNREAD_COUNT;
+        else if (!oc_unread_reasons[why].expected)
+            continue;
+        OC_TRY(oc_path_join(&inner, folder->path, entry->name, err));
+        OC_TRY(oc_path_join(&path, source->path, inner, err));
+        OC_TRY(target_add(list, path, why, err));
+        oc_free(inner), oc_free(path);
+        inner = path = NULL;
+    }
+    for (size_t i = 0; i < folder->folders; i++) OC_TRY(folder_add(list, source, &folder->folder[i], err));
+cleanup:
+    oc_free(inner), oc_free(path);
+    return status;
+}
+
+/* Adds what is meant by a path to a folder, sorted. */
+static oc_status tree_add(target_list *list, const char *path, oc_error *err) {
+    const size_t before = list->count;
+    oc_source *source = NULL;
+    oc_folder root = {0};
+    oc_status status;
+    OC_TRY(oc_source_open(&source, path, err));
+    OC_TRY(oc_source_walk(source, &root, err));
+    OC_TRY(folder_add(list, source, &root, err));
+    if (list->count == before) {
+        status = oc_fail(err, OC_E_NOT_FOUND, path, "no image in this folder");
+        goto cleanup;
+    }
+    qsort(list->item + before, list->count - before, sizeof *list->item, target_compare);
+cleanup:
+    oc_folder_free(&root);
+    oc_source_destroy(&source);
+    return status;
+}
+
+/* Everything that the paths mean, in order. */
+static oc_status targets_find(target_list *list, const char *const *paths, size_t count, oc_error *err) {
     oc_status status = OC_OK;
     for (size_t i = 0; i < count; i++)
         if (!oc_path_exists(paths[i])) return oc_fail(err, OC_E_NOT_FOUND, paths[i], "there is no such file or folder");
-    for (size_t i = 0; i < count; i++) {
-        size_t before = images->count;
-        if (!oc_path_is_folder(paths[i])) {
-            OC_TRY(oc_names_add(images, paths[i], err));
+    for (size_t i = 0; i < count; i++)
+        OC_TRY(oc_path_is_folder(paths[i]) ? tree_add(list, paths[i], err)
+                                           : target_add(list, paths[i], OC_UNREAD_COUNT, err));
+cleanup:
+    return status;
+}
+
+/* Classifies the next targets, as many as a batch has room for, and tells each in its turn; *next moves past them. */
+static oc_status batch_classify(oc_classifier *classifier, const target_list *list, size_t *next,
+                                oc_classifier_item *items, oc_prediction *predictions, size_t top_k,
+                                oc_on_image on_image, void *user, int64_t *failed, oc_error *err) {
+    const size_t begin = *next, capacity = (size_t)oc_classifier_capacity(classifier);
+    size_t rows = 0, row = 0;
+    oc_status status = OC_OK;
+    for (; *next < list->count && rows < capacity; ++*next) {
+        if (list->item[*next].why != OC_UNREAD_COUNT) continue;
+        items[rows] = (oc_classifier_item){.path = list->item[*next].path};
+        rows++;
+    }
+    if (rows > 0) OC_TRY(oc_classifier_batch(classifier, items, (int64_t)rows, predictions, top_k, err));
+    for (size_t i = begin; i < *next; i++) {
+        const target *t = &list->item[i];
+        oc_error reason = {0};
+        if (t->why != OC_UNREAD_COUNT) {
+            oc_fail(&reason, OC_E_FORMAT, t->path, "not read: %s", oc_unread_reasons[t->why].text);
+            on_image(user, t->path, NULL, top_k, &reason);
+            ++*failed;
             continue;
         }
-        OC_TRY(add_folder(images, paths[i], 0, err));
-        if (images->count == before) {
-            status = oc_fail(err, OC_E_NOT_FOUND, paths[i], "no .jpeg, .jpg or .png file in this folder");
-            goto cleanup;
-        }
+        const bool ok = items[row].status == OC_OK;
+        if (!ok) ++*failed;
+        on_image(user, t->path, ok ? predictions + row * top_k : NULL, top_k, ok ? NULL : &items[row].error);
+        row++;
     }
 cleanup:
     return status;
@@ -74,33 +134,23 @@ cleanup:
 oc_status oc_predict_files(oc_classifier *classifier, const char *const *paths, size_t count, size_t top_k,
                            oc_on_image on_image, void *user, int64_t *failed, oc_error *err) {
     oc_status status = OC_OK;
-    oc_names images = {0};
+    target_list list = {0};
     oc_classifier_item *items = NULL;
     oc_prediction *predictions = NULL;
-    size_t capacity = (size_t)oc_classifier_capacity(classifier), total = 0;
+    const size_t capacity = (size_t)oc_classifier_capacity(classifier);
+    size_t total = 0;
     *failed = 0;
-    OC_TRY(find_images(&images, paths, count, err));
+    OC_TRY(targets_find(&list, paths, count, err));
     if (!oc_size_mul(capacity, top_k, &total)) {
         status = oc_fail(err, OC_E_USAGE, "top_k", "%zu is too many predictions", top_k);
         goto cleanup;
     }
     OC_TRY(oc_alloc(&items, capacity, sizeof *items, err));
     OC_TRY(oc_alloc(&predictions, total, sizeof *predictions, err));
-    for (size_t begin = 0; begin < images.count; begin += capacity) {
-        size_t rows = images.count - begin < capacity ? images.count - begin : capacity;
-        for (size_t i = 0; i < rows; i++) {
-            memset(&items[i], 0, sizeof items[i]);
-            items[i].path = images.item[begin + i];
-        }
-        OC_TRY(oc_classifier_batch(classifier, items, (int64_t)rows, predictions, top_k, err));
-        for (size_t i = 0; i < rows; i++) {
-            bool ok = items[i].status == OC_OK;
-            if (!ok) ++*failed;
-            on_image(user, items[i].path, ok ? predictions + i * top_k : NULL, top_k, ok ? NULL : &items[i].error);
-        }
-    }
+    for (size_t next = 0; next < list.count;)
+        OC_TRY(batch_classify(classifier, &list, &next, items, predictions, top_k, on_image, user, failed, err));
 cleanup:
-    oc_names_free(&images);
+    targets_free(&list);
     oc_free(items);
     oc_free(predictions);
     return status;

@@ -18,7 +18,8 @@ join=("$ocelli" ensemble --data "$data" --threads 2)
 
 echo "-- the held-out images are a split like any other"
 quietly "$ocelli" data info "$data" --set data.holdout=0.3 --json
-grep -q '"holdout":{"images":27,' "$work/out" || fail "data info does not list the 27 images of holdout"
+grep -q '"train":{"folder":"train","images":72,.*"holdout":{"folder":"train","images":18,' "$work/out" ||
+    fail "data info does not share the 90 images out as 72 and 18"
 quietly "$ocelli" eval --data "$data" --set data.holdout=0.3 --split holdout --weights "${members[0]}"
 
 echo "-- every method, and a result like any other weights file"

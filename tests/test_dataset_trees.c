@@ -20,7 +20,7 @@
 #include "support/temporary.h"
 
 #define SEED 20261125U
-#define TREES 300
+#define TREES 50
 #define ENTRIES_MOST 60
 
 typedef struct entry {

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "eval/classifier.h"
 #include "eval/scores.h"
 #include "eval/statistics.h"
 #include "models/ensemble.h"
@@ -404,6 +405,32 @@ static void test_pair(void **state) {
     oc_scores_free(&b);
 }
 
+/* Weights that overflow within: a ReLU makes zeros of what is not a number, and the scores look like any others. */
+static void test_not_finite(void **state) {
+    const fixture *f = *state;
+    oc_model *model = model_create(in_order, 32, SEED);
+    oc_scores scores = {0};
+    oc_error err = {0};
+    oc_eval_options options = options_of(f, false);
+    const oc_table *table = oc_graph_table(model->graph);
+    const oc_tensor *first = oc_table_find(table, "conv1.1.weight"), *second = oc_table_find(table, "conv2.0.weight");
+    for (size_t i = 0; i < first->count; i++) model->weights.arena[first->offset + i] = 1e30F;
+    for (size_t i = 0; i < second->count; i++) model->weights.arena[second->offset + i] = i % 2 ? 1e30F : -1e30F;
+    model->weights.version++;
+    assert_int_equal(oc_scores_compute(&scores, model, f->dataset, &options, &err), OC_E_NON_FINITE);
+    if (!strstr(err.message, "the output of layer \"")) fail_msg("%s", err.message);
+    assert_null(scores.logits);
+
+    oc_classifier *classifier = NULL;
+    oc_prediction prediction;
+    uint8_t pixels[32 * 32 * 3];
+    memset(pixels, 100, sizeof pixels);
+    assert_int_equal(oc_classifier_create(&classifier, model, 2, 0, &err), OC_OK);
+    assert_int_equal(oc_classifier_pixels(classifier, pixels, 32, 32, &prediction, 1, &err), OC_E_NON_FINITE);
+    oc_classifier_destroy(&classifier);
+    oc_model_destroy(&model);
+}
+
 /* ---- the file ---- */
 
 static void test_write(void **state) {
@@ -435,7 +462,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),     cmocka_unit_test(test_tta),  cmocka_unit_test(test_ensemble),
         cmocka_unit_test(test_refuses),  cmocka_unit_test(test_ties), cmocka_unit_test(test_unlabelled),
-        cmocka_unit_test(test_permuted), cmocka_unit_test(test_pair), cmocka_unit_test(test_write),
+        cmocka_unit_test(test_permuted), cmocka_unit_test(test_pair), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

@@ -225,8 +225,11 @@ static void test_foreign(void **state) {
     /* Numbers that every type holds. */
     for (size_t k = 0; k < oc_table_count(oc_graph_table(model->graph)); k++) {
         const oc_tensor *tensor = oc_table_at(oc_graph_table(model->graph), k);
-        for (size_t i = 0; i < tensor->count; i++)
-            model->weights.arena[tensor->offset + i] = (float)((int)((i * 7 + k) % 127) - 63) / 64;
+        const bool variance = strstr(tensor->name, ".running_var");
+        for (size_t i = 0; i < tensor->count; i++) {
+            const float value = (float)((int)((i * 7 + k) % 127) - 63) / 64;
+            model->weights.arena[tensor->offset + i] = variance ? fabsf(value) : value;
+        }
     }
     static const oc_dtype dtypes[] = {OC_F32, OC_F64, OC_F16, OC_BF16};
     for (size_t i = 0; i < 4; i++) {
@@ -323,6 +326,17 @@ static void test_not_finite(void **state) {
         assert_string_equal(err.where, in_folder("foreign"));
         says(&err, cases[i].says);
     }
+    /* A variance can only be so wrong that its root is not a number. */
+    model->weights.arena[tensor->offset + 2] = 0;
+    const oc_tensor *variance = oc_table_find(oc_graph_table(model->graph), "conv1.1.running_var");
+    assert_non_null(variance);
+    model->weights.arena[variance->offset + 1] = -0.5F;
+    write_foreign(model, in_folder("foreign"), &(foreign){.dtype = OC_F32});
+    refuse(OC_E_FORMAT, &err, in_folder("foreign"), NAME, codes, 3, 32);
+    says(&err, "element 1 of conv1.1.running_var is -0.5, a negative variance");
+    model->weights.arena[variance->offset + 1] = 1;
+    model->weights.arena[tensor->offset + 2] = NAN;
+    write_foreign(model, in_folder("foreign"), &(foreign){.dtype = OC_F32});
     float *before = malloc(arena_bytes(back));
     memcpy(before, back->weights.arena, arena_bytes(back));
     assert_int_equal(oc_model_read(back, in_folder("foreign"), NULL, &err), OC_E_FORMAT);

@@ -13,6 +13,8 @@
 #include "data/augment.h"
 #include "data/decode.h"
 #include "data/kept.h"
+#include "eval/evaluator.h"
+#include "eval/statistics.h"
 #include "graph/plan.h"
 #include "models/ensemble.h"
 #include "models/precision.h"
@@ -30,6 +32,7 @@ typedef struct participant {
     oc_plan *plan;
     size_t preparation; /* its place */
     float *scores;      /* [capacity, classes] in the model's order of classes */
+    bool checked;       /* its first batch gave nothing but finite numbers */
 } participant;
 
 /* A resizer for images of up to width × height. */
@@ -253,13 +256,22 @@ static void prepare_range(void *user, int64_t begin, int64_t end, int worker) {
 
 /* ---- Classifying ------------------------------------------------------------------------------------------------ */
 
-/* The prepared images' scores by one network, in the model's order of classes. */
-static oc_status score(oc_classifier *c, size_t place, int64_t rows, oc_error *err) {
+/* The prepared images' scores by one network, in the model's order of classes. The first batch tells whether its
+ * weights are fit for use. */
+static oc_status score(oc_classifier *c, size_t place, const oc_classifier_item *items, int64_t rows, oc_error *err) {
     oc_status status = OC_OK;
     participant *p = &c->participants[place];
     const float *staging = c->preparations[p->preparation].staging;
-    if (staging) memcpy(oc_plan_src(p->plan), staging, (size_t)rows * image_elements(p->network) * sizeof *staging);
-    OC_TRY(oc_plan_forward(p->plan, &p->network->weights, err));
+    const size_t elements = image_elements(p->network);
+    float *src = oc_plan_src(p->plan);
+    if (staging) memcpy(src, staging, (size_t)rows * elements * sizeof *staging);
+    for (int64_t i = 0; i < c->capacity; i++) /* what lies there is anything */
+        if (i >= rows || items[i].status != OC_OK) memset(src + (size_t)i * elements, 0, elements * sizeof *src);
+    if (p->checked)
+        OC_TRY(oc_plan_forward(p->plan, &p->network->weights, err));
+    else
+        OC_TRY(oc_model_forward_checked(p->network, p->plan, err));
+    p->checked = true;
     oc_ensemble_gather(c->model, place, oc_plan_dst(p->plan), rows, p->scores);
 cleanup:
     return status;
@@ -302,11 +314,15 @@ oc_status oc_classifier_batch(oc_classifier *classifier, oc_classifier_item *ite
     bool any = false;
     for (int64_t i = 0; i < count; i++) any = any || items[i].status == OC_OK;
     if (!any) goto cleanup;
-    for (size_t i = 0; i < classifier->count; i++) OC_TRY(score(classifier, i, count, err));
+    for (size_t i = 0; i < classifier->count; i++) OC_TRY(score(classifier, i, items, count, err));
     oc_ensemble_combine(classifier->model, classifier->gathered, count, classifier->scores);
-    for (int64_t i = 0; i < count; i++)
-        if (items[i].status == OC_OK)
-            pick(classifier, classifier->scores + (size_t)i * classes, predictions + (size_t)i * top_k, top_k);
+    for (int64_t i = 0; i < count; i++) {
+        const float *logits = classifier->scores + (size_t)i * classes;
+        if (items[i].status == OC_OK && !oc_scores_finite(logits, (int64_t)classes))
+            items[i].status = oc_fail(&items[i].error, OC_E_NON_FINITE, items[i].path ? items[i].path : items[i].where,
+                                      "the scores of this image are not finite");
+        if (items[i].status == OC_OK) pick(classifier, logits, predictions + (size_t)i * top_k, top_k);
+    }
 cleanup:
     return status;
 }

@@ -6,12 +6,15 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "eval/statistics.h"
 
 /* Classes named in an error before the rest is only counted. */
 #define NAMES_SHOWN 5
 
 struct oc_evaluator {
     oc_plan *plan;
+    const oc_pack *pack;
+    oc_model *checked;            /* as the options say */
     oc_batcher *batcher, *mirror; /* mirror: NULL without tta */
     float *average;               /* [batch, classes] of image and mirror image; NULL without tta */
     int64_t images, classes;
@@ -25,6 +28,8 @@ oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const o
     oc_evaluator *evaluator = NULL;
     *out = NULL;
     OC_TRY(oc_alloc(&evaluator, 1, sizeof *evaluator, err));
+    evaluator->pack = pack;
+    evaluator->checked = options->checked;
     evaluator->images = oc_pack_count(pack);
     evaluator->classes = oc_graph_output_shape(graph).dim[0];
     evaluator->smoothing = options->smoothing;
@@ -80,12 +85,23 @@ void oc_score_labelled(const float *logits, const int32_t *label, int64_t rows, 
     }
 }
 
+oc_status oc_model_forward_checked(oc_model *network, oc_plan *plan, oc_error *err) {
+    oc_error why = {0};
+    const oc_status status = oc_plan_forward_checked(plan, &network->weights, &why);
+    if (status == OC_OK) return OC_OK;
+    const char *where = status == OC_E_NON_FINITE && network->path ? network->path : why.where;
+    return oc_fail(err, status, where, "%s", why.message);
+}
+
 /* *logits = the scores of one batch's rows, until the next. */
 static oc_status score_batch(oc_evaluator *evaluator, oc_weights *weights, int64_t index, const float **logits,
                              oc_targets *targets, oc_error *err) {
     oc_status status = OC_OK;
     oc_batcher_fill(evaluator->batcher, 0, index, oc_plan_src(evaluator->plan), targets);
-    OC_TRY(oc_plan_forward(evaluator->plan, weights, err));
+    if (evaluator->checked && index == 0)
+        OC_TRY(oc_model_forward_checked(evaluator->checked, evaluator->plan, err));
+    else
+        OC_TRY(oc_plan_forward(evaluator->plan, weights, err));
     *logits = oc_plan_dst(evaluator->plan);
     if (!evaluator->mirror) goto cleanup;
     oc_targets same;
@@ -100,6 +116,15 @@ cleanup:
     return status;
 }
 
+static oc_status finite_check(const oc_evaluator *evaluator, const float *logits, const oc_targets *targets,
+                              oc_error *err) {
+    for (int64_t i = 0; i < targets->rows; i++)
+        if (!oc_scores_finite(logits + i * evaluator->classes, evaluator->classes))
+            return oc_fail(err, OC_E_NON_FINITE, oc_pack_image(evaluator->pack, targets->sample[i]).name,
+                           "the scores of this image are not finite");
+    return OC_OK;
+}
+
 oc_status oc_evaluator_run(oc_evaluator *evaluator, oc_weights *weights, oc_score *score, oc_on_logits on_batch,
                            void *user, oc_error *err) {
     oc_status status = OC_OK;
@@ -110,6 +135,7 @@ oc_status oc_evaluator_run(oc_evaluator *evaluator, oc_weights *weights, oc_scor
         oc_targets targets;
         const float *logits;
         OC_TRY(score_batch(evaluator, weights, index, &logits, &targets, err));
+        if (evaluator->checked) OC_TRY(finite_check(evaluator, logits, &targets, err));
         if (score)
             oc_score_labelled(logits, targets.label, targets.rows, evaluator->classes, evaluator->smoothing, score,
                               evaluator->team);

@@ -109,6 +109,7 @@ static oc_status score_network(scorer *s, size_t index, oc_error *err) {
     collector into = {.scorer = s, .network = index, .dst = s->gathered ? s->gathered[index] : s->scores.logits};
     oc_evaluator_options options = {.batch_size = s->options->batch_size > 0 ? s->options->batch_size : DEFAULT_BATCH,
                                     .precision = s->precision,
+                                    .checked = model,
                                     .tta = s->options->tta,
                                     .team = s->team,
                                     .slab = s->slab};

@@ -23,7 +23,8 @@ typedef struct oc_scores {
  * mirror image, of each member before they are combined. Of `options` (may be NULL: zeros), confusion, save_logits and
  * smoothing are not looked at. All packs are opened before the first image is scored. OC_E_MISMATCH when
  * the data has classes that the model lacks; OC_E_USAGE for a name that is no split's, OC_E_NOT_FOUND for a split that
- * is absent; OC_E_FORMAT, OC_E_STOPPED. */
+ * is absent; OC_E_NON_FINITE for weights that give an infinity or NaN in a layer or a score; OC_E_FORMAT, OC_E_STOPPED.
+ */
 oc_status oc_scores_compute(oc_scores *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
                             oc_error *err);
 void oc_scores_free(oc_scores *scores);

@@ -15,6 +15,12 @@ int32_t oc_top1(const float *logits, int64_t classes) {
     return (int32_t)best;
 }
 
+bool oc_scores_finite(const float *logits, int64_t classes) {
+    for (int64_t c = 0; c < classes; c++)
+        if (!isfinite(logits[c])) return false;
+    return true;
+}
+
 void oc_wilson(int64_t right, int64_t all, double *low, double *high) {
     *low = *high = NAN;
     if (all <= 0) return;

@@ -2,10 +2,14 @@
 #ifndef OC_EVAL_STATISTICS_H
 #define OC_EVAL_STATISTICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The likeliest class of a row of scores; the lower one of equals. A score that is not a number is below all others. */
 int32_t oc_top1(const float *logits, int64_t classes);
+
+/* Whether a row of scores has neither an infinity nor a NaN. */
+bool oc_scores_finite(const float *logits, int64_t classes);
 
 /* Wilson's 95 % interval of a share of `right` out of `all` (Wilson, JASA 1927); NaN for all = 0. */
 void oc_wilson(int64_t right, int64_t all, double *low, double *high);

@@ -174,7 +174,7 @@ static bool statistics_moved(oc_plan *plan, const oc_weights *weights) {
 }
 
 /* Brings bases and working copies up to date. */
-static oc_status prepare(oc_plan *plan, const oc_weights *weights, oc_error *err) {
+oc_status oc_plan_prepare(oc_plan *plan, const oc_weights *weights, oc_error *err) {
     oc_status status = OC_OK;
     bool moved = plan->base[OC_SPACE_WEIGHTS] != weights->arena;
     oc_team_enter(plan->options.team);
@@ -193,7 +193,7 @@ cleanup:
 
 oc_status oc_plan_forward(oc_plan *plan, oc_weights *weights, oc_error *err) {
     oc_status status = OC_OK;
-    OC_TRY(prepare(plan, weights, err));
+    OC_TRY(oc_plan_prepare(plan, weights, err));
     OC_TRY(run(plan, OC_PASS_FORWARD, err));
 cleanup:
     return status;
@@ -203,7 +203,7 @@ oc_status oc_plan_backward(oc_plan *plan, const oc_weights *weights, float *grad
     oc_status status = OC_OK;
     if (plan->options.mode != OC_PLAN_TRAIN)
         return oc_fail(err, OC_E_USAGE, NULL, "a plan for inference has no backward pass");
-    OC_TRY(prepare(plan, weights, err));
+    OC_TRY(oc_plan_prepare(plan, weights, err));
     OC_TRY(bind(plan, OC_SPACE_GRADIENTS, gradients, err));
     OC_TRY(run(plan, OC_PASS_BACKWARD, err));
 cleanup:

@@ -54,6 +54,9 @@ void oc_plan_set_draw(oc_plan *plan, uint64_t seed, int64_t step);
 
 /* Computes dst from src. TRAIN mode updates the running statistics in weights->arena (not its version). */
 oc_status oc_plan_forward(oc_plan *plan, oc_weights *weights, oc_error *err);
+/* The same in INFER mode, with a look at the output of each layer: OC_E_NON_FINITE names the first with an infinity or
+ * NaN, or "input". The last output need not show it: a ReLU makes zeros of NaN. */
+oc_status oc_plan_forward_checked(oc_plan *plan, oc_weights *weights, oc_error *err);
 /* After a forward in TRAIN mode: overwrites `gradients` (an arena like the weights', plain layout; entries of
  * running statistics and padding stay as they are) with the gradients of every parameter. */
 oc_status oc_plan_backward(oc_plan *plan, const oc_weights *weights, float *gradients, oc_error *err);

@@ -103,6 +103,9 @@ oc_status oc_plan_lower(oc_plan *plan, oc_error *err);
 /* Settles offsets of slab buffers and working copies, slab_bytes and own_bytes. OC_E_MEMORY when they overflow. */
 oc_status oc_plan_place(oc_plan *plan, oc_error *err);
 
+/* Binds the weights and makes the working copies of them anew where they have changed. */
+oc_status oc_plan_prepare(oc_plan *plan, const oc_weights *weights, oc_error *err);
+
 /* Where a buffer lies now. */
 void *oc_plan_at(const oc_plan *plan, oc_buffer buffer);
 

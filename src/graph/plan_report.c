@@ -1,4 +1,5 @@
 /* What a plan tells about itself: its choices, its times, and where a number stopped being finite. */
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -78,24 +79,49 @@ static bool completes(const oc_steps *forward, int index) {
     return true;
 }
 
-/* Activations that the backward pass does not need are overwritten during the forward pass, so that is run again, with
- * a look at each output before the next step. The batch is still there, and running statistics are left alone. */
-const char *oc_plan_non_finite(oc_plan *plan) {
+/* Computes step by step with a look at each output before the next step, which may overwrite it; *layer = the name of
+ * the first output that is not finite, or NULL. Running statistics are left alone. */
+static oc_status run_checked(oc_plan *plan, const char **layer, oc_error *err) {
     const oc_steps *forward = &plan->pass[OC_PASS_FORWARD];
-    if (!plan->fresh) return NULL;
-    oc_team_enter(plan->options.team);
-    if (!finite_buffer(plan, plan->src)) return "input";
-    for (int i = 0; i < forward->count; i++) {
+    oc_status status = OC_OK;
+    *layer = finite_buffer(plan, plan->src) ? NULL : "input";
+    for (int i = 0; i < forward->count && !*layer; i++) {
         const oc_plan_step *step = &forward->step[i];
         const oc_node *node = &plan->graph->node[step->node];
         if (step->kind == OC_STEP_STATISTICS) continue;
-        if (oc_primitive_execute(step->primitive, NULL) != OC_OK) return NULL;
+        OC_TRY(oc_primitive_execute(step->primitive, err));
         if (!completes(forward, i) || finite_buffer(plan, plan->value[step->node])) continue;
-        if (node->name[0]) return node->name;
+        *layer = node->name;
+        if (node->name[0]) break;
         snprintf(plan->text, sizeof plan->text, "%s (node %d)", node->op->name, node->built);
-        return plan->text;
+        *layer = plan->text;
     }
-    return NULL;
+cleanup:
+    return status;
+}
+
+/* Activations that the backward pass does not need are overwritten during the forward pass, so that is run again. The
+ * batch is still there. */
+const char *oc_plan_non_finite(oc_plan *plan) {
+    const char *layer = NULL;
+    if (!plan->fresh) return NULL;
+    oc_team_enter(plan->options.team);
+    return run_checked(plan, &layer, NULL) == OC_OK ? layer : NULL;
+}
+
+oc_status oc_plan_forward_checked(oc_plan *plan, oc_weights *weights, oc_error *err) {
+    const char *layer;
+    oc_status status;
+    assert(plan->options.mode == OC_PLAN_INFER);
+    OC_TRY(oc_plan_prepare(plan, weights, err));
+    OC_TRY(run_checked(plan, &layer, err));
+    if (layer)
+        status = oc_fail(err, OC_E_NON_FINITE, NULL,
+                         "the output of layer \"%s\" is not finite: these weights are damaged, or their training "
+                         "diverged; take others, best.safetensors of an earlier run, say",
+                         layer);
+cleanup:
+    return status;
 }
 
 int oc_plan_slow_steps(const oc_plan *plan) {

@@ -58,6 +58,18 @@ cleanup:
     return status;
 }
 
+/* A batch norm divides by its root: a negative one makes NaN, which a ReLU behind it hides. */
+static oc_status variance_check(const oc_tensor *tensor, const float *data, const char *path, oc_error *err) {
+    static const char ending[] = ".running_var";
+    const size_t length = strlen(tensor->name);
+    if (length < sizeof ending || strcmp(tensor->name + length - (sizeof ending - 1), ending) != 0) return OC_OK;
+    for (size_t i = 0; i < tensor->count; i++)
+        if (data[i] < 0)
+            return oc_fail(err, OC_E_FORMAT, path, "damaged weights: element %zu of %s is %g, a negative variance", i,
+                           tensor->name, (double)data[i]);
+    return OC_OK;
+}
+
 oc_status oc_weights_read(float *const *data, const oc_table *table, const oc_safetensors *file, const char *path,
                           oc_error *err) {
     oc_status status = OC_OK;
@@ -67,7 +79,10 @@ oc_status oc_weights_read(float *const *data, const oc_table *table, const oc_sa
         OC_TRY(oc_safetensors_read_f32(oc_safetensors_find(file, tensor->name), data[i], err));
         size_t good = 0;
         while (good < tensor->count && isfinite(data[i][good])) good++;
-        if (good == tensor->count) continue;
+        if (good == tensor->count) {
+            OC_TRY(variance_check(tensor, data[i], path, err));
+            continue;
+        }
         status = oc_fail(err, OC_E_FORMAT, path, "damaged weights: element %zu of %s is %s", good, tensor->name,
                          isnan(data[i][good]) ? "not a number" : "infinite, or too large for a float");
         goto cleanup;

@@ -12,7 +12,7 @@ oc_status oc_weights_write(const char *path, const oc_table *table, float *const
 
 /* Fills data[i], unless it is NULL, from the tensor of `file` that is called as the table's i-th. The file holds all of
  * them, in their shapes and of float types (oc_match_tensors). OC_E_FORMAT names `path` and the first tensor with an
- * element that is no finite float. */
+ * element that is no finite float, or a negative variance. */
 oc_status oc_weights_read(float *const *data, const oc_table *table, const oc_safetensors *file, const char *path,
                           oc_error *err);
 

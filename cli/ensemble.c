@@ -93,13 +93,15 @@ static void print_table(const oc_ensemble_report *report, const oc_ensemble_opti
            weighted ? " weight" : "");
     for (size_t m = 0; m < count; m++) {
         const oc_ensemble_member member = oc_ensemble_report_member(report, m);
-        char gain[32], loss[32], weight[32] = "", parameters[32];
+        char gain[32], loss[32], weight[32] = "", seen[40] = "", parameters[32];
+        if (member.seen > 0) snprintf(seen, sizeof seen, "  %" PRId64 " seen", member.seen);
+        if (member.seen < 0) snprintf(seen, sizeof seen, "  perhaps seen");
         if (weighted) snprintf(weight, sizeof weight, "%8.4f", member.weight);
         printf("%2zu %-*s  %.4f  %.4f-%.4f  %-7s  %-7s%s  %11s  %10.1f  %s%s%s\n", m + 1, width, member.model,
                member.top1, member.top1_low, member.top1_high, oc_real_text("%.4f", member.loss, loss),
                member.kept ? oc_real_text("%+.4f", member.gain, gain) : "-", weight,
                oc_count_text(member.parameters, parameters), (double)member.macs / 1e6, member.path,
-               member.kept ? "" : "  pruned", member.seen ? "  seen" : "");
+               member.kept ? "" : "  pruned", seen);
     }
     print_correlation(report);
 }

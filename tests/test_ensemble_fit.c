@@ -19,6 +19,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/dataset.h"
 #include "eval/scores.h"
 #include "models/ensemble.h"
 #include "ocelli/ensemble.h"
@@ -408,6 +409,14 @@ static void test_earlier_stays(void **state) {
 
 /* ---- what the members have seen ---- */
 
+/* Files that are in both splits, told by their paths. */
+static int64_t in_both(const oc_split *a, const oc_split *b) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < a->count; i++)
+        for (int64_t k = 0; k < b->count; k++) count += strcmp(a->sample[i].path, b->sample[k].path) == 0;
+    return count;
+}
+
 static void test_seen_images(void **state) {
     (void)state;
     static const struct {
@@ -422,6 +431,7 @@ static void test_seen_images(void **state) {
     oc_error error = {0};
     oc_dataset *given = world.dataset;
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        char text[400];
         const oc_dataset_options data = {.holdout = cases[k].share};
         oc_ensemble_options options = options_make(test_world_path(&world, "seen", out));
         world.dataset = NULL;
@@ -432,7 +442,28 @@ static void test_seen_images(void **state) {
         assert_int_equal(count_logged("warning: fitted on images that 2 of the members"), cases[k].seen ? 1 : 0);
         assert_int_equal(count_logged("over-confident"), cases[k].seen ? 1 : 0);
         if (cases[k].seen) assert_non_null(strstr(strstr(logged, "warning"), path[1]));
-        assert_int_equal(oc_ensemble_report_member(report, 1).seen, cases[k].seen);
+        const bool held = cases[k].share > 0 && !(cases[k].fit_on && strcmp(cases[k].fit_on, "train") == 0);
+        const oc_split *learnt = oc_dataset_split(given, "train");
+        const int64_t known =
+            strcmp(cases[k].method, "mean") == 0
+                ? 0
+                : in_both(oc_dataset_split(world.dataset, held ? "holdout" : "train"), learnt);
+        assert_true((known > 0) == cases[k].seen);
+        assert_int_equal(oc_ensemble_report_member(report, 1).seen, known);
+        snprintf(text, sizeof text, "%s (%lld of ", path[1], (long long)known);
+        assert_int_equal(count_logged(text), cases[k].seen ? 1 : 0);
+        assert_int_equal(oc_ensemble_report_whole(report, NULL, NULL).trained_on, 0);
+
+        /* The whole was trained on what its members were, and on the images that it was fitted on. */
+        char best[340];
+        oc_model *whole = NULL;
+        snprintf(best, sizeof best, "%s/best.safetensors", out);
+        test_require(oc_model_open(&whole, best, NULL, NULL, 0, 0, NULL, &error), OC_OK, &error);
+        const int64_t fitted =
+            strcmp(cases[k].method, "mean") == 0 ? 0 : oc_dataset_split(world.dataset, held ? "holdout" : "train")->count;
+        assert_int_equal(whole->trained.count, learnt->count + fitted - known);
+        assert_false(whole->trained.unrecorded);
+        oc_model_destroy(&whole);
         oc_ensemble_report_destroy(&report);
         test_temporary_remove(out);
         oc_dataset_destroy(&world.dataset);

@@ -93,9 +93,12 @@ static saved read_saved(const char *path) {
     oc_error err = {0};
     saved s = {0};
     assert_int_equal(oc_safetensors_open(&file, path, &err), OC_OK);
-    assert_int_equal(oc_safetensors_count(file), 2);
+    assert_int_equal(oc_safetensors_count(file), 3);
     const oc_safetensors_view *logits = oc_safetensors_find(file, "logits"),
-                              *labels = oc_safetensors_find(file, "labels");
+                              *labels = oc_safetensors_find(file, "labels"),
+                              *content = oc_safetensors_find(file, "content");
+    assert_non_null(content);
+    assert_int_equal(content->dtype, OC_I64);
     assert_non_null(logits);
     assert_non_null(labels);
     assert_int_equal(logits->dtype, OC_F32);

@@ -42,7 +42,7 @@ typedef struct oc_ensemble_member {
     double gain;   /* top-1 of the ensemble minus that of the ensemble refitted without this member; pruned: 0 */
     double weight; /* weighted: its weight; else 1 / members; pruned: 0 */
     bool kept;     /* false: pruned */
-    bool seen;     /* trained on images that the ensemble was fitted on */
+    int64_t seen;  /* images that the ensemble was fitted on and the member trained on; -1: it has no record */
 } oc_ensemble_member;
 
 typedef struct oc_ensemble_report oc_ensemble_report; /* owned texts and numbers */

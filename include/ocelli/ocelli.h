@@ -162,6 +162,9 @@ typedef struct oc_evaluation {
     double top1_low, top1_high; /* 95 % confidence interval of top1 (Wilson's score interval) */
     double calibration_error; /* expected calibration error over 15 equal bins of confidence (Guo et al., ICML 2017) */
     double images_per_second;
+    /* Of the images, those that the model is recorded to be trained on, for which it tells nothing of new ones; -1: its
+     * weights file has no record of them. */
+    int64_t trained_on;
 } oc_evaluation;
 
 typedef struct oc_eval_options {

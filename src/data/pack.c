@@ -326,7 +326,18 @@ int64_t oc_pack_count(const oc_pack *pack) {
 oc_image oc_pack_image(const oc_pack *pack, int64_t index) {
     assert(index >= 0 && index < (int64_t)pack->trailer.count);
     const oc_pack_entry *e = &pack->entry[index];
-    return (oc_image){pack->file.data + e->offset, e->width, e->height, e->label, pack->texts + e->name};
+    return (oc_image){.pixels = pack->file.data + e->offset,
+                      .width = e->width,
+                      .height = e->height,
+                      .label = e->label,
+                      .content = e->content,
+                      .name = pack->texts + e->name};
+}
+
+oc_status oc_pack_contents(uint64_t **out, const oc_pack *pack, oc_error *err) {
+    const oc_status status = oc_alloc(out, (size_t)pack->trailer.count + 1, sizeof **out, err);
+    for (uint64_t i = 0; status == OC_OK && i < pack->trailer.count; i++) (*out)[i] = pack->entry[i].content;
+    return status;
 }
 
 void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count) {

@@ -23,6 +23,7 @@ typedef struct oc_image {
     const uint8_t *pixels;
     int32_t width, height;
     int32_t label;    /* class number, −1 for test images */
+    uint64_t content; /* XXH3-64 of the file's bytes */
     const char *name; /* path from the split's folder on ("n01443537/images/n01443537_0.JPEG") */
 } oc_image;
 
@@ -34,6 +35,8 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
 void oc_pack_destroy(oc_pack **pack);
 int64_t oc_pack_count(const oc_pack *pack);
 oc_image oc_pack_image(const oc_pack *pack, int64_t index);
+/* *out = the content of every image [count], to be freed with oc_free. OC_E_MEMORY. */
+oc_status oc_pack_contents(uint64_t **out, const oc_pack *pack, oc_error *err);
 /* Asks the system to bring images [index of each] into memory soon; a hint. */
 void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count);
 /* Images left out as undecodable. */

@@ -7,16 +7,17 @@
 #include "base/file.h"
 #include "data/pack.h"
 
-#define OC_PACK_MAGIC "OCPACK02"
+#define OC_PACK_MAGIC "OCPACK03"
 
+/* `content`, here and below, is XXH3-64 of the file's bytes. */
 typedef struct oc_pack_entry {
     uint64_t offset; /* of the pixels */
     uint64_t name;   /* of the name in the texts: from the split's folder on */
+    uint64_t content;
     int32_t width, height, label, unused;
 } oc_pack_entry;
 
-/* A file that could not be decoded. `content` is XXH3-64 of its bytes (0: unreadable): when it has changed, the pack is
- * stale. */
+/* A file that could not be decoded. When its `content` (0: unreadable) has changed, the pack is stale. */
 typedef struct oc_pack_skip {
     uint64_t content, sample; /* sample: its place in the split */
     uint64_t reason;          /* in the texts */

@@ -61,11 +61,9 @@ static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
         oc_error error = {0};
         s->content = 0;
         s->status = oc_dataset_read(m->dataset, sample, &bytes, &size, &error);
+        if (s->status == OC_OK) s->content = XXH3_64bits(bytes, size);
         if (s->status == OC_OK) s->status = oc_decode(m->decoder[worker], bytes, size, NULL, &image, &error);
-        if (s->status == OC_OK)
-            s->status = oc_kept_fill(&s->image, &image, m->options->size, &error);
-        else if (bytes)
-            s->content = XXH3_64bits(bytes, size);
+        if (s->status == OC_OK) s->status = oc_kept_fill(&s->image, &image, m->options->size, &error);
         if (s->status != OC_OK) snprintf(s->reason, sizeof s->reason, "%.199s", error.message);
         oc_free(bytes);
     }
@@ -95,7 +93,11 @@ static oc_status image_add(maker *m, const slot *s, const oc_sample *sample, oc_
     oc_status status;
     OC_TRY(oc_grow(&m->entry, &m->entry_capacity, (size_t)m->trailer.count + 1, sizeof(*m->entry), err));
     oc_pack_entry *entry = &m->entry[m->trailer.count];
-    *entry = (oc_pack_entry){m->trailer.data_size, 0, image->width, image->height, sample->label, 0};
+    *entry = (oc_pack_entry){.offset = m->trailer.data_size,
+                             .content = s->content,
+                             .width = image->width,
+                             .height = image->height,
+                             .label = sample->label};
     OC_TRY(text_add(m, sample->in_split, &entry->name, err));
     OC_TRY(oc_file_writer_write(m->writer, image->pixels, size, err));
     XXH3_64bits_update(m->data_hash, image->pixels, size);

@@ -42,8 +42,11 @@ oc_status oc_choice_evaluate(oc_evaluation *out, bool *right, const oc_ensemble_
                              const oc_combiner *combiner, oc_error *err) {
     oc_status status = OC_OK;
     const float *score[OC_ENSEMBLE_MOST];
-    oc_scores joined = {
-        .images = job->val.images, .classes = job->classes, .skipped = job->val.skipped, .label = job->val.label};
+    oc_scores joined = {.images = job->val.images,
+                        .classes = job->classes,
+                        .skipped = job->val.skipped,
+                        .label = job->val.label,
+                        .trained_on = -1};
     const size_t chosen = choose(score, &job->val, job, use);
     OC_TRY(oc_alloc(&joined.logits, (size_t)(joined.images * joined.classes), sizeof *joined.logits, err));
     if (combiner)

@@ -159,21 +159,24 @@ cleanup:
     return status;
 }
 
-/* Finds out, and says, which members know images of the fit split from their own training. */
-static oc_status seen_find(oc_ensemble_job *job, oc_error *err) {
+/* Says which members know images of the fit split from their own training. */
+static oc_status seen_report(const oc_ensemble_job *job, oc_error *err) {
     oc_status status = OC_OK;
     oc_text names = {0};
     size_t count = 0;
-    const bool held = job->fit_on && strcmp(job->fit_on, "holdout") == 0;
-    for (size_t m = 0; job->fit_on && m < job->members; m++) {
-        /* What a smaller share leaves out is among what a larger one leaves out. */
-        job->seen[m] = !held || job->whole->ensemble->member[m]->holdout < oc_dataset_holdout(job->dataset);
-        if (job->seen[m]) OC_TRY(oc_text_printf(&names, err, "%s%s", count++ ? ", " : "", job->path[m]));
+    for (size_t m = 0; m < job->members; m++) {
+        const int64_t known = job->fitted.trained_on[m];
+        if (known == 0) continue;
+        OC_TRY(oc_text_printf(&names, err, "%s%s (", count++ ? ", " : "", job->path[m]));
+        if (known > 0)
+            OC_TRY(oc_text_printf(&names, err, "%lld of %lld)", (long long)known, (long long)job->fitted.images));
+        else
+            OC_TRY(oc_text_printf(&names, err, "it has no record and cannot tell)"));
     }
     if (count > 0)
         oc_log_line(&job->options.log, OC_LOG_WARN,
-                    "fitted on images that %zu of the members may have been trained on, where they are over-confident; "
-                    "better train them with data.holdout and fit on that share: %s",
+                    "fitted on images that %zu of the members were, or may have been, trained on, where they are "
+                    "over-confident; better train them with data.holdout and fit on that share: %s",
                     count, names.data);
 cleanup:
     oc_text_free(&names);
@@ -234,7 +237,9 @@ static oc_status member_score(oc_split_scores *out, oc_ensemble_job *job, size_t
         out->skipped = scores.skipped;
         out->names = scores.names;
         out->label = label;
+        out->content = scores.content;
         scores.names = (oc_names){0};
+        scores.content = NULL;
         label = NULL;
     } else if (!same_images(out, &scores, label)) {
         status = oc_fail(err, OC_E_MISMATCH, oc_dataset_path(job->dataset),
@@ -243,6 +248,7 @@ static oc_status member_score(oc_split_scores *out, oc_ensemble_job *job, size_t
         goto cleanup;
     }
     out->seconds[m] = computed ? scores.seconds : NAN;
+    out->trained_on[m] = scores.trained_on;
     out->score[m] = ordered;
     ordered = NULL;
 cleanup:
@@ -274,10 +280,20 @@ cleanup:
 static void split_free(oc_split_scores *scores) {
     for (size_t m = 0; m < OC_ENSEMBLE_MOST; m++) oc_free((float *)(uintptr_t)scores->score[m]);
     oc_free(scores->label);
+    oc_free(scores->content);
     oc_names_free(&scores->names);
 }
 
 /* ---- the result ---- */
+
+static oc_status trained_find(oc_ensemble_job *job, oc_error *err) {
+    oc_status status = OC_OK;
+    for (size_t m = 0; m < job->members; m++)
+        if (job->kept[m]) OC_TRY(oc_trained_join(&job->trained, &job->whole->ensemble->member[m]->trained, err));
+    OC_TRY(oc_trained_add(&job->trained, job->fitted.content, (size_t)job->fitted.images, err));
+cleanup:
+    return status;
+}
 
 /* *out = the ensemble of the kept members, taken out of job->whole, with `combiner` in its own order of classes. */
 static oc_status assemble(oc_model **out, oc_ensemble_job *job, const oc_combiner *combiner, oc_error *err) {
@@ -324,6 +340,7 @@ static oc_status result_write(oc_ensemble_job *job, const oc_combiner *combiner,
     OC_TRY(oc_path_join(&json, job->options.out, REPORT_FILE, err));
     OC_TRY(oc_path_join(&aside, job->options.out, REPORT_ASIDE, err));
     OC_TRY(assemble(&ensemble, job, combiner, err));
+    OC_TRY(oc_trained_join(&ensemble->trained, &job->trained, err));
     /* An earlier report is of earlier weights: it is not to lie beside the new ones, wherever this may end. */
     if (rename(json, aside) != 0 && errno != ENOENT) {
         status = oc_fail(err, OC_E_IO, json, "cannot rename this file");
@@ -364,11 +381,12 @@ oc_status oc_ensemble_fit(oc_ensemble_report **report, const oc_dataset *dataset
     for (size_t m = 0; m < count; m++) job->kept[m] = true;
     if (job->fit_on) {
         OC_TRY(split_score(&job->fitted, job, job->fit_on, err));
-        OC_TRY(seen_find(job, err));
+        OC_TRY(seen_report(job, err));
     }
     OC_TRY(split_score(&job->val, job, "val", err));
     if (options->prune > 0) OC_TRY(oc_choice_prune(job, err));
     OC_TRY(oc_choice_fit(&combiner, job, job->kept, NULL, 0, err));
+    OC_TRY(trained_find(job, err));
     OC_TRY(oc_ensemble_report_create(&made, job, combiner, err));
     OC_TRY(result_write(job, combiner, made, err));
     if (report) {
@@ -381,6 +399,7 @@ cleanup:
     if (job) {
         split_free(&job->fitted);
         split_free(&job->val);
+        oc_trained_free(&job->trained);
         oc_free(job->ordered);
         oc_model_destroy(&job->whole);
         oc_team_destroy(&job->team);

@@ -17,6 +17,8 @@ typedef struct oc_split_scores {
     int64_t images, skipped;
     const float *score[OC_ENSEMBLE_MOST]; /* each [images, classes]; owned */
     int32_t *label;                       /* [images] */
+    uint64_t *content;                    /* [images] as oc_scores has it */
+    int64_t trained_on[OC_ENSEMBLE_MOST]; /* of the images, those that each member was trained on; -1: it cannot tell */
     oc_names names;                       /* [images] */
     double seconds[OC_ENSEMBLE_MOST];     /* each member spent computing; NaN where the cache had its scores */
 } oc_split_scores;
@@ -34,8 +36,9 @@ typedef struct oc_ensemble_job {
     oc_lock *lock;    /* of options.out */
     oc_model *whole;  /* the ensemble of all members */
     int32_t *ordered; /* [classes]: place in whole's classes of each in bytewise order */
-    bool kept[OC_ENSEMBLE_MOST], seen[OC_ENSEMBLE_MOST];
+    bool kept[OC_ENSEMBLE_MOST];
     oc_split_scores fitted, val;
+    oc_trained trained; /* what the kept members were trained on, and the images of the fit */
 } oc_ensemble_job;
 
 /* ---- choices of members: use[members] ---- */
@@ -44,7 +47,7 @@ typedef struct oc_ensemble_job {
  * Where nothing is to be fitted (mean) none are looked at. */
 oc_status oc_choice_fit(oc_combiner **out, const oc_ensemble_job *job, const bool *use, const uint32_t *row,
                         int64_t rows, oc_error *err);
-/* Scores the validation images by the members in `use` joined (combiner NULL: by the only one, as it is): the figures,
+/* Scores the validation images by the members in `use` joined (combiner NULL: by the only one, as it is): the figures (no trained_on),
  * and right[images] (may be NULL): whether each is classified rightly. images_per_second is NaN where the cache had the
  * scores of one of them. */
 oc_status oc_choice_evaluate(oc_evaluation *out, bool *right, const oc_ensemble_job *job, const bool *use,

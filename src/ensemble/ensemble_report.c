@@ -53,7 +53,7 @@ static oc_status member_judge(oc_ensemble_member *member, bool *right, const oc_
                                    .top1_high = figures.top1_high,
                                    .loss = figures.loss,
                                    .kept = job->kept[index],
-                                   .seen = job->seen[index]};
+                                   .seen = job->fitted.trained_on[index]};
     path = name = NULL;
     for (size_t i = 0; i < oc_model_layers(model); i++) {
         const oc_layer layer = oc_model_layer(model, i);
@@ -109,6 +109,7 @@ static oc_status judge(oc_ensemble_report *report, const oc_ensemble_job *job, c
     OC_TRY(oc_alloc(&whole, (size_t)images, sizeof *whole, err));
     OC_TRY(oc_alloc(&right, members * (size_t)images, sizeof *right, err));
     OC_TRY(oc_choice_evaluate(&report->whole, whole, job, job->kept, combiner, err));
+    report->whole.trained_on = oc_trained_count(&job->trained, job->val.content, (size_t)images);
     /* Combiner: elements of its layer; each weight is one multiplication. */
     report->macs = (int64_t)oc_combiner_weights(job->combine, combiner->members, job->classes);
     if (job->combine == OC_COMBINE_WEIGHTED) report->macs *= job->classes;
@@ -140,6 +141,11 @@ static json_t *real(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* A number of images; null where it cannot be told. */
+static json_t *known(int64_t images) {
+    return images < 0 ? json_null() : json_integer((json_int_t)images);
+}
+
 /* File names are bytes, JSON is UTF-8. */
 static json_t *text(const char *value) {
     json_t *string = value ? json_string(value) : json_null();
@@ -147,16 +153,16 @@ static json_t *text(const char *value) {
 }
 
 static json_t *member_json(const oc_ensemble_member *m) {
-    return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "weights", text(m->path), "model",
+    return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "weights", text(m->path), "model",
                      text(m->model), "parameters", (json_int_t)m->parameters, "macs", (json_int_t)m->macs, "top1",
                      real(m->top1), "top1_low", real(m->top1_low), "top1_high", real(m->top1_high), "loss",
-                     real(m->loss), "gain", real(m->gain), "weight", real(m->weight), "kept", m->kept, "seen", m->seen);
+                     real(m->loss), "gain", real(m->gain), "weight", real(m->weight), "kept", m->kept, "seen", known(m->seen));
 }
 
 static json_t *whole_json(const oc_ensemble_report *r) {
     const oc_evaluation *e = &r->whole;
-    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "images", (json_int_t)e->images,
-                     "skipped", (json_int_t)e->skipped, "parameters", (json_int_t)r->parameters, "macs",
+    return json_pack("{s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "images", (json_int_t)e->images,
+                     "skipped", (json_int_t)e->skipped, "trained_on", known(e->trained_on), "parameters", (json_int_t)r->parameters, "macs",
                      (json_int_t)r->macs, "top1", real(e->top1), "top1_low", real(e->top1_low), "top1_high",
                      real(e->top1_high), "top5", real(e->top5), "loss", real(e->loss), "calibration_error",
                      real(e->calibration_error), "best_member", (json_int_t)r->best, "p", real(r->p));

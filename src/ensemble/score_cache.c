@@ -102,10 +102,12 @@ static oc_status cache_read(oc_scores *out, const oc_score_cache *cache, const o
     OC_TRY(oc_safetensors_open(&file, path, err));
     const oc_safetensors_view *logits = oc_safetensors_find(file, "logits");
     const oc_safetensors_view *labels = oc_safetensors_find(file, "labels");
+    const oc_safetensors_view *content = oc_safetensors_find(file, "content");
     const char *said = oc_safetensors_metadata(file, KEY_NAME);
-    if (!oc_safetensors_is_own(file) || !said || strcmp(said, key) != 0 || !logits || !labels ||
-        logits->dtype != OC_F32 || labels->dtype != OC_I32 || logits->shape.ndim != 2 || labels->shape.ndim != 1 ||
-        logits->shape.dim[0] != labels->shape.dim[0] || logits->shape.dim[1] != (int64_t)model->classes.count) {
+    if (!oc_safetensors_is_own(file) || !said || strcmp(said, key) != 0 || !logits || !labels || !content ||
+        logits->dtype != OC_F32 || labels->dtype != OC_I32 || content->dtype != OC_I64 || logits->shape.ndim != 2 ||
+        labels->shape.ndim != 1 || content->shape.ndim != 1 || logits->shape.dim[0] != labels->shape.dim[0] ||
+        logits->shape.dim[0] != content->shape.dim[0] || logits->shape.dim[1] != (int64_t)model->classes.count) {
         status = useless(path, "it holds something else", err);
         goto cleanup;
     }
@@ -121,6 +123,9 @@ static oc_status cache_read(oc_scores *out, const oc_score_cache *cache, const o
     OC_TRY(oc_alloc(&out->label, labels->size, 1, err));
     memcpy(out->logits, logits->data, logits->size);
     memcpy(out->label, labels->data, labels->size);
+    OC_TRY(oc_alloc(&out->content, content->size, 1, err));
+    memcpy(out->content, content->data, content->size);
+    out->trained_on = oc_trained_count(&model->trained, out->content, (size_t)out->images);
     OC_TRY(oc_alloc(&class_map, data_classes->count, sizeof *class_map, err));
     OC_TRY(oc_class_map(class_map, data_classes, model, err));
     OC_TRY(rows_check(out, names, split, class_map, path, err));

@@ -10,10 +10,11 @@
 #include "eval/ids.h"
 #include "eval/scores.h"
 #include "eval/statistics.h"
+#include "ocelli/models.h"
 
 oc_evaluation oc_scores_evaluation(const oc_scores *scores, double smoothing) {
     const int64_t classes = scores->classes;
-    oc_evaluation e = {.images = scores->images, .skipped = scores->skipped};
+    oc_evaluation e = {.images = scores->images, .skipped = scores->skipped, .trained_on = scores->trained_on};
     oc_score sum = {0};
     oc_score_labelled(scores->logits, scores->label, scores->images, classes, smoothing, &sum, NULL);
     const double rows = sum.rows > 0 ? (double)sum.rows : NAN;
@@ -91,12 +92,30 @@ cleanup:
     return status;
 }
 
+/* Says how many of the images the model knows from its training. Of the split that is for training that is no warning. */
+static void report_trained(const oc_scores *scores, const oc_model *model, const oc_eval_options *options) {
+    const char *split = options->split ? options->split : "val";
+    const bool asked = strcmp(split, "train") == 0;
+    const char *path = model->path ? model->path : oc_model_name(model);
+    if (scores->trained_on > 0)
+        oc_log_line(&options->log, asked ? OC_LOG_INFO : OC_LOG_WARN,
+                    "%s: was trained on %s%lld of the %lld images of %s: on new ones it will be worse", path,
+                    model->trained.unrecorded ? "at least " : "", (long long)scores->trained_on,
+                    (long long)scores->images, split);
+    else if (scores->trained_on < 0 && !asked)
+        oc_log_line(&options->log, OC_LOG_INFO,
+                    "%s: has no record of the images it was trained on: it cannot tell whether those of %s are among "
+                    "them",
+                    path, split);
+}
+
 /* The scores of a model, and what of them the caller wants to keep. */
 static oc_status compute(oc_scores *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
                          oc_error *err) {
     oc_status status = OC_OK;
     if (options->save_logits) OC_TRY(oc_file_check_writable(options->save_logits, err));
     OC_TRY(oc_scores_compute(out, model, dataset, options, err));
+    report_trained(out, model, options);
     if (options->save_logits) OC_TRY(save(out, model, dataset, options, err));
     if (options->confusion) oc_scores_confusion(out, options->confusion);
 cleanup:
@@ -131,6 +150,7 @@ oc_status oc_evaluate_paired(oc_paired *out, oc_model *a, oc_model *b, const oc_
     OC_TRY(oc_class_map(class_map, classes, b, err));
     OC_TRY(compute(&first, a, dataset, options, err));
     OC_TRY(oc_scores_compute(&second, b, dataset, options, err));
+    report_trained(&second, b, options);
     OC_TRY(oc_scores_pair(out, &first, &second, options->smoothing, err));
 cleanup:
     oc_free(class_map);

@@ -70,6 +70,8 @@ static oc_status describe_images(scorer *s, oc_error *err) {
     scores->skipped = oc_pack_skipped(s->pack[0]);
     OC_TRY(oc_alloc(&scores->label, (size_t)scores->images, sizeof *scores->label, err));
     OC_TRY(oc_alloc(&scores->logits, (size_t)scores->images, row, err));
+    OC_TRY(oc_pack_contents(&scores->content, s->pack[0], err));
+    scores->trained_on = oc_trained_count(&s->model->trained, scores->content, (size_t)scores->images);
     for (int64_t i = 0; i < scores->images; i++) {
         const oc_image image = oc_pack_image(s->pack[0], i);
         scores->label[i] = image.label < 0 ? -1 : s->class_map[image.label];
@@ -201,6 +203,7 @@ cleanup:
 void oc_scores_free(oc_scores *scores) {
     oc_free(scores->logits);
     oc_free(scores->label);
+    oc_free(scores->content);
     oc_names_free(&scores->names);
     *scores = (oc_scores){0};
 }

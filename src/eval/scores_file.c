@@ -31,8 +31,13 @@ oc_status oc_scores_write(const oc_scores *scores, const oc_model *model, const 
          .shape = oc_shape_make(1, scores->images),
          .data = (const uint8_t *)scores->label,
          .size = (size_t)scores->images * sizeof *scores->label},
+        {.name = "content",
+         .dtype = OC_I64,
+         .shape = oc_shape_make(1, scores->images),
+         .data = (const uint8_t *)scores->content,
+         .size = (size_t)scores->images * sizeof *scores->content},
     };
-    OC_TRY(oc_safetensors_write(path, tensors, 2, all, OWN_METADATA + metadata_count, err));
+    OC_TRY(oc_safetensors_write(path, tensors, sizeof tensors / sizeof *tensors, all, OWN_METADATA + metadata_count, err));
 cleanup:
     oc_free(all);
     oc_free(names);

@@ -187,6 +187,8 @@ oc_status oc_ensemble_create(oc_model **out, oc_combine combine, oc_model **memb
     oc_status status = OC_OK;
     OC_TRY(oc_ensemble_build(out, combine, member, label, count, err));
     OC_TRY(oc_ensemble_allocate(*out, err));
+    for (size_t m = 0; m < count; m++)
+        OC_TRY(oc_trained_join(&(*out)->trained, &(*out)->ensemble->member[m]->trained, err));
 cleanup:
     if (status != OC_OK) oc_model_destroy(out);
     return status;

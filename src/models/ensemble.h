@@ -38,7 +38,8 @@ typedef struct oc_ensemble {
 } oc_ensemble;
 
 /* An ensemble of `count` (2 … 64) networks, which it takes over, also on failure (their places become NULL), all zero
- * in its combiner; its classes are those of the first, in that order. OC_E_USAGE for fewer, more or an ensemble among
+ * in its combiner; its classes are those of the first, in that order, and it is trained on what each of them is.
+ * OC_E_USAGE for fewer, more or an ensemble among
  * them; OC_E_MISMATCH for different sets of classes, naming `label[m]` (a path, say) and what is only in each. */
 oc_status oc_ensemble_create(oc_model **out, oc_combine combine, oc_model **member, const char *const *label,
                              size_t count, oc_error *err);

@@ -4,7 +4,8 @@
  *
  *     {"combine": "stack", "members": [{"model": "seresnet18", "size": 64, "mean": [...], "std": [...]}, ...]}
  *
- * A member is told by the keys of a weights file of its own; "classes" is there only where they are not the whole's. */
+ * A member is told by the keys of a weights file of its own; "classes" is there only where they are not the whole's, and
+ * what it was trained on is in the whole's alone. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static oc_status write_member(oc_text *json, const oc_model *model, const oc_mod
     for (size_t i = 0; i < text.pairs; i++) {
         const char *key = text.pair[i].key, *value = text.pair[i].value;
         if (strcmp(key, "classes") == 0 && same_order(&model->classes, &member->classes)) continue;
+        if (strcmp(key, "trained_on") == 0) continue;
         const char *quote = strcmp(key, "model") == 0 || strcmp(key, "stem") == 0 ? "\"" : "";
         OC_TRY(oc_text_printf(json, err, "%c\"%s\":%s", i ? ',' : '{', key, quote));
         OC_TRY(oc_text_append(json, value, strlen(value), err));
@@ -275,6 +277,7 @@ oc_status oc_ensemble_open(oc_model **out, const oc_safetensors *file, const oc_
         goto cleanup;
     }
     OC_TRY(oc_ensemble_allocate(model, err));
+    OC_TRY(oc_trained_join(&model->trained, &info->trained, err));
     OC_TRY(oc_weights_read(model->ensemble->data, model->ensemble->table, file, path, err));
     OC_TRY(check_weights(model->ensemble, path, err));
     for (size_t m = 0; m < model->ensemble->members; m++) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "graph/graph.h"
 #include "graph/plan.h"
+#include "models/trained.h"
 #include "ocelli/ocelli.h"
 
 /* What a model is built to. */
@@ -43,6 +44,7 @@ struct oc_model {
     int64_t size;                 /* input height and width; of an ensemble, its first member's */
     float mean[3], std[3];        /* normalisation at evaluation, on [0, 1] */
     double holdout; /* share of each training class that training left out (oc_dataset_options); 0: none */
+    oc_trained trained; /* what is behind the weights; of an ensemble: behind its members and what joins them */
     int64_t steps;  /* training steps behind the weights, PyTorch's num_batches_tracked; 0: not known */
 };
 
@@ -63,8 +65,11 @@ oc_status oc_model_write(const oc_model *model, const float *arena, const char *
 /* Reads a weights file into an existing model, to train on from it: same tensors and shapes (num_batches_tracked is
  * ignored), and, if the file names them, same model, variant, size (where the model is made for one) and classes, in
  * order. Where only the classes are others, the model keeps the last linear layer that it has, and `log` (may be NULL)
- * is told. OC_E_MISMATCH names the first differing tensors or classes (missing, unexpected, misshapen). The model is
+ * is told. What the file was trained on adds to the model's own. OC_E_MISMATCH names the first differing tensors or classes (missing, unexpected, misshapen). The model is
  * untouched on an error. */
 oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc_error *err);
+
+/* Adds what a weights file was trained on to the model's own, and reads nothing else of it. OC_E_FORMAT. */
+oc_status oc_model_read_trained(oc_model *model, const char *path, oc_error *err);
 
 #endif

@@ -163,6 +163,7 @@ oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc
     OC_TRY(oc_alloc(&arena, arena_size, sizeof *arena, err));
     memcpy(arena, model->weights.arena, arena_size * sizeof *arena);
     OC_TRY(read_tensors(arena, table, file, path, new_head ? oc_model_head(model) : "", err));
+    OC_TRY(oc_trained_join(&model->trained, &info.trained, err));
     memcpy(model->weights.arena, arena, arena_size * sizeof *arena);
     if (new_head)
         oc_log_line(log, OC_LOG_INFO, "%s is for other classes: its last layer, %s, is left aside and begins anew",
@@ -170,6 +171,19 @@ oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc
     model->weights.version++;
 cleanup:
     oc_free(arena);
+    oc_weights_info_free(&info);
+    oc_safetensors_destroy(&file);
+    return status;
+}
+
+oc_status oc_model_read_trained(oc_model *model, const char *path, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_safetensors *file = NULL;
+    oc_weights_info info = {0};
+    OC_TRY(oc_safetensors_open(&file, path, err));
+    OC_TRY(oc_weights_info_read(&info, file, path, err));
+    OC_TRY(oc_trained_join(&model->trained, &info.trained, err));
+cleanup:
     oc_weights_info_free(&info);
     oc_safetensors_destroy(&file);
     return status;
@@ -208,6 +222,7 @@ static oc_status read_network(oc_model *model, const oc_safetensors *file, const
     OC_TRY(oc_match_check(model, file, info, path, NULL, err));
     OC_TRY(oc_model_allocate(model, err));
     OC_TRY(read_tensors(model->weights.arena, oc_graph_table(model->graph), file, path, "", err));
+    OC_TRY(oc_trained_join(&model->trained, &info->trained, err));
     model->holdout = info->holdout;
     model->steps = oc_weights_steps(file, "");
     model->weights.version++;

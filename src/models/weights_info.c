@@ -101,11 +101,16 @@ static oc_status parse_holdout(oc_weights_info *out, const oc_weights_info_sourc
     return OC_OK;
 }
 
+static oc_weights_info nothing(void) {
+    return (oc_weights_info){.trained.unrecorded = true};
+}
+
 oc_status oc_weights_info_read_source(oc_weights_info *out, const oc_weights_info_source *source, const char *path,
                                       oc_error *err) {
     oc_status status = OC_OK;
-    const char *model = source->find(source->from, "model"), *classes = source->find(source->from, "classes");
-    *out = (oc_weights_info){0};
+    const char *model = source->find(source->from, "model"), *classes = source->find(source->from, "classes"),
+               *trained = source->find(source->from, "trained_on");
+    *out = nothing();
     if (!model) return missing_key("model", path, err);
     if (!classes) return missing_key("classes", path, err);
     OC_TRY(parse_classes(&out->classes, classes, path, err));
@@ -114,6 +119,7 @@ oc_status oc_weights_info_read_source(oc_weights_info *out, const oc_weights_inf
     OC_TRY(parse_triple(out->std, "std", 0, source, path, err));
     OC_TRY(parse_variant(out, source, path, err));
     OC_TRY(parse_holdout(out, source, path, err));
+    if (trained) OC_TRY(oc_trained_read(&out->trained, trained, path, err));
     OC_TRY(oc_strdup(&out->model, model, err));
 cleanup:
     return status;
@@ -127,7 +133,7 @@ oc_status oc_weights_info_read(oc_weights_info *out, const oc_safetensors *file,
     const bool own = oc_safetensors_is_own(file), model = oc_safetensors_metadata(file, "model") != NULL,
                classes = oc_safetensors_metadata(file, "classes") != NULL;
     const char *kind = oc_safetensors_metadata(file, "kind");
-    *out = (oc_weights_info){0};
+    *out = nothing();
     if (own && kind && strncmp(kind, STATE_KIND, strlen(STATE_KIND)) == 0)
         return oc_fail(err, OC_E_FORMAT, path,
                        "this is the state of a run, which resumes from it: its weights are in last.safetensors and "
@@ -145,7 +151,8 @@ void oc_weights_info_free(oc_weights_info *info) {
     oc_free(info->model);
     oc_free(info->why);
     oc_names_free(&info->classes);
-    *info = (oc_weights_info){0};
+    oc_trained_free(&info->trained);
+    *info = nothing();
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
@@ -191,6 +198,10 @@ oc_status oc_weights_info_write(oc_weights_info_text *out, const oc_model *model
     if (model->options.stem) add_pair(out, "stem", model->options.stem);
     if (model->options.no_stem_pool) add_pair(out, "stem_pool", "false");
     if (model->holdout > 0) add_pair(out, "holdout", out->holdout);
+    if (model->trained.count > 0 || !model->trained.unrecorded) {
+        OC_TRY(oc_trained_write(&out->trained, &model->trained, err));
+        add_pair(out, "trained_on", out->trained.data);
+    }
 cleanup:
     return status;
 }
@@ -199,5 +210,6 @@ void oc_weights_info_text_free(oc_weights_info_text *text) {
     oc_free(text->classes);
     oc_free(text->mean);
     oc_free(text->std);
+    oc_text_free(&text->trained);
     *text = (oc_weights_info_text){0};
 }

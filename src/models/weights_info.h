@@ -1,12 +1,12 @@
 /* What a weights file says of itself in its metadata: model, classes (JSON list, in order), size, mean, std, and where
- * they are not the usual ones stem, stem_pool and holdout. */
+ * they are not the usual ones stem, stem_pool and holdout; trained_on as models/trained.h has it. */
 #ifndef OC_MODELS_WEIGHTS_INFO_H
 #define OC_MODELS_WEIGHTS_INFO_H
 
 #include "models/model.h"
 #include "tensor/safetensors.h"
 
-/* model NULL: the file says nothing, and the rest but for `why` is empty. */
+/* model NULL: the file says nothing, and the rest but for `why` and trained.unrecorded is empty. */
 typedef struct oc_weights_info {
     char *model;
     char *why; /* model NULL: which entry keeps what the file does say from being understood; NULL: there is none */
@@ -16,6 +16,7 @@ typedef struct oc_weights_info {
     const char *stem; /* static text; NULL: the model's own */
     bool no_stem_pool;
     double holdout; /* [0, 1) */
+    oc_trained trained;
 } oc_weights_info;
 
 /* Where metadata is read from: the text of a key, or NULL where it is absent. */
@@ -38,11 +39,12 @@ void oc_weights_info_free(oc_weights_info *info);
 
 /* A network's metadata as text, for oc_safetensors_write, in `pair`; freed with oc_weights_info_text_free, also after
  * an error. The model outlives it. */
-#define OC_WEIGHTS_INFO_KEYS 8
+#define OC_WEIGHTS_INFO_KEYS 9
 typedef struct oc_weights_info_text {
     oc_metadata pair[OC_WEIGHTS_INFO_KEYS];
     size_t pairs;
     char *classes, *mean, *std; /* what `pair` points to */
+    oc_text trained;            /* this, too */
     char size[24], holdout[32];
 } oc_weights_info_text;
 oc_status oc_weights_info_write(oc_weights_info_text *out, const oc_model *model, oc_error *err);

@@ -13,22 +13,17 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-#define PIXEL_SAMPLES 64 /* images of a split whose pixels tell data sets apart */
+static const char *const about_keys[OC_TRAINER_ABOUT] = {"recipe", "threads", "data", "start", "images"};
 
-/* The notes in a state, which a resumed run must agree with. */
-enum { ABOUT_RECIPE, ABOUT_THREADS, ABOUT_DATA, ABOUT_START };
-static const char *const about_keys[OC_TRAINER_ABOUT] = {"recipe", "threads", "data", "start"};
-
-/* *out = formatted text, to be freed with oc_free; what was there is freed. */
-__attribute__((format(printf, 3, 4))) static oc_status set_text(char **out, oc_error *err, const char *format, ...) {
+oc_status oc_trainer_note(oc_trainer *trainer, int which, oc_error *err, const char *format, ...) {
     char text[512];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    oc_free(*out);
-    *out = NULL;
-    return oc_strdup(out, text, err);
+    oc_free(trainer->about[which]);
+    trainer->about[which] = NULL;
+    return oc_strdup(&trainer->about[which], text, err);
 }
 
 /* ---- Checks on the run folder and the recipe --------------------------------------------------------------------- */
@@ -54,7 +49,7 @@ static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error
     OC_TRY(oc_recipe_create(&saved, err));
     if (oc_path_exists(folder->state)) {
         OC_TRY(oc_checkpoint_open(state, folder->state, err));
-        const char *text = oc_checkpoint_about(*state, about_keys[ABOUT_RECIPE]);
+        const char *text = oc_checkpoint_about(*state, about_keys[OC_ABOUT_RECIPE]);
         if (!text) {
             status = oc_fail(err, OC_E_FORMAT, folder->state, "not a run's state: it lacks its recipe");
             goto cleanup;
@@ -74,7 +69,7 @@ cleanup:
 /* The team: as many threads as asked for, or as the run had, whose bits depend on their number. */
 static oc_status open_team(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
     int threads = trainer->options.threads;
-    const char *saved = state ? oc_checkpoint_about(state, about_keys[ABOUT_THREADS]) : NULL;
+    const char *saved = state ? oc_checkpoint_about(state, about_keys[OC_ABOUT_THREADS]) : NULL;
     if (saved) {
         int before = (int)strtol(saved, NULL, 10);
         if (threads != 0 && threads != before)
@@ -86,86 +81,17 @@ static oc_status open_team(oc_trainer *trainer, const oc_checkpoint *state, oc_e
     oc_status status = oc_team_create(&trainer->team, threads, err);
     if (status != OC_OK) return status;
     oc_team_enter(trainer->team);
-    return set_text(&trainer->about[ABOUT_THREADS], err, "%d", oc_team_threads(trainer->team));
+    return oc_trainer_note(trainer, OC_ABOUT_THREADS, err, "%d", oc_team_threads(trainer->team));
 }
 
-/* A note must be what the state says, where there is one. */
-static oc_status check_about(const oc_trainer *trainer, const oc_checkpoint *state, int which, const char *what,
-                             oc_error *err) {
+oc_status oc_trainer_note_check(const oc_trainer *trainer, const oc_checkpoint *state, int which, const char *what,
+                                oc_error *err) {
     const char *saved = state ? oc_checkpoint_about(state, about_keys[which]) : NULL;
     if (!state || (saved && strcmp(saved, trainer->about[which]) == 0)) return OC_OK;
+    if (!saved && which == OC_ABOUT_IMAGES) return OC_OK; /* states from before this note */
     return oc_fail(err, OC_E_MISMATCH, trainer->folder.path,
                    "%s of the run: %s; now: %s: a run resumes only with what it began with", what,
                    saved ? saved : "unknown", trainer->about[which]);
-}
-
-/* ---- Data -------------------------------------------------------------------------------------------------------- */
-
-/* Names and classes of all images, and the pixels of some: enough to tell two data sets apart. */
-static void hash_pack(XXH3_state_t *hash, const oc_pack *pack) {
-    int64_t count = oc_pack_count(pack), stride = count / PIXEL_SAMPLES + 1;
-    XXH3_64bits_update(hash, &count, sizeof count);
-    for (int64_t i = 0; i < count; i++) {
-        oc_image image = oc_pack_image(pack, i);
-        XXH3_64bits_update(hash, image.name, strlen(image.name) + 1);
-        XXH3_64bits_update(hash, &image.label, sizeof image.label);
-        if (i % stride == 0) XXH3_64bits_update(hash, image.pixels, (size_t)image.width * (size_t)image.height * 3);
-    }
-}
-
-/* Notes which images the run is on, wherever they lie. */
-static oc_status describe_data(oc_trainer *trainer, oc_error *err) {
-    const oc_names *classes = oc_dataset_classes(trainer->dataset);
-    XXH3_state_t *hash = XXH3_createState();
-    if (!hash || XXH3_64bits_reset(hash) != XXH_OK) {
-        XXH3_freeState(hash);
-        return oc_fail(err, OC_E_MEMORY, NULL, "out of memory");
-    }
-    for (size_t i = 0; i < classes->count; i++)
-        XXH3_64bits_update(hash, classes->item[i], strlen(classes->item[i]) + 1);
-    hash_pack(hash, trainer->train_pack);
-    hash_pack(hash, trainer->val_pack);
-    uint64_t digest = XXH3_64bits_digest(hash);
-    XXH3_freeState(hash);
-    return set_text(&trainer->about[ABOUT_DATA], err,
-                    "%zu classes, %" PRId64 " training and %" PRId64 " validation images, hash %016" PRIx64,
-                    classes->count, oc_pack_count(trainer->train_pack), oc_pack_count(trainer->val_pack), digest);
-}
-
-/* What the names of the images suffice to refuse. */
-static oc_status check_splits(const oc_trainer *trainer, oc_error *err) {
-    const char *path = oc_dataset_path(trainer->dataset);
-    const double holdout = oc_dataset_holdout(trainer->dataset);
-    if (holdout != trainer->values.holdout)
-        return oc_fail(err, OC_E_MISMATCH, path,
-                       "opened with a hold-out of %g, but the recipe's data.holdout is %g: the run would not be what "
-                       "its recipe says",
-                       holdout, trainer->values.holdout);
-    const oc_split *train = oc_dataset_split(trainer->dataset, "train"),
-                   *val = oc_dataset_split(trainer->dataset, "val");
-    if (!train) return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no training images");
-    if (!val || val->count == 0)
-        return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no validation images%s%s",
-                       holdout > 0 ? ", and data.holdout is too little to hold any out: raise it" : ": ",
-                       holdout > 0 ? "" : oc_dataset_val_advice(trainer->dataset));
-    const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
-    return oc_batch_options_check(&batch, train->count, err);
-}
-
-static oc_status open_data(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
-    oc_status status = OC_OK;
-    oc_pack_options options = {.size = trainer->values.size,
-                               .cache = trainer->options.cache,
-                               .skip_bad = trainer->options.skip_bad,
-                               .team = trainer->team,
-                               .progress = trainer->options.progress,
-                               .log = trainer->options.log};
-    OC_TRY(oc_pack_open(&trainer->train_pack, trainer->dataset, "train", &options, err));
-    OC_TRY(oc_pack_open(&trainer->val_pack, trainer->dataset, "val", &options, err));
-    OC_TRY(describe_data(trainer, err));
-    OC_TRY(check_about(trainer, state, ABOUT_DATA, "the data set", err));
-cleanup:
-    return status;
 }
 
 /* ---- Model, plans, arenas ---------------------------------------------------------------------------------------- */
@@ -181,18 +107,20 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
     model->holdout = values->holdout;
     oc_model_init(model, values->seed);
     size_t count = oc_table_arena_size(oc_graph_table(model->graph));
-    OC_TRY(set_text(&trainer->about[ABOUT_START], err, "random weights"));
+    OC_TRY(oc_trainer_note(trainer, OC_ABOUT_START, err, "random weights"));
     const char *weights = trainer->options.weights;
     if (!weights && !state && oc_path_exists(trainer->folder.start)) weights = trainer->folder.start;
     trainer->given_start = weights && !state;
+    if (!weights && oc_path_exists(trainer->folder.start))
+        OC_TRY(oc_model_read_trained(model, trainer->folder.start, err));
     if (weights) {
         OC_TRY(oc_model_read(model, weights, &trainer->options.log, err));
-        OC_TRY(set_text(&trainer->about[ABOUT_START], err, "weights %016" PRIx64,
+        OC_TRY(oc_trainer_note(trainer, OC_ABOUT_START, err, "weights %016" PRIx64,
                         XXH3_64bits(model->weights.arena, count * sizeof(float))));
-        OC_TRY(check_about(trainer, state, ABOUT_START, "the first weights", err));
+        OC_TRY(oc_trainer_note_check(trainer, state, OC_ABOUT_START, "the first weights", err));
     } else if (state) {
-        const char *start = oc_checkpoint_about(state, about_keys[ABOUT_START]);
-        if (start) OC_TRY(set_text(&trainer->about[ABOUT_START], err, "%s", start));
+        const char *start = oc_checkpoint_about(state, about_keys[OC_ABOUT_START]);
+        if (start) OC_TRY(oc_trainer_note(trainer, OC_ABOUT_START, err, "%s", start));
     }
 
 cleanup:
@@ -273,7 +201,8 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     OC_TRY(oc_record_create(&trainer->record, trainer->folder.path, position->step, position->metrics_rows, err));
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
-                   trainer->about[ABOUT_DATA], trainer->about[ABOUT_THREADS]);
+                   trainer->about[OC_ABOUT_DATA], trainer->about[OC_ABOUT_THREADS]);
+    if (trainer->early.size > 0) (void)oc_record_log(trainer->record, trainer->early.data, NULL);
     const int slow = oc_plan_slow_steps(trainer->step.plan);
     if (slow > 0)
         oc_trainer_log(trainer, OC_LOG_WARN,
@@ -314,14 +243,14 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     trainer->dataset = dataset;
     OC_TRY(oc_recipe_copy(&trainer->recipe, recipe, err));
     trainer->values = oc_recipe_resolve(trainer->recipe);
-    OC_TRY(oc_recipe_text(trainer->recipe, &trainer->about[ABOUT_RECIPE], err));
+    OC_TRY(oc_recipe_text(trainer->recipe, &trainer->about[OC_ABOUT_RECIPE], err));
     OC_TRY(oc_model_entry_find(&entry, trainer->values.model_name, err));
     OC_TRY(oc_run_folder_name(&trainer->folder, options->out, err));
     OC_TRY(open_state(trainer, &state, err));
     OC_TRY(open_team(trainer, state, err));
     OC_TRY(open_model(trainer, state, err));
-    OC_TRY(check_splits(trainer, err));
-    OC_TRY(open_data(trainer, state, err)); /* may decode every image: after all that can be refused without */
+    OC_TRY(oc_trainer_check_splits(trainer, err));
+    OC_TRY(oc_trainer_open_data(trainer, state, err)); /* may decode every image: after all that can be refused without */
     OC_TRY(open_plans(trainer, state != NULL, err));
 
     trainer->epoch_steps = oc_batcher_count(trainer->batcher);
@@ -359,6 +288,7 @@ void oc_trainer_destroy(oc_trainer **trainer) {
     oc_run_folder_free(&t->folder);
     oc_recipe_destroy(&t->recipe);
     for (int i = 0; i < OC_TRAINER_ABOUT; i++) oc_free(t->about[i]);
+    oc_text_free(&t->early);
     oc_free(t);
     *trainer = NULL;
 }

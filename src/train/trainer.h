@@ -1,4 +1,5 @@
-/* The inside of a trainer, shared by the file that sets it up (trainer.c) and the one that runs it (trainer_run.c). */
+/* The inside of a trainer, shared by the files that set it up (trainer.c, its images trainer_data.c) and the one that
+ * runs it (trainer_run.c). */
 #ifndef OC_TRAIN_TRAINER_H
 #define OC_TRAIN_TRAINER_H
 
@@ -10,7 +11,9 @@
 #include "train/step.h"
 
 #define OC_TRAINER_ARENAS (2 + OC_OPTIMIZER_MAX_STATE) /* weights, average, moments */
-#define OC_TRAINER_ABOUT 4                             /* notes in the state, see trainer.c */
+
+/* The notes in a state, which a resumed run must agree with. */
+enum { OC_ABOUT_RECIPE, OC_ABOUT_THREADS, OC_ABOUT_DATA, OC_ABOUT_START, OC_ABOUT_IMAGES, OC_TRAINER_ABOUT };
 
 struct oc_trainer {
     /* As given. Texts of `options` are not kept; its callbacks and stop flag are. */
@@ -29,6 +32,7 @@ struct oc_trainer {
     oc_evaluator *evaluator;
     oc_run_folder folder;
     oc_record *record; /* NULL while nothing in the folder has been touched */
+    oc_text early;     /* lines that log.txt is to have, once there is one */
 
     /* The state: these arenas and the position, with notes on what they belong to. */
     oc_state_arena arenas[OC_TRAINER_ARENAS];
@@ -46,7 +50,19 @@ struct oc_trainer {
     double validation; /* seconds of the last validation */
 };
 
-/* One line to the caller's log and, where there is a run folder, to log.txt. */
+/* *trainer->about[which] = formatted text. OC_E_MEMORY. */
+oc_status oc_trainer_note(oc_trainer *trainer, int which, oc_error *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* OC_E_MISMATCH where a note is not what the state (NULL: none, which agrees) says; `what` the note is of. */
+oc_status oc_trainer_note_check(const oc_trainer *trainer, const oc_checkpoint *state, int which, const char *what,
+                                oc_error *err);
+
+/* What the names of the images suffice to refuse. */
+oc_status oc_trainer_check_splits(const oc_trainer *trainer, oc_error *err);
+/* Opens the packs, and notes what the model is trained on. OC_E_MISMATCH where the state is of other images. */
+oc_status oc_trainer_open_data(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err);
+
+/* One line to the caller's log and to log.txt, where it waits until there is a run folder. */
 void oc_trainer_log(oc_trainer *trainer, oc_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

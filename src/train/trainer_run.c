@@ -21,7 +21,10 @@ void oc_trainer_log(oc_trainer *trainer, oc_log_level level, const char *format,
     va_end(args);
     oc_log_line(&trainer->options.log, level, "%s", line);
     /* A line lost from log.txt is no reason to end a run; a full disk shows in the writes that matter. */
-    if (trainer->record) (void)oc_record_log(trainer->record, line, NULL);
+    if (trainer->record)
+        (void)oc_record_log(trainer->record, line, NULL);
+    else
+        (void)oc_text_printf(&trainer->early, NULL, "%s%s", trainer->early.size ? "\n" : "", line);
 }
 
 bool oc_trainer_validation_due(const oc_trainer *trainer) {

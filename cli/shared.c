@@ -12,6 +12,7 @@
 #include "ocelli/recipe.h"
 
 #define CLASSES_MOST 100000
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* with which some editors begin a text */
 
 /* False: out of memory. */
 static bool add_line(oc_lines *lines, size_t *capacity, const char *text) {
@@ -41,6 +42,8 @@ oc_status oc_lines_read(oc_lines *lines, const char *path, oc_error *err) {
             break;
         }
         char *begin = line, *end = line + strlen(line);
+        if (lines->count == 0 && strncmp(begin, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+            begin += strlen(BYTE_ORDER_MARK);
         while (isspace((unsigned char)*begin)) begin++;
         while (end > begin && isspace((unsigned char)end[-1])) *--end = '\0';
         if (begin == end) continue;
@@ -119,6 +122,8 @@ oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *
     if (status == OC_OK)
         status = oc_model_open(out, weights, oc_args_text(args, "--model"), (const char *const *)classes.item,
                                classes.count, size, &options, err);
+    if (status == OC_OK && oc_model_note(*out)[0])
+        fprintf(stderr, "ocelli: warning: %s: %s\n", weights, oc_model_note(*out));
     /* What the library lacks, these flags can say. */
     if (status == OC_E_USAGE && weights && strcmp(err->where, weights) == 0) {
         const bool model = oc_args_has(args, "--model");

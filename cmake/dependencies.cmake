@@ -9,6 +9,7 @@ pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
 
 # oneDNN 2.6 of Debian 12 ships neither a pkg-config nor a complete CMake file; that of 13 is found the same way.
@@ -25,6 +26,7 @@ set(OC_DEPENDENCIES
     PkgConfig::YAML
     PkgConfig::JANSSON
     PkgConfig::XXHASH
+    PkgConfig::UTF8PROC
     PkgConfig::PROTOBUF_C
     Threads::Threads
     m)

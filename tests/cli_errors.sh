@@ -116,6 +116,11 @@ expect 1 "$weights: .*fc.1.weight" "$ocelli" eval --data "$data" --weights "$wei
 expect 1 '-*classes: .*4.*3' "$ocelli" eval --data "$data" --weights "$weights" --model myresnet-tiny --classes 4
 printf 'n90000001\nn90000002\nn1\n' >"$work/classes.txt"
 expect 1 "$weights: .*n90000003" "$ocelli" eval --data "$data" --weights "$weights" --classes "$work/classes.txt"
+printf '\xef\xbb\xbfn90000001\nn90000002\nn90000003\n' >"$work/classes.txt"
+quietly "$ocelli" eval --data "$data" --weights "$weights" --classes "$work/classes.txt"
+printf '<!DOCTYPE html>\n<html>404</html>\n' >"$work/page"
+expect 1 "$work/page: this is a web page" "$ocelli" eval --data "$data" --weights "$work/page"
+expect 1 "$work/file.*--cache DIR" env -u XDG_CACHE_HOME HOME="$work/file" "$ocelli" data pack "$data"
 quietly "$ocelli" data demo "$work/four" --classes 4 --per-class 4
 expect 1 'n90000004' "$ocelli" eval --data "$work/four" --weights "$weights"
 size=$(stat -c %s "$weights")

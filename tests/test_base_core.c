@@ -190,6 +190,37 @@ static void test_names(void **state) {
     assert_int_equal(names.count, 0);
 }
 
+/* "é" in one code point and in two, and a letter of Korean in one and in three. */
+static void test_alike(void **state) {
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool alike;
+    } cases[] = {
+        {"", "", true},
+        {"cafe", "cafe", true},
+        {"caf\xc3\xa9", "cafe\xcc\x81", true},
+        {"caf\xc3\xa9", "cafe", false},
+        {"caf\xc3\xa9", "Cafe\xcc\x81", false},
+        {"\xed\x95\x9c", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab", true},
+        {"\xff", "\xff", true},
+        {"\xff", "\xfe", false},
+        {"\xef\xac\x81", "fi", false}, /* a ligature is another text */
+    };
+    oc_names names = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_true(oc_text_alike(cases[i].a, cases[i].b) == cases[i].alike);
+        assert_true(oc_text_alike(cases[i].b, cases[i].a) == cases[i].alike);
+    }
+    assert_int_equal(oc_names_add(&names, "cafe", NULL), OC_OK);
+    assert_int_equal(oc_names_add(&names, "cafe\xcc\x81", NULL), OC_OK);
+    assert_int_equal(oc_names_find_alike(&names, "cafe"), 0);
+    assert_int_equal(oc_names_find_alike(&names, "caf\xc3\xa9"), 1);
+    assert_int_equal(oc_names_find_alike(&names, "cafe\xcc\x81"), 1);
+    assert_int_equal(oc_names_find_alike(&names, "caf\xc3\xa8"), -1);
+    oc_names_free(&names);
+}
+
 static void test_nearest(void **state) {
     (void)state;
     static const char *const keys[] = {"optimizer.lr", "optimizer.momentum", "train.epochs", "schedule.name", NULL};
@@ -284,7 +315,7 @@ int main(void) {
         cmocka_unit_test(test_grow),
         cmocka_unit_test(test_size_mul_and_clock),
         cmocka_unit_test(test_text),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_alike),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_csv_field),
         cmocka_unit_test(test_json),

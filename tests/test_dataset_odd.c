@@ -375,6 +375,29 @@ static void test_class_names(void **state) {
     must_fail(f, f->root, "set/train", "\"\\xff\" is not UTF-8");
 }
 
+/* One name in two ways of Unicode: composed in train, as one system writes it, and not in val and in a list. */
+static void test_normal_forms(void **state) {
+    fixture *f = *state;
+    image(f, "train/caf\xc3\xa9/1.jpg");
+    image(f, "train/tea/1.jpg");
+    image(f, "val/cafe\xcc\x81/2.jpg");
+    image(f, "val/tea/2.jpg");
+    must_open(f);
+    assert_int_equal(oc_dataset_classes(f->dataset)->count, 2);
+    assert_string_equal(oc_dataset_classes(f->dataset)->item[0], "caf\xc3\xa9");
+    const oc_split *val = oc_dataset_split(f->dataset, "val");
+    assert_int_equal(val->count, 2);
+    assert_int_equal(val->sample[0].label, 0);
+    has_said(f, "(caf\xc3\xa9, say) are written in two ways of Unicode");
+    test_text_write(in_root(f, "wnids.txt"), "cafe\xcc\x81\ntea\n");
+    must_open(f);
+    test_text_write(in_root(f, "wnids.txt"), "cafe\ntea\n");
+    must_fail(f, f->root, "set/train", "the first is cafe;");
+    unlink(in_root(f, "wnids.txt"));
+    image(f, "train/cafe\xcc\x81/3.jpg");
+    must_fail(f, f->root, "set/train", "two classes are called \"caf");
+}
+
 static void test_byte_order_marks(void **state) {
     fixture *f = *state;
     test_tiny_create(f->root, 2, 1, 2, 0);
@@ -462,6 +485,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_annotated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_empty_folders, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_normal_forms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_class_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_byte_order_marks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_archives, setup, teardown),

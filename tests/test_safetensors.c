@@ -233,6 +233,61 @@ static void test_foreign_files(void **state) {
     }
 }
 
+/* What people have instead is called by its name, with what to do. */
+static void test_other_formats(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *says;
+    } files[] = {
+        {"PK\3\4\0\0\0\0\0\0archive/data.pkl", 26, "PyTorch writes its checkpoints (.pth"},
+        {"\x80\2}q\0(X\6\0\0\0weight", 16, "this is a pickle"},
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n", 66, "git lfs pull"},
+        {"\n\n<!DOCTYPE html>\n<html lang=\"en\">", 34, "this is a web page"},
+        {"<HTML><body>Not Found</body></HTML>", 35, "this is a web page"},
+        {"\x08\x07\x12\x07pytorch\x1a\x05"
+         "2.1.0:",
+         19, "this is an ONNX model"},
+        {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "HDF5"},
+        {"\x93NUMPY\1\0v\0{'descr'", 18, "NumPy"},
+        {"GGUF\3\0\0\0\0\0\0\0\0\0\0\0", 16, "GGUF"},
+        {"<svg or anything else that is text>", 35, "not a safetensors file"},
+        {"\x08\x07\x09\x07 no fields of ONNX", 21, "not a safetensors file"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        oc_safetensors *file;
+        oc_error err;
+        assert_int_equal(oc_safetensors_open_memory(&file, files[i].bytes, files[i].size, "weights", &err), OC_E_FORMAT);
+        assert_string_equal(err.where, "weights");
+        if (!strstr(err.message, files[i].says)) fail_msg("\"%s\" has no \"%s\"", err.message, files[i].says);
+        assert_true(strlen(err.message) < sizeof err.message - 1); /* not cut */
+    }
+}
+
+static void test_strip(void **state) {
+    (void)state;
+    size_t size;
+    oc_safetensors *file;
+    bool stripped;
+    uint8_t *data = build("{\"a.b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                          "\"a.c.d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
+                          2, &size);
+    assert_int_equal(oc_safetensors_open_memory(&file, data, size, "file", NULL), OC_OK);
+    assert_int_equal(oc_safetensors_strip(file, "b.", &stripped, NULL), OC_OK);
+    assert_false(stripped);
+    assert_int_equal(oc_safetensors_strip(file, "a.b", &stripped, NULL), OC_OK); /* nothing would be left of one */
+    assert_false(stripped);
+    assert_int_equal(oc_safetensors_strip(file, "a.", &stripped, NULL), OC_OK);
+    assert_true(stripped);
+    assert_non_null(oc_safetensors_find(file, "b"));
+    assert_int_equal(oc_safetensors_find(file, "c.d")->data[0], 1);
+    assert_null(oc_safetensors_find(file, "a.b"));
+    assert_string_equal(oc_safetensors_at(file, 0)->name, "b");
+    oc_safetensors_destroy(&file);
+    free(data);
+}
+
 #define F32_2 "\"dtype\":\"F32\",\"shape\":[2]"
 
 static void test_bad_headers(void **state) {
@@ -435,6 +490,7 @@ int main(void) {
         TEST(test_round_trip),           TEST(test_bytes_repeat_and_data_is_aligned),
         TEST(test_nothing_to_write),     TEST(test_every_changed_byte_is_refused),
         TEST(test_every_cut_is_refused), TEST(test_foreign_files),
+        TEST(test_other_formats),        TEST(test_strip),
         TEST(test_bad_headers),          TEST(test_conversions),
         TEST(test_writer_refuses),       TEST(test_fault_at_every_write),
     };

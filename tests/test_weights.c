@@ -152,6 +152,7 @@ typedef struct foreign {
     const char *extra;   /* add a scalar I64 of this name */
     const char *integer; /* write this one as zeros of I64 */
     const char *about;   /* its __metadata__ as JSON */
+    const char *prefix;  /* before every name */
 } foreign;
 
 /* One float as another type; exact for the values that the tests use with F16. */
@@ -197,8 +198,8 @@ static void write_foreign(const oc_model *model, const char *path, const foreign
         char shape[128];
         for (size_t i = 0; i < tensor->count; i++, used += oc_dtype_size(dtype))
             put_number(data + used, dtype, model->weights.arena[tensor->offset + i]);
-        oc_text_printf(&header, NULL, "%c\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
-                       header.size ? ',' : '{', tensor->name, oc_dtype_name(dtype),
+        oc_text_printf(&header, NULL, "%c\"%s%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
+                       header.size ? ',' : '{', how->prefix ? how->prefix : "", tensor->name, oc_dtype_name(dtype),
                        oc_shape_text(&tensor->shape, shape, sizeof shape), start, used);
     }
     if (how->extra) {
@@ -299,6 +300,40 @@ static void test_foreign_words(void **state) {
     write_foreign(model, path, &(foreign){.about = SAYING("[\\\"a\\\",\\\"b\\\",\\\"c\\\"]", "32", "[1,1,1]")});
     assert_int_equal(oc_model_open(&back, path, NULL, NULL, 0, 0, NULL, &err), OC_OK);
     assert_string_equal(oc_model_class(back, 2), "c");
+    oc_model_destroy(&back);
+    oc_model_destroy(&model);
+}
+
+static char logged[2000];
+
+static void on_log(void *user, oc_log_level level, const char *line) {
+    (void)user;
+    (void)level;
+    snprintf(logged, sizeof logged, "%s", line);
+}
+
+/* What PyTorch's wrappers put before all names is taken off, and told; before some it is a mismatch. */
+static void test_prefixes(void **state) {
+    (void)state;
+    static const char *const prefixes[] = {"module.", "model.", "_orig_mod.", "module._orig_mod.", "model.module."};
+    oc_model *model = make_model(NAME, CODES, 32), *back = NULL;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        oc_error err = {0};
+        write_foreign(model, in_folder("wrapped"), &(foreign){.dtype = OC_F32, .prefix = prefixes[i]});
+        if (oc_model_open(&back, in_folder("wrapped"), NAME, codes, CODES, 32, NULL, &err) != OC_OK)
+            fail_msg("%s: %s", prefixes[i], err.message);
+        assert_memory_equal(back->weights.arena, model->weights.arena, arena_bytes(model));
+        assert_non_null(strstr(oc_model_note(back), prefixes[i]));
+        logged[0] = '\0';
+        assert_int_equal(oc_model_read(back, in_folder("wrapped"), &(oc_log){on_log, NULL}, &err), OC_OK);
+        assert_non_null(strstr(logged, prefixes[i]));
+        oc_model_destroy(&back);
+    }
+    write_foreign(model, in_folder("wrapped"), &(foreign){.dtype = OC_F32, .prefix = "module.", .extra = "step"});
+    assert_int_equal(oc_model_open(&back, in_folder("wrapped"), NAME, codes, CODES, 32, NULL, NULL), OC_E_MISMATCH);
+    write_foreign(model, in_folder("wrapped"), &(foreign){.dtype = OC_F32});
+    assert_int_equal(oc_model_open(&back, in_folder("wrapped"), NAME, codes, CODES, 32, NULL, NULL), OC_OK);
+    assert_string_equal(oc_model_note(back), "");
     oc_model_destroy(&back);
     oc_model_destroy(&model);
 }
@@ -585,6 +620,6 @@ int main(void) {
                                        cmocka_unit_test(test_other_model),    cmocka_unit_test(test_other_classes),
                                        cmocka_unit_test(test_damage),         cmocka_unit_test(test_foreign_damage),
                                        cmocka_unit_test(test_lying_metadata), cmocka_unit_test(test_foreign_words),
-                                       cmocka_unit_test(test_not_finite),     cmocka_unit_test(test_state)};
+                                       cmocka_unit_test(test_prefixes),       cmocka_unit_test(test_not_finite),     cmocka_unit_test(test_state)};
     return cmocka_run_group_tests(tests, enter, leave);
 }

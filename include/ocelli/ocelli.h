@@ -126,6 +126,9 @@ OC_API oc_status oc_model_create(oc_model **out, const char *name, const char *c
  * Damaged files, and weights that are no finite numbers: OC_E_FORMAT. */
 OC_API oc_status oc_model_open(oc_model **out, const char *path, const char *name, const char *const *classes,
                                size_t count, int64_t size, const oc_model_options *options, oc_error *err);
+/* What was overlooked in the weights file that the model was opened from, one line ("its tensors' names begin with
+ * \"module.\", …"); "" where nothing was. Owned by the model. */
+OC_API const char *oc_model_note(const oc_model *model);
 /* Writes a weights file, atomically. */
 OC_API oc_status oc_model_save(const oc_model *model, const char *path, oc_error *err);
 OC_API void oc_model_destroy(oc_model **model);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -58,6 +59,23 @@ cleanup:
     return status;
 }
 
+static bool is_ascii(const char *text) {
+    while (*text && (unsigned char)*text < 128) text++;
+    return !*text;
+}
+
+bool oc_text_alike(const char *a, const char *b) {
+    if (strcmp(a, b) == 0) return true;
+    if (is_ascii(a) || is_ascii(b)) return false;
+    /* NULL for what is no UTF-8, and without memory. */
+    utf8proc_uint8_t *first = utf8proc_NFC((const utf8proc_uint8_t *)a),
+                     *second = utf8proc_NFC((const utf8proc_uint8_t *)b);
+    const bool same = first && second && strcmp((const char *)first, (const char *)second) == 0;
+    free(first);
+    free(second);
+    return same;
+}
+
 static int compare_items(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -85,6 +103,14 @@ int64_t oc_names_find(const oc_names *names, const char *name) {
         else
             low = middle + 1;
     }
+    return -1;
+}
+
+int64_t oc_names_find_alike(const oc_names *names, const char *name) {
+    const int64_t place = oc_names_find(names, name);
+    if (place >= 0 || is_ascii(name)) return place;
+    for (size_t i = 0; i < names->count; i++)
+        if (oc_text_alike(names->item[i], name)) return (int64_t)i;
     return -1;
 }
 

@@ -14,6 +14,10 @@ oc_status oc_text_append(oc_text *text, const void *data, size_t size, oc_error 
 oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void oc_text_free(oc_text *text);
 
+/* Whether two names are the same text: the same bytes, or, of UTF-8, the same in normal form C, as "é" typed on one
+ * system and unpacked on another may have one code point or two (Unicode Standard Annex #15). */
+bool oc_text_alike(const char *a, const char *b);
+
 /* A list of owned strings; start from {0}. */
 typedef struct oc_names {
     char **item;
@@ -26,6 +30,8 @@ void oc_names_sort(oc_names *names);
 oc_status oc_names_sorted(oc_names *out, const oc_names *names, oc_error *err);
 /* Place of `name` in a list that is bytewise sorted, or −1. */
 int64_t oc_names_find(const oc_names *names, const char *name);
+/* The same, or else of a name alike (oc_text_alike). */
+int64_t oc_names_find_alike(const oc_names *names, const char *name);
 void oc_names_free(oc_names *names);
 
 #endif

@@ -209,6 +209,7 @@ oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_o
     }
     OC_TRY(oc_source_open(&dataset->source, path, err));
     dataset->holdout = options->holdout;
+    dataset->alike = -1;
     dataset->test_as_val = options->val && strcmp(options->val, "test") == 0;
     OC_TRY(oc_dataset_scan(dataset, err));
     if (dataset->present[OC_SPLIT_TRAIN] && dataset->holdout > 0) OC_TRY(holdout_apply(dataset, err));
@@ -350,6 +351,11 @@ void oc_dataset_report(const oc_dataset *dataset, const oc_split *split, const o
         oc_log_line(log, OC_LOG_WARN,
                     "%s: the folder %s is read as a class, since it holds images and no class folders", path,
                     dataset->split_like.item[i]);
+    if (dataset->alike >= 0 && is_first(dataset, split))
+        oc_log_line(log, OC_LOG_WARN,
+                    "%s: classes (%s, say) are written in two ways of Unicode, with and without composed accents: they "
+                    "are taken for the same",
+                    path, dataset->classes.item[dataset->alike]);
     /* Without memory for a warning the work itself will say so. */
     if (left_out_report(dataset, split, log) != OC_OK || classes_report(dataset, split, log) != OC_OK) return;
     if (is_first(dataset, split)) left_out_report(dataset, oc_dataset_elsewhere(dataset), log);

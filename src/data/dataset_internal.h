@@ -19,6 +19,7 @@ struct oc_dataset {
     size_t capacity[OC_SPLIT_COUNT], left_out_capacity[OC_SPLIT_COUNT + 1];
     bool present[OC_SPLIT_COUNT];
     oc_text_block *block;
+    int32_t alike;       /* a class that was found by a name of other bytes; −1: none */
     oc_names split_like; /* classes of a data set without splits that are called like one */
     double holdout;      /* as opened */
     bool test_as_val;
@@ -42,6 +43,17 @@ oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, co
 
 /* Keeps a copy of a text as long as the data set. */
 oc_status oc_dataset_text(oc_dataset *dataset, const char *text, const char **out, oc_error *err);
+
+/* Adds a class; `folder` is where it was found. They come in bytewise order. OC_E_FORMAT for a name that is not UTF-8,
+ * which weights files and reports are, or that is another class's but for the way its accents are written. */
+oc_status oc_dataset_class_add(oc_dataset *dataset, const char *folder, const char *name, oc_error *err);
+/* The class that a folder or a line means, or −1: of that name, or of one alike (oc_text_alike). */
+int64_t oc_dataset_class_find(oc_dataset *dataset, const char *name);
+/* Class folders against wnids.txt's lines, sorted: OC_E_FORMAT for a class without a folder, or a folder that is no
+ * class. */
+oc_status oc_dataset_classes_check(oc_dataset *dataset, const oc_names *listed, const oc_folder *train, oc_error *err);
+/* OC_E_FORMAT: `code` is no class; `where` it stands. */
+oc_status oc_dataset_class_unknown(oc_dataset *dataset, const char *where, const char *code, oc_error *err);
 
 /* Recognises how the folders of dataset->source are arranged and fills classes, human names and splits, each in its
  * order. OC_E_IO, OC_E_FORMAT. */

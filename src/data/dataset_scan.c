@@ -5,7 +5,6 @@
 #include "data/dataset_internal.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,49 +114,6 @@ static bool holds_classes(oc_dataset *dataset, const oc_folder *folder) {
     return folder->folders > (oc_folder_in(folder, IMAGES) ? 1 : 0) && !has_image(dataset, folder);
 }
 
-/* Adds a class of the data set; `folder` is where it was found. A name must be UTF-8, which weights files and reports
- * are. */
-static oc_status class_add(oc_dataset *dataset, const char *folder, const char *name, oc_error *err) {
-    char where[OC_ERROR_WHERE_SIZE];
-    oc_text shown = {0};
-    oc_status status = OC_OK;
-    json_t *text = json_string(name);
-    if (text) {
-        status = oc_names_add(&dataset->classes, name, err);
-        goto cleanup;
-    }
-    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
-        OC_TRY(oc_text_printf(&shown, err, *c >= ' ' && *c < 127 && *c != '\\' ? "%c" : "\\x%02x", *c));
-    oc_source_where(dataset->source, folder, where, sizeof where);
-    status =
-        oc_fail(err, OC_E_FORMAT, where, "the name of the class \"%s\" is not UTF-8: rename its folder", shown.data);
-cleanup:
-    json_decref(text);
-    oc_text_free(&shown);
-    return status;
-}
-
-/* Class folders against wnids.txt: a class without a folder, or a folder that is no class. */
-static oc_status classes_check(oc_dataset *dataset, const oc_names *listed, const oc_folder *train, oc_error *err) {
-    char where[OC_ERROR_WHERE_SIZE];
-    const char *missing = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < listed->count; i++)
-        if (!oc_folder_in(train, listed->item[i]) && count++ == 0) missing = listed->item[i];
-    oc_source_where(dataset->source, train->path, where, sizeof where);
-    if (missing)
-        return oc_fail(
-            err, OC_E_FORMAT, where,
-            "half-unpacked data set: %zu of the %zu classes in wnids.txt have no folder here, the first is %s; "
-            "unpack it again",
-            count, listed->count, missing);
-    for (size_t i = 0; i < train->folders; i++)
-        if (oc_names_find(listed, train->folder[i].name) < 0)
-            return oc_fail(err, OC_E_FORMAT, where, "the folder %s is not a class listed in wnids.txt",
-                           train->folder[i].name);
-    return OC_OK;
-}
-
 /* Where the splits' images lie. In one level of class folders that is in train alone, which then is the whole. */
 typedef struct arrangement {
     const oc_folder *base;     /* that holds the splits' folders */
@@ -178,28 +134,21 @@ static oc_status classes_read(oc_dataset *dataset, const arrangement *a, oc_erro
         OC_TRY(text_read(dataset, a->base->path, WNIDS, &text, &size, where, err));
         OC_TRY(oc_lines_parse(&listed, text, size, where, err));
         oc_names_sort(&listed);
-        if (train) OC_TRY(classes_check(dataset, &listed, train, err));
+        if (train) OC_TRY(oc_dataset_classes_check(dataset, &listed, train, err));
     }
     if (!train && listed.count > 0) {
         for (size_t i = 0; i < listed.count; i++)
             if (i == 0 || strcmp(listed.item[i - 1], listed.item[i]) != 0)
-                OC_TRY(class_add(dataset, a->base->path, listed.item[i], err));
+                OC_TRY(oc_dataset_class_add(dataset, a->base->path, listed.item[i], err));
         goto cleanup;
     }
     for (size_t i = 0; i < source->folders; i++)
         if (train || strcmp(source->folder[i].name, IMAGES) != 0)
-            OC_TRY(class_add(dataset, source->path, source->folder[i].name, err));
+            OC_TRY(oc_dataset_class_add(dataset, source->path, source->folder[i].name, err));
 cleanup:
     oc_names_free(&listed);
     oc_free(text);
     return status;
-}
-
-static oc_status unknown_class(oc_dataset *dataset, const char *where, const char *code, oc_error *err) {
-    const oc_names *classes = &dataset->classes;
-    const char *nearest = oc_text_nearest(code, (const char *const *)classes->item, classes->count);
-    return oc_fail(err, OC_E_FORMAT, where, "class %s is not among the %zu training classes%s%s%s", code,
-                   classes->count, nearest ? " (the nearest is " : "", nearest ? nearest : "", nearest ? ")" : "");
 }
 
 /* ---- splits ---- */
@@ -260,11 +209,11 @@ static oc_status labelled_read(oc_dataset *dataset, int split, const oc_folder *
     OC_TRY(entries_leave_out(dataset, split, folder, OC_UNREAD_LOOSE, err));
     for (size_t i = 0; i < folder->folders; i++) {
         const oc_folder *class = &folder->folder[i];
-        const int64_t label = oc_names_find(&dataset->classes, class->name);
+        const int64_t label = oc_dataset_class_find(dataset, class->name);
         const oc_place place = {split, (int32_t)label, folder->path, class->path};
         if (label < 0 && strcmp(class->name, IMAGES) != 0)
-            return unknown_class(dataset, oc_source_where(dataset->source, folder->path, where, sizeof where),
-                                 class->name, err);
+            return oc_dataset_class_unknown(
+                dataset, oc_source_where(dataset->source, folder->path, where, sizeof where), class->name, err);
         OC_TRY(label < 0 ? folder_leave_out(dataset, split, class, OC_UNREAD_LOOSE, NULL, err)
                          : folder_read(dataset, &place, class, err));
     }
@@ -282,11 +231,11 @@ static oc_status annotated_match(oc_dataset *dataset, const oc_annotations *anno
     size_t absent = 0;
     for (size_t i = 0; i < annotations->count; i++) {
         const oc_annotation *a = &annotations->item[i];
-        const int64_t label = oc_names_find(&dataset->classes, a->code);
+        const int64_t label = oc_dataset_class_find(dataset, a->code);
         const oc_entry *file = oc_folder_file(images, a->image);
         if (label < 0) {
             snprintf(place, sizeof place, "%s:%lld", where, (long long)a->line);
-            return unknown_class(dataset, place, a->code, err);
+            return oc_dataset_class_unknown(dataset, place, a->code, err);
         }
         if (!file) {
             if (!missing || a->line < missing->line) missing = a;
@@ -365,7 +314,7 @@ static oc_status val_read(oc_dataset *dataset, const oc_folder *val, bool distri
 /* Whether a folder in it has the name of a class. */
 static bool has_class(const oc_dataset *dataset, const oc_folder *folder) {
     for (size_t i = 0; i < folder->folders; i++)
-        if (oc_names_find(&dataset->classes, folder->folder[i].name) >= 0) return true;
+        if (oc_names_find_alike(&dataset->classes, folder->folder[i].name) >= 0) return true;
     return false;
 }
 
@@ -448,7 +397,7 @@ static oc_status classes_only_read(oc_dataset *dataset, const oc_folder *base, o
         OC_TRY(split_refuse(dataset, folder, err));
         OC_TRY(folder_read(dataset, &place, folder, err));
         if (split->count > before) {
-            OC_TRY(class_add(dataset, base->path, folder->name, err));
+            OC_TRY(oc_dataset_class_add(dataset, base->path, folder->name, err));
             if (role_of(folder->name, strlen(folder->name)) >= 0)
                 OC_TRY(oc_names_add(&dataset->split_like, folder->name, err));
             continue;

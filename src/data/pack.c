@@ -303,6 +303,11 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
     *out = pack;
     pack = NULL;
 cleanup:
+    if (status == OC_E_IO && folder && !(options->cache && *options->cache)) {
+        const oc_error why = err ? *err : (oc_error){0};
+        oc_fail(err, status, why.where, "%s; another folder for the packed cache (this is %s) is given by --cache DIR",
+                why.message, folder);
+    }
     oc_pack_destroy(&pack);
     oc_text_free(&stem);
     oc_text_free(&name);

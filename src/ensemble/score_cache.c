@@ -127,7 +127,7 @@ static oc_status cache_read(oc_scores *out, const oc_score_cache *cache, const o
     memcpy(out->content, content->data, content->size);
     out->trained_on = oc_trained_count(&model->trained, out->content, (size_t)out->images);
     OC_TRY(oc_alloc(&class_map, data_classes->count, sizeof *class_map, err));
-    OC_TRY(oc_class_map(class_map, data_classes, model, err));
+    OC_TRY(oc_class_map(class_map, data_classes, model, NULL, err));
     OC_TRY(rows_check(out, names, split, class_map, path, err));
     /* Where images are missing, computing again says which, and whether that is allowed. */
     if (out->skipped > 0 && !cache->eval.skip_bad) status = useless(path, "it leaves images out", err);

@@ -147,7 +147,7 @@ oc_status oc_evaluate_paired(oc_paired *out, oc_model *a, oc_model *b, const oc_
     OC_TRY(check_labels(dataset, options, err));
     /* That the second does not fit is told before the first is scored, too. */
     OC_TRY(oc_alloc(&class_map, classes->count, sizeof *class_map, err));
-    OC_TRY(oc_class_map(class_map, classes, b, err));
+    OC_TRY(oc_class_map(class_map, classes, b, NULL, err));
     OC_TRY(compute(&first, a, dataset, options, err));
     OC_TRY(oc_scores_compute(&second, b, dataset, options, err));
     report_trained(&second, b, options);

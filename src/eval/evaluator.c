@@ -150,19 +150,26 @@ cleanup:
     return status;
 }
 
-oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_model *model, oc_error *err) {
+/* The model's class of a name, or −1. The model's order is its own: weights made elsewhere need not have it sorted. Mostly
+ * the place is the same. */
+static int32_t class_find(const oc_names *classes, const char *name, size_t likely, bool same_bytes) {
+    if (same_bytes && likely < classes->count && strcmp(classes->item[likely], name) == 0) return (int32_t)likely;
+    for (size_t j = 0; j < classes->count; j++)
+        if (same_bytes ? strcmp(classes->item[j], name) == 0 : oc_text_alike(classes->item[j], name)) return (int32_t)j;
+    return -1;
+}
+
+oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_model *model, const oc_log *log,
+                       oc_error *err) {
     oc_status status = OC_OK;
     const oc_names *model_classes = &model->classes;
     oc_text missing = {0};
-    size_t absent = 0;
+    const char *first = NULL;
+    size_t absent = 0, alike = 0;
     for (size_t i = 0; i < data_classes->count; i++) {
         const char *name = data_classes->item[i];
-        map[i] = -1;
-        /* The model's order is its own: weights made elsewhere need not have it sorted. Mostly the place is the same.
-         */
-        if (i < model_classes->count && strcmp(model_classes->item[i], name) == 0) map[i] = (int32_t)i;
-        for (size_t j = 0; map[i] < 0 && j < model_classes->count; j++)
-            if (strcmp(model_classes->item[j], name) == 0) map[i] = (int32_t)j;
+        map[i] = class_find(model_classes, name, i, true);
+        if (map[i] < 0 && (map[i] = class_find(model_classes, name, i, false)) >= 0 && alike++ == 0) first = name;
         if (map[i] >= 0) continue;
         if (absent < NAMES_SHOWN) OC_TRY(oc_text_printf(&missing, err, "%s%s", absent ? ", " : "", name));
         absent++;
@@ -172,6 +179,11 @@ oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_mode
         status = oc_fail(err, OC_E_MISMATCH, model->path ? model->path : "classes",
                          "the model (%zu classes) does not know %zu of the data's %zu classes: %s",
                          model_classes->count, absent, data_classes->count, missing.data);
+    else if (alike > 0)
+        oc_log_line(log, OC_LOG_WARN,
+                    "%s: %zu of the data's classes (%s, say) are written in another way of Unicode there, with or "
+                    "without composed accents: they are taken for the same",
+                    model->path ? model->path : "the model", alike, first);
 cleanup:
     oc_text_free(&missing);
     return status;

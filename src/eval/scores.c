@@ -176,7 +176,7 @@ oc_status oc_scores_compute(oc_scores *out, oc_model *model, const oc_dataset *d
     OC_TRY(oc_precision_find(&s.precision, s.options->precision, "--precision", err));
     OC_TRY(oc_scores_check_split(dataset, s.split, err));
     OC_TRY(oc_alloc(&s.class_map, classes->count, sizeof *s.class_map, err));
-    OC_TRY(oc_class_map(s.class_map, classes, model, err));
+    OC_TRY(oc_class_map(s.class_map, classes, model, &s.options->log, err));
     OC_TRY(oc_team_create(&s.team, s.options->threads, err));
     OC_TRY(oc_slab_create(&s.slab, err));
     oc_team_enter(s.team);

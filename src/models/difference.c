@@ -25,7 +25,7 @@ oc_status oc_difference_strangers(oc_difference *list, const oc_names *these, co
     oc_names sorted = {0};
     OC_TRY(oc_names_sorted(&sorted, those, err));
     for (size_t i = 0; i < these->count; i++)
-        if (oc_names_find(&sorted, these->item[i]) < 0) OC_TRY(oc_difference_add(list, these->item[i], err));
+        if (oc_names_find_alike(&sorted, these->item[i]) < 0) OC_TRY(oc_difference_add(list, these->item[i], err));
 cleanup:
     oc_names_free(&sorted);
     return status;

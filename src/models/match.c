@@ -80,7 +80,7 @@ oc_status oc_match_classes(oc_text *sentence, const oc_names *ours, const oc_nam
     oc_status status = OC_OK;
     oc_difference only_theirs = {.kind = "only in the file: class"}, only_ours = {.kind = "only in the model: class"};
     size_t i = 0;
-    while (i < ours->count && i < theirs->count && strcmp(ours->item[i], theirs->item[i]) == 0) i++;
+    while (i < ours->count && i < theirs->count && oc_text_alike(ours->item[i], theirs->item[i])) i++;
     if (i == ours->count && i == theirs->count) return OC_OK;
     OC_TRY(oc_text_printf(sentence, err, "%sthe class lists differ (%zu in the file, %zu in the model)",
                           sentence->size ? "; " : "", theirs->count, ours->count));
@@ -104,7 +104,7 @@ static oc_status same_set(bool *out, const oc_names *a, const oc_names *b, oc_er
     oc_names sorted = {0};
     *out = a->count == b->count;
     OC_TRY(oc_names_sorted(&sorted, b, err));
-    for (size_t i = 0; *out && i < a->count; i++) *out = oc_names_find(&sorted, a->item[i]) >= 0;
+    for (size_t i = 0; *out && i < a->count; i++) *out = oc_names_find_alike(&sorted, a->item[i]) >= 0;
 cleanup:
     oc_names_free(&sorted);
     return status;

@@ -139,6 +139,7 @@ void oc_model_destroy(oc_model **model) {
     oc_names_free(&(*model)->classes);
     oc_trained_free(&(*model)->trained);
     oc_free((*model)->path);
+    oc_free((*model)->note);
     oc_free((*model)->weights.arena);
     oc_free(*model);
     *model = NULL;

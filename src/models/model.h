@@ -40,6 +40,7 @@ struct oc_model {
                                      where it is the entry's own */
     struct oc_ensemble *ensemble; /* owned; NULL for a network */
     char *path;                   /* the weights file that it was opened from, for messages; NULL: none */
+    char *note;                   /* as oc_model_note tells it, or NULL */
     oc_names classes;             /* class codes in the order of the scores */
     int64_t size;                 /* input height and width; of an ensemble, its first member's */
     float mean[3], std[3];        /* normalisation at evaluation, on [0, 1] */

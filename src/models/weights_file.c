@@ -149,6 +149,36 @@ cleanup:
     return status;
 }
 
+/* Opens a weights file. Where all tensors' names begin with what a wrapper of PyTorch puts before them, that is taken off,
+ * and *note (NULL: nothing to tell) is to be freed with oc_free. */
+static oc_status open_file(oc_safetensors **out, char **note, const char *path, oc_error *err) {
+    static const char *const prefixes[] = {"module.", "_orig_mod.", "model."};
+    oc_status status = OC_OK;
+    oc_safetensors *file = NULL;
+    oc_text taken = {0}, sentence = {0};
+    OC_TRY(oc_safetensors_open(&file, path, err));
+    for (size_t i = 0; !oc_safetensors_is_own(file) && i < sizeof prefixes / sizeof *prefixes;) {
+        bool stripped;
+        OC_TRY(oc_safetensors_strip(file, prefixes[i], &stripped, err));
+        if (stripped) OC_TRY(oc_text_printf(&taken, err, "%s", prefixes[i]));
+        i = stripped ? 0 : i + 1; /* wrappers may lie in wrappers */
+    }
+    if (taken.size > 0)
+        OC_TRY(oc_text_printf(&sentence, err,
+                              "its tensors' names begin with \"%s\", which a wrapper of PyTorch has put there: read "
+                              "without",
+                              taken.data));
+    *note = sentence.data;
+    sentence = (oc_text){0};
+    *out = file;
+    file = NULL;
+cleanup:
+    oc_safetensors_destroy(&file);
+    oc_text_free(&taken);
+    oc_text_free(&sentence);
+    return status;
+}
+
 oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc_error *err) {
     oc_status status = OC_OK;
     bool new_head = false;
@@ -157,7 +187,8 @@ oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc
     oc_safetensors *file = NULL;
     oc_weights_info info = {0};
     float *arena = NULL;
-    OC_TRY(oc_safetensors_open(&file, path, err));
+    char *note = NULL;
+    OC_TRY(open_file(&file, &note, path, err));
     OC_TRY(oc_weights_info_read(&info, file, path, err));
     OC_TRY(oc_match_check(model, file, &info, path, &new_head, err));
     OC_TRY(oc_alloc(&arena, arena_size, sizeof *arena, err));
@@ -165,12 +196,14 @@ oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc
     OC_TRY(read_tensors(arena, table, file, path, new_head ? oc_model_head(model) : "", err));
     OC_TRY(oc_trained_join(&model->trained, &info.trained, err));
     memcpy(model->weights.arena, arena, arena_size * sizeof *arena);
+    if (note) oc_log_line(log, OC_LOG_WARN, "%s: %s", path, note);
     if (new_head)
         oc_log_line(log, OC_LOG_INFO, "%s is for other classes: its last layer, %s, is left aside and begins anew",
                     path, oc_model_head(model));
     model->weights.version++;
 cleanup:
     oc_free(arena);
+    oc_free(note);
     oc_weights_info_free(&info);
     oc_safetensors_destroy(&file);
     return status;
@@ -240,8 +273,9 @@ oc_status oc_model_open(oc_model **out, const char *path, const char *name, cons
     oc_safetensors *file = NULL;
     oc_weights_info info = {0};
     oc_model *model = NULL;
+    char *note = NULL;
     *out = NULL;
-    OC_TRY(oc_safetensors_open(&file, path, err));
+    OC_TRY(open_file(&file, &note, path, err));
     OC_TRY(oc_weights_info_read(&info, file, path, err));
     if (info.model && strcmp(info.model, OC_ENSEMBLE_NAME) == 0) {
         OC_TRY(oc_ensemble_open(&model, file, &info, path, name, classes, count, size, options, err));
@@ -250,11 +284,18 @@ oc_status oc_model_open(oc_model **out, const char *path, const char *name, cons
         OC_TRY(read_network(model, file, &info, path, err));
     }
     OC_TRY(oc_strdup(&model->path, path, err));
+    model->note = note;
+    note = NULL;
     *out = model;
     model = NULL;
 cleanup:
     oc_model_destroy(&model);
+    oc_free(note);
     oc_weights_info_free(&info);
     oc_safetensors_destroy(&file);
     return status;
+}
+
+const char *oc_model_note(const oc_model *model) {
+    return model->note ? model->note : "";
 }

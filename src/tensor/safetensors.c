@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "tensor/foreign.h"
 #include "tensor/name_index.h"
 #include "tensor/safetensors_format.h"
 
@@ -43,6 +44,8 @@ refuse(const oc_safetensors *file, oc_error *err, const char *format, ...) {
 
 static oc_status read_header(oc_safetensors *file, oc_error *err) {
     oc_status status = OC_OK;
+    const char *foreign = oc_foreign_file(file->bytes, file->size);
+    if (foreign) return oc_fail(err, OC_E_FORMAT, file->where, "%s", foreign);
     if (file->size < OC_SAFETENSORS_PREFIX)
         return refuse(file, err, "%zu bytes are too few for any header", file->size);
     uint64_t size = 0;
@@ -222,6 +225,22 @@ static oc_status open_bytes(oc_safetensors *file, oc_error *err) {
     OC_TRY(read_views(file, err));
     OC_TRY(check_hash(file, err));
     file->where = NULL;
+cleanup:
+    return status;
+}
+
+oc_status oc_safetensors_strip(oc_safetensors *file, const char *prefix, bool *stripped, oc_error *err) {
+    oc_status status = OC_OK;
+    const size_t length = strlen(prefix);
+    *stripped = file->count > 0;
+    for (size_t i = 0; *stripped && i < file->count; i++)
+        *stripped = strncmp(file->view[i].name, prefix, length) == 0 && file->view[i].name[length];
+    if (!*stripped) return OC_OK;
+    oc_name_index_free(&file->index);
+    for (size_t i = 0; i < file->count; i++) {
+        file->view[i].name += length;
+        OC_TRY(oc_name_index_add(&file->index, file->view[i].name, i, err));
+    }
 cleanup:
     return status;
 }

@@ -96,15 +96,14 @@ static json_t *json_paired(const result *r) {
 
 static oc_status print_json(const result *r, oc_error *err) {
     const oc_evaluation *e = &r->evaluation;
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "model",
-                  oc_model_name(r->model), "weights", r->weights, "data", r->data, "split", r->split, "tta",
-                  (int)r->tta, "images", (json_int_t)e->images, "skipped", (json_int_t)e->skipped, "loss",
-                  real_or_null(e->loss), "top1", real_or_null(e->top1), "top1_low", real_or_null(e->top1_low),
-                  "top1_high", real_or_null(e->top1_high), "top5", real_or_null(e->top5), "calibration_error",
-                  real_or_null(e->calibration_error), "images_per_second", e->images_per_second, "trained_on",
-                  e->trained_on < 0 ? json_null() : json_integer((json_int_t)e->trained_on), "classes",
-                  json_classes(r->model), "per_class", json_per_class(r), "confusion", json_confusion(r));
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o}", "model",
+        oc_model_name(r->model), "weights", r->weights, "data", r->data, "split", r->split, "tta", (int)r->tta,
+        "images", (json_int_t)e->images, "skipped", (json_int_t)e->skipped, "loss", real_or_null(e->loss), "top1",
+        real_or_null(e->top1), "top1_low", real_or_null(e->top1_low), "top1_high", real_or_null(e->top1_high), "top5",
+        real_or_null(e->top5), "calibration_error", real_or_null(e->calibration_error), "images_per_second",
+        e->images_per_second, "trained_on", e->trained_on < 0 ? json_null() : json_integer((json_int_t)e->trained_on),
+        "classes", json_classes(r->model), "per_class", json_per_class(r), "confusion", json_confusion(r));
     bool good = json && (!r->paired || json_object_set_new(json, "paired", json_paired(r)) == 0);
     char *text = good ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);

@@ -444,10 +444,9 @@ static void test_seen_images(void **state) {
         if (cases[k].seen) assert_non_null(strstr(strstr(logged, "warning"), path[1]));
         const bool held = cases[k].share > 0 && !(cases[k].fit_on && strcmp(cases[k].fit_on, "train") == 0);
         const oc_split *learnt = oc_dataset_split(given, "train");
-        const int64_t known =
-            strcmp(cases[k].method, "mean") == 0
-                ? 0
-                : in_both(oc_dataset_split(world.dataset, held ? "holdout" : "train"), learnt);
+        const int64_t known = strcmp(cases[k].method, "mean") == 0
+                                  ? 0
+                                  : in_both(oc_dataset_split(world.dataset, held ? "holdout" : "train"), learnt);
         assert_true((known > 0) == cases[k].seen);
         assert_int_equal(oc_ensemble_report_member(report, 1).seen, known);
         snprintf(text, sizeof text, "%s (%lld of ", path[1], (long long)known);
@@ -459,8 +458,9 @@ static void test_seen_images(void **state) {
         oc_model *whole = NULL;
         snprintf(best, sizeof best, "%s/best.safetensors", out);
         test_require(oc_model_open(&whole, best, NULL, NULL, 0, 0, NULL, &error), OC_OK, &error);
-        const int64_t fitted =
-            strcmp(cases[k].method, "mean") == 0 ? 0 : oc_dataset_split(world.dataset, held ? "holdout" : "train")->count;
+        const int64_t fitted = strcmp(cases[k].method, "mean") == 0
+                                   ? 0
+                                   : oc_dataset_split(world.dataset, held ? "holdout" : "train")->count;
         assert_int_equal(whole->trained.count, learnt->count + fitted - known);
         assert_false(whole->trained.unrecorded);
         oc_model_destroy(&whole);

@@ -258,7 +258,8 @@ static void test_other_formats(void **state) {
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         oc_safetensors *file;
         oc_error err;
-        assert_int_equal(oc_safetensors_open_memory(&file, files[i].bytes, files[i].size, "weights", &err), OC_E_FORMAT);
+        assert_int_equal(oc_safetensors_open_memory(&file, files[i].bytes, files[i].size, "weights", &err),
+                         OC_E_FORMAT);
         assert_string_equal(err.where, "weights");
         if (!strstr(err.message, files[i].says)) fail_msg("\"%s\" has no \"%s\"", err.message, files[i].says);
         assert_true(strlen(err.message) < sizeof err.message - 1); /* not cut */

@@ -620,6 +620,7 @@ int main(void) {
                                        cmocka_unit_test(test_other_model),    cmocka_unit_test(test_other_classes),
                                        cmocka_unit_test(test_damage),         cmocka_unit_test(test_foreign_damage),
                                        cmocka_unit_test(test_lying_metadata), cmocka_unit_test(test_foreign_words),
-                                       cmocka_unit_test(test_prefixes),       cmocka_unit_test(test_not_finite),     cmocka_unit_test(test_state)};
+                                       cmocka_unit_test(test_prefixes),       cmocka_unit_test(test_not_finite),
+                                       cmocka_unit_test(test_state)};
     return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -76,8 +76,8 @@ static oc_status entries_leave_out(oc_dataset *dataset, int split, const oc_fold
     for (size_t i = 0; i < folder->entries; i++) {
         const oc_entry *entry = &folder->entry[i];
         const bool image = entry->kind == OC_ENTRY_FILE && oc_kind_of_name(entry->name) == OC_KIND_IMAGE;
-        OC_TRY(oc_dataset_leave_out(dataset, split, -1, folder->path, entry->name, image ? why : oc_entry_unread(entry->kind),
-                                    err));
+        OC_TRY(oc_dataset_leave_out(dataset, split, -1, folder->path, entry->name,
+                                    image ? why : oc_entry_unread(entry->kind), err));
     }
 cleanup:
     return status;

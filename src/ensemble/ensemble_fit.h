@@ -47,9 +47,9 @@ typedef struct oc_ensemble_job {
  * Where nothing is to be fitted (mean) none are looked at. */
 oc_status oc_choice_fit(oc_combiner **out, const oc_ensemble_job *job, const bool *use, const uint32_t *row,
                         int64_t rows, oc_error *err);
-/* Scores the validation images by the members in `use` joined (combiner NULL: by the only one, as it is): the figures (no trained_on),
- * and right[images] (may be NULL): whether each is classified rightly. images_per_second is NaN where the cache had the
- * scores of one of them. */
+/* Scores the validation images by the members in `use` joined (combiner NULL: by the only one, as it is): the figures
+ * (no trained_on), and right[images] (may be NULL): whether each is classified rightly. images_per_second is NaN where
+ * the cache had the scores of one of them. */
 oc_status oc_choice_evaluate(oc_evaluation *out, bool *right, const oc_ensemble_job *job, const bool *use,
                              const oc_combiner *combiner, oc_error *err);
 /* Drops members from job->kept until options.prune are left; see oc_ensemble_options. OC_E_USAGE when members are to be

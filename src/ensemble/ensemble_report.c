@@ -156,16 +156,18 @@ static json_t *member_json(const oc_ensemble_member *m) {
     return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "weights", text(m->path), "model",
                      text(m->model), "parameters", (json_int_t)m->parameters, "macs", (json_int_t)m->macs, "top1",
                      real(m->top1), "top1_low", real(m->top1_low), "top1_high", real(m->top1_high), "loss",
-                     real(m->loss), "gain", real(m->gain), "weight", real(m->weight), "kept", m->kept, "seen", known(m->seen));
+                     real(m->loss), "gain", real(m->gain), "weight", real(m->weight), "kept", m->kept, "seen",
+                     known(m->seen));
 }
 
 static json_t *whole_json(const oc_ensemble_report *r) {
     const oc_evaluation *e = &r->whole;
-    return json_pack("{s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "images", (json_int_t)e->images,
-                     "skipped", (json_int_t)e->skipped, "trained_on", known(e->trained_on), "parameters", (json_int_t)r->parameters, "macs",
-                     (json_int_t)r->macs, "top1", real(e->top1), "top1_low", real(e->top1_low), "top1_high",
-                     real(e->top1_high), "top5", real(e->top5), "loss", real(e->loss), "calibration_error",
-                     real(e->calibration_error), "best_member", (json_int_t)r->best, "p", real(r->p));
+    return json_pack("{s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "images",
+                     (json_int_t)e->images, "skipped", (json_int_t)e->skipped, "trained_on", known(e->trained_on),
+                     "parameters", (json_int_t)r->parameters, "macs", (json_int_t)r->macs, "top1", real(e->top1),
+                     "top1_low", real(e->top1_low), "top1_high", real(e->top1_high), "top5", real(e->top5), "loss",
+                     real(e->loss), "calibration_error", real(e->calibration_error), "best_member", (json_int_t)r->best,
+                     "p", real(r->p));
 }
 
 static oc_status json_make(oc_ensemble_report *report, const oc_ensemble_job *job, oc_error *err) {

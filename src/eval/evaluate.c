@@ -92,7 +92,8 @@ cleanup:
     return status;
 }
 
-/* Says how many of the images the model knows from its training. Of the split that is for training that is no warning. */
+/* Says how many of the images the model knows from its training. Of the split that is for training that is no warning.
+ */
 static void report_trained(const oc_scores *scores, const oc_model *model, const oc_eval_options *options) {
     const char *split = options->split ? options->split : "val";
     const bool asked = strcmp(split, "train") == 0;

@@ -150,8 +150,8 @@ cleanup:
     return status;
 }
 
-/* The model's class of a name, or −1. The model's order is its own: weights made elsewhere need not have it sorted. Mostly
- * the place is the same. */
+/* The model's class of a name, or −1. The model's order is its own: weights made elsewhere need not have it sorted.
+ * Mostly the place is the same. */
 static int32_t class_find(const oc_names *classes, const char *name, size_t likely, bool same_bytes) {
     if (same_bytes && likely < classes->count && strcmp(classes->item[likely], name) == 0) return (int32_t)likely;
     for (size_t j = 0; j < classes->count; j++)

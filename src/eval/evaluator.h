@@ -45,9 +45,9 @@ void oc_score_labelled(const float *logits, const int32_t *label, int64_t rows, 
                        oc_score *score, oc_team *team);
 
 /* The model's class for each class of the data set, by name, into map[data set's classes] (the trainer's and eval's one
- * way of joining). A name of other bytes that is the same text (oc_text_alike) is taken for the same, which `log` (may be
- * NULL) is told. OC_E_MISMATCH names the model's weights file, where it has one, and the classes of the data that the
- * model lacks. Classes that only the model knows are fine. */
+ * way of joining). A name of other bytes that is the same text (oc_text_alike) is taken for the same, which `log` (may
+ * be NULL) is told. OC_E_MISMATCH names the model's weights file, where it has one, and the classes of the data that
+ * the model lacks. Classes that only the model knows are fine. */
 oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_model *model, const oc_log *log,
                        oc_error *err);
 

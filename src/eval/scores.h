@@ -11,13 +11,13 @@
 /* Rows in the order of the data set's split. Start from {0}; end with oc_scores_free. */
 typedef struct oc_scores {
     int64_t images, classes;
-    int64_t skipped; /* images left out as undecodable */
-    float *logits;   /* [images, classes] in the model's order of classes */
-    int32_t *label;  /* [images]: place in the model's classes; −1: unknown */
+    int64_t skipped;    /* images left out as undecodable */
+    float *logits;      /* [images, classes] in the model's order of classes */
+    int32_t *label;     /* [images]: place in the model's classes; −1: unknown */
     uint64_t *content;  /* [images]: XXH3-64 of each file's bytes */
     int64_t trained_on; /* how many of them the model was trained on (oc_trained_count) */
-    oc_names names;  /* [images]: paths from the split's folder on */
-    double seconds;  /* spent computing */
+    oc_names names;     /* [images]: paths from the split's folder on */
+    double seconds;     /* spent computing */
 } oc_scores;
 
 /* Scores a split (options->split; NULL: "val") with a network or an ensemble: of an ensemble each member in turn, over
@@ -43,8 +43,8 @@ void oc_scores_confusion(const oc_scores *scores, int64_t *confusion);
  * with `smoothing`. Rows without a label are left out. OC_E_MISMATCH when they are not of the same images. */
 oc_status oc_scores_pair(oc_paired *out, const oc_scores *a, const oc_scores *b, double smoothing, oc_error *err);
 
-/* The file of --save-logits: `logits` f32 [images, classes], `labels` i32 [images], `content` i64 [images], metadata `model`, `classes`,
- * `names`, and further `metadata` (NULL, 0: none). Atomic. */
+/* The file of --save-logits: `logits` f32 [images, classes], `labels` i32 [images], `content` i64 [images], metadata
+ * `model`, `classes`, `names`, and further `metadata` (NULL, 0: none). Atomic. */
 oc_status oc_scores_write(const oc_scores *scores, const oc_model *model, const char *path, const oc_metadata *metadata,
                           size_t metadata_count, oc_error *err);
 

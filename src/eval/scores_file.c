@@ -37,7 +37,8 @@ oc_status oc_scores_write(const oc_scores *scores, const oc_model *model, const 
          .data = (const uint8_t *)scores->content,
          .size = (size_t)scores->images * sizeof *scores->content},
     };
-    OC_TRY(oc_safetensors_write(path, tensors, sizeof tensors / sizeof *tensors, all, OWN_METADATA + metadata_count, err));
+    OC_TRY(
+        oc_safetensors_write(path, tensors, sizeof tensors / sizeof *tensors, all, OWN_METADATA + metadata_count, err));
 cleanup:
     oc_free(all);
     oc_free(names);

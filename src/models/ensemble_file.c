@@ -4,8 +4,8 @@
  *
  *     {"combine": "stack", "members": [{"model": "seresnet18", "size": 64, "mean": [...], "std": [...]}, ...]}
  *
- * A member is told by the keys of a weights file of its own; "classes" is there only where they are not the whole's, and
- * what it was trained on is in the whole's alone. */
+ * A member is told by the keys of a weights file of its own; "classes" is there only where they are not the whole's,
+ * and what it was trained on is in the whole's alone. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

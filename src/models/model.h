@@ -44,9 +44,9 @@ struct oc_model {
     oc_names classes;             /* class codes in the order of the scores */
     int64_t size;                 /* input height and width; of an ensemble, its first member's */
     float mean[3], std[3];        /* normalisation at evaluation, on [0, 1] */
-    double holdout; /* share of each training class that training left out (oc_dataset_options); 0: none */
+    double holdout;     /* share of each training class that training left out (oc_dataset_options); 0: none */
     oc_trained trained; /* what is behind the weights; of an ensemble: behind its members and what joins them */
-    int64_t steps;  /* training steps behind the weights, PyTorch's num_batches_tracked; 0: not known */
+    int64_t steps;      /* training steps behind the weights, PyTorch's num_batches_tracked; 0: not known */
 };
 
 /* The stem of that name as static text, "3x3", "7x7" or "deep"; NULL for another. */
@@ -66,8 +66,8 @@ oc_status oc_model_write(const oc_model *model, const float *arena, const char *
 /* Reads a weights file into an existing model, to train on from it: same tensors and shapes (num_batches_tracked is
  * ignored), and, if the file names them, same model, variant, size (where the model is made for one) and classes, in
  * order. Where only the classes are others, the model keeps the last linear layer that it has, and `log` (may be NULL)
- * is told. What the file was trained on adds to the model's own. OC_E_MISMATCH names the first differing tensors or classes (missing, unexpected, misshapen). The model is
- * untouched on an error. */
+ * is told. What the file was trained on adds to the model's own. OC_E_MISMATCH names the first differing tensors or
+ * classes (missing, unexpected, misshapen). The model is untouched on an error. */
 oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc_error *err);
 
 /* Adds what a weights file was trained on to the model's own, and reads nothing else of it. OC_E_FORMAT. */

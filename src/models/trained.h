@@ -1,6 +1,6 @@
 /* Which images a model was trained on, as its weights file records it, so that whoever measures it can tell images that
- * it knows from new ones. An image is told by the bytes of its file: names, times and places do not matter, and an image
- * that lies in two splits is the same image. */
+ * it knows from new ones. An image is told by the bytes of its file: names, times and places do not matter, and an
+ * image that lies in two splits is the same image. */
 #ifndef OC_MODELS_TRAINED_H
 #define OC_MODELS_TRAINED_H
 
@@ -20,8 +20,8 @@ oc_status oc_trained_add(oc_trained *trained, const uint64_t *content, size_t co
 oc_status oc_trained_join(oc_trained *trained, const oc_trained *other, oc_error *err);
 void oc_trained_free(oc_trained *trained);
 
-/* How many of the files content[count] it was trained on. By chance it takes a file for another once in 10^12 pairs. -1:
- * there is no record, and no file of it is known. */
+/* How many of the files content[count] it was trained on. By chance it takes a file for another once in 10^12 pairs.
+ * -1: there is no record, and no file of it is known. */
 int64_t oc_trained_count(const oc_trained *trained, const uint64_t *content, size_t count);
 
 /* As text for a weights file: "COUNT DIGEST IMAGES", of equal sets equal. COUNT is followed by a "+" where there is an

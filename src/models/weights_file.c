@@ -149,8 +149,8 @@ cleanup:
     return status;
 }
 
-/* Opens a weights file. Where all tensors' names begin with what a wrapper of PyTorch puts before them, that is taken off,
- * and *note (NULL: nothing to tell) is to be freed with oc_free. */
+/* Opens a weights file. Where all tensors' names begin with what a wrapper of PyTorch puts before them, that is taken
+ * off, and *note (NULL: nothing to tell) is to be freed with oc_free. */
 static oc_status open_file(oc_safetensors **out, char **note, const char *path, oc_error *err) {
     static const char *const prefixes[] = {"module.", "_orig_mod.", "model."};
     oc_status status = OC_OK;

@@ -16,15 +16,19 @@ typedef struct beginning {
     size_t size;
     const char *what;
 } beginning;
-#define BEGINNING(bytes, what) {bytes, sizeof(bytes) - 1, what}
+#define BEGINNING(bytes, what)                                                                                         \
+    { bytes, sizeof(bytes) - 1, what }
 
 static const beginning beginnings[] = {
-    BEGINNING("PK\3\4", "this is a zip, as PyTorch writes its checkpoints (.pth, .pt, .ckpt), which can hold any program "
-                        "and are not read: " CONVERT),
-    BEGINNING("\x80\2", "this is a pickle, as PyTorch wrote its checkpoints (.pth, .pt) and .bin files, which can hold any "
-                        "program and are not read: " CONVERT),
-    BEGINNING("version https://git-lfs", "this is the pointer of a git-lfs file, not the file: in its repository, git lfs "
-                                         "pull brings the file"),
+    BEGINNING("PK\3\4",
+              "this is a zip, as PyTorch writes its checkpoints (.pth, .pt, .ckpt), which can hold any program "
+              "and are not read: " CONVERT),
+    BEGINNING("\x80\2",
+              "this is a pickle, as PyTorch wrote its checkpoints (.pth, .pt) and .bin files, which can hold any "
+              "program and are not read: " CONVERT),
+    BEGINNING("version https://git-lfs",
+              "this is the pointer of a git-lfs file, not the file: in its repository, git lfs "
+              "pull brings the file"),
     BEGINNING("\x89HDF\r\n\x1a\n", "this is an HDF5 file, as Keras writes (.h5), not one of safetensors"),
     BEGINNING("\x93NUMPY", "this is an array of NumPy (.npy), not a file of safetensors"),
     BEGINNING("GGUF", "this is a GGUF file, of language models, not one of safetensors"),

@@ -30,8 +30,8 @@ const oc_safetensors_view *oc_safetensors_at(const oc_safetensors *file, size_t 
 const oc_safetensors_view *oc_safetensors_find(const oc_safetensors *file, const char *name);
 /* A value of __metadata__, or NULL. Owned by the file. */
 const char *oc_safetensors_metadata(const oc_safetensors *file, const char *key);
-/* Takes the prefix off the name of every tensor, where all have it and something behind it: *stripped. After an error the
- * file can only be destroyed. OC_E_MEMORY. */
+/* Takes the prefix off the name of every tensor, where all have it and something behind it: *stripped. After an error
+ * the file can only be destroyed. OC_E_MEMORY. */
 oc_status oc_safetensors_strip(oc_safetensors *file, const char *prefix, bool *stripped, oc_error *err);
 /* True when Ocelli wrote it. */
 bool oc_safetensors_is_own(const oc_safetensors *file);

@@ -116,7 +116,7 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
     if (weights) {
         OC_TRY(oc_model_read(model, weights, &trainer->options.log, err));
         OC_TRY(oc_trainer_note(trainer, OC_ABOUT_START, err, "weights %016" PRIx64,
-                        XXH3_64bits(model->weights.arena, count * sizeof(float))));
+                               XXH3_64bits(model->weights.arena, count * sizeof(float))));
         OC_TRY(oc_trainer_note_check(trainer, state, OC_ABOUT_START, "the first weights", err));
     } else if (state) {
         const char *start = oc_checkpoint_about(state, about_keys[OC_ABOUT_START]);
@@ -250,7 +250,8 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     OC_TRY(open_team(trainer, state, err));
     OC_TRY(open_model(trainer, state, err));
     OC_TRY(oc_trainer_check_splits(trainer, err));
-    OC_TRY(oc_trainer_open_data(trainer, state, err)); /* may decode every image: after all that can be refused without */
+    OC_TRY(
+        oc_trainer_open_data(trainer, state, err)); /* may decode every image: after all that can be refused without */
     OC_TRY(open_plans(trainer, state != NULL, err));
 
     trainer->epoch_steps = oc_batcher_count(trainer->batcher);

@@ -36,8 +36,9 @@ static oc_status describe_data(oc_trainer *trainer, oc_error *err) {
     uint64_t digest = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     return oc_trainer_note(trainer, OC_ABOUT_DATA, err,
-                    "%zu classes, %" PRId64 " training and %" PRId64 " validation images, hash %016" PRIx64,
-                    classes->count, oc_pack_count(trainer->train_pack), oc_pack_count(trainer->val_pack), digest);
+                           "%zu classes, %" PRId64 " training and %" PRId64 " validation images, hash %016" PRIx64,
+                           classes->count, oc_pack_count(trainer->train_pack), oc_pack_count(trainer->val_pack),
+                           digest);
 }
 
 oc_status oc_trainer_check_splits(const oc_trainer *trainer, oc_error *err) {
@@ -68,7 +69,8 @@ static oc_status describe_images(oc_trainer *trainer, const oc_checkpoint *state
     uint64_t *train = NULL, *val = NULL;
     OC_TRY(oc_pack_contents(&train, trainer->train_pack, err));
     OC_TRY(oc_pack_contents(&val, trainer->val_pack, err));
-    OC_TRY(oc_trainer_note(trainer, OC_ABOUT_IMAGES, err, "bytes %016" PRIx64 " of training, %016" PRIx64 " of validation",
+    OC_TRY(oc_trainer_note(trainer, OC_ABOUT_IMAGES, err,
+                           "bytes %016" PRIx64 " of training, %016" PRIx64 " of validation",
                            XXH3_64bits(train, train_count * sizeof *train), XXH3_64bits(val, val_count * sizeof *val)));
     OC_TRY(oc_trainer_note_check(trainer, state, OC_ABOUT_IMAGES, "the image files", err));
     oc_trained *trained = &trainer->model->trained;

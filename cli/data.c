@@ -147,7 +147,7 @@ static oc_status run_demo(const oc_args *args, oc_error *err) {
     const char *folder = oc_args_word(args)[0];
     int64_t classes = 0, per_class = 0, seed = 0;
     oc_bar bar = oc_bar_make(oc_environment_stop_flag());
-    oc_demo_options options = {.progress = oc_bar_progress(&bar)};
+    oc_demo_options options = {.progress = oc_bar_progress(&bar), .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);
     if (status == OC_OK) status = oc_args_int(args, "--classes", 2, 1000, &classes, err);
     if (status == OC_OK) status = oc_args_int(args, "--per-class", 1, 100000, &per_class, err);

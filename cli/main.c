@@ -94,8 +94,9 @@ static oc_status print_version(oc_error *err) {
     oc_system system;
     oc_status status = oc_system_get(&system, err);
     if (status != OC_OK) return status;
-    printf("ocelli %s\nprocessor %s, instructions %s\noneDNN %s\nthreads %d\n", oc_version(), system.processor,
-           system.level, system.dnnl, system.threads);
+    printf("ocelli %s\nprocessor %s, instructions %s\noneDNN %s\nthreads %d%s%s%s\n", oc_version(), system.processor,
+           system.level, system.dnnl, system.threads, system.threads_note[0] ? " (" : "", system.threads_note,
+           system.threads_note[0] ? ")" : "");
     return OC_OK;
 }
 

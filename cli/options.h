@@ -71,7 +71,7 @@ extern const oc_command *const oc_commands[];
 #define OC_FLAG_DATA                                                                                                   \
     { "--data", "PATH", "the data set: a Tiny ImageNet folder or its .zip, or a folder of class folders" }
 #define OC_FLAG_THREADS                                                                                                \
-    { "--threads", "N", "threads; all processors unless given" }
+    { "--threads", "N", "threads; unless given all processors, fewer under a CPU quota or OMP_NUM_THREADS" }
 #define OC_FLAG_PRECISION                                                                                              \
     { "--precision", "NAME", "number format of activations: auto or fp32; auto unless given" }
 #define OC_FLAG_CACHE                                                                                                  \

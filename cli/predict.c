@@ -210,6 +210,8 @@ static oc_status predict_images(const oc_args *args, oc_model *model, printer *p
     if (batch == 0) batch = count == 1 && !is_folder(paths[0]) ? 1 : 32;
     if (status == OC_OK) status = oc_classifier_create(&classifier, model, batch, threads, err);
     if (status == OC_OK) {
+        const char *note = oc_classifier_note(classifier);
+        if (note[0]) fprintf(stderr, "threads: %s\n", note);
         p->format->begin(p);
         status = oc_predict_files(classifier, paths, count, (size_t)top_k, on_image, p, &failed, err);
         if (status == OC_OK) p->format->end(p);

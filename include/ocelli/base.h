@@ -87,6 +87,8 @@ typedef struct oc_system {
         *level;    /* of instructions in use, "avx512_bf16": the processor's highest unless OC_CPU caps it; static */
     char dnnl[24]; /* oneDNN's version, "2.6.3" */
     int threads;   /* that are used where none are asked for */
+    char threads_note[512]; /* what of the environment was overruled or made them fewer, one line ("OMP_THREAD_LIMIT=1:
+                             * 1 thread instead of 2"); "" where nothing did */
 } oc_system;
 
 /* OC_E_USAGE when the environment variable OC_CPU names no level (it caps the instructions that are used, oneDNN's and

@@ -19,7 +19,7 @@ OC_API const char *oc_dataset_class(const oc_dataset *dataset, size_t index);
 typedef struct oc_data_options {
     int64_t size; /* input size the pack is for; 0: 64 */
     const char *cache;
-    int threads;
+    int threads; /* 0: all */
     bool skip_bad;
     bool verify; /* check every byte of the packs against their checksums */
     oc_progress progress;
@@ -51,8 +51,9 @@ typedef struct oc_demo_options {
     int classes;   /* 2 … 1000; 0: 10 */
     int per_class; /* training images a class, 1 … 100000; 0: 200. Validation: a fifth of it, at least 5 */
     uint64_t seed;
-    int threads;
+    int threads; /* 0: all */
     oc_progress progress;
+    oc_log log;
 } oc_demo_options;
 
 /* Writes a generated data set in Tiny ImageNet's layout (64×64 JPEG, words.txt, wnids.txt, val_annotations.txt) into

@@ -147,6 +147,9 @@ typedef struct oc_prediction {
 
 /* Takes `model` (which must outlive it) with room for `batch` images at once. threads 0: all. */
 OC_API oc_status oc_classifier_create(oc_classifier **out, oc_model *model, int64_t batch, int threads, oc_error *err);
+/* What of the environment was overruled or made its threads fewer, as one line ("OMP_THREAD_LIMIT=1: 1 thread instead
+ * of 2"); "" where nothing did. The classifier's. */
+OC_API const char *oc_classifier_note(const oc_classifier *classifier);
 OC_API void oc_classifier_destroy(oc_classifier **classifier);
 /* The `top_k` likeliest classes (1 … classes) of one decoded image, pixels [height, width, 3] RGB uint8. */
 OC_API oc_status oc_classifier_pixels(oc_classifier *classifier, const uint8_t *pixels, int64_t width, int64_t height,

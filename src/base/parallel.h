@@ -7,16 +7,29 @@
 
 typedef struct oc_team oc_team;
 
-/* *out = a team of `threads` (1 … 1024; 0: as many as the process may use, from its affinity mask). OC_E_USAGE
- * out of range, OC_E_MEMORY. The caller destroys it. */
+/* *out = a team of `threads` (1 … 1024), or for 0 of as many as serve: the processors that the process may run on, but
+ * no more than a CPU quota (base/quota.h), OMP_NUM_THREADS and the processors that OpenMP binds threads to allow. It
+ * has fewer, at least one, where no more can be had: beyond OMP_THREAD_LIMIT, beyond what the system lets start, inside
+ * an OpenMP region of the caller's; oc_team_note then tells. Starts OpenMP's threads of the calling thread, and for its
+ * later regions turns OMP_DYNAMIC off and lets OMP_MAX_ACTIVE_LEVELS be at least 1. OC_E_USAGE out of range,
+ * OC_E_MEMORY. The caller destroys it. */
 oc_status oc_team_create(oc_team **out, int threads, oc_error *err);
 void oc_team_destroy(oc_team **team);
 
 /* Number of threads, >= 1. */
 int oc_team_threads(const oc_team *team);
 
-/* Makes OpenMP regions opened by the calling thread, oneDNN's among them, use the team's number of threads. Call it
- * before creating or executing primitives. */
+/* What of the environment was overruled or made the team smaller, "OMP_THREAD_LIMIT=1: 1 thread instead of 2", one
+ * line; "" where nothing did, and of a team NULL. The team's. */
+const char *oc_team_note(const oc_team *team);
+/* OC_LOG_WARN where the team has fewer threads than were asked for, else OC_LOG_INFO. */
+oc_log_level oc_team_note_level(const oc_team *team);
+/* Logs the note, where there is one: for whoever creates a team and has a log at hand. */
+void oc_team_log(const oc_team *team, const oc_log *log);
+
+/* Makes OpenMP regions opened by the calling thread, oneDNN's among them, use the team's number of threads, which they
+ * then get: where the calling thread is the one that created the team, or no parallel region of the caller's is around.
+ * Call it before creating or executing primitives. */
 void oc_team_enter(const oc_team *team);
 
 /* Runs task(user, begin, end, worker) so that the ranges cover [0, count) once; ranges are contiguous, a function of

@@ -98,6 +98,7 @@ static oc_status open_bench(bench *b, const char *name, const oc_bench_options *
     b->values.size = b->size;
     if (options->precision) b->values.precision = options->precision;
     OC_TRY(oc_team_create(&b->team, options->threads, err));
+    oc_team_log(b->team, &options->log);
     oc_team_enter(b->team);
     OC_TRY(oc_slab_create(&b->slab, err));
     OC_TRY(open_step(b, err));

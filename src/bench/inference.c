@@ -121,6 +121,7 @@ oc_status oc_bench_inference(char **json, const char *name, const oc_bench_optio
     OC_TRY(oc_bench_model_create(&model, name, options->classes > 0 ? options->classes : 200,
                                  options->size > 0 ? options->size : 64, err));
     OC_TRY(oc_team_create(&team, options->threads, err));
+    oc_team_log(team, &options->log);
     oc_team_enter(team);
     OC_TRY(oc_slab_create(&slab, err));
     oc_log_line(&options->log, OC_LOG_INFO, "%s: inference, batch %lld on %d threads", name, (long long)batch,

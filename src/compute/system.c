@@ -1,4 +1,6 @@
 /* What computes here, for whoever runs it. */
+#include <stdio.h>
+
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/parallel.h"
@@ -13,6 +15,7 @@ oc_status oc_system_get(oc_system *out, oc_error *err) {
     out->level = oc_cpu_level_name(oc_cpu_level_now());
     oc_engine_dnnl_version(out->dnnl, sizeof out->dnnl);
     out->threads = oc_team_threads(team);
+    snprintf(out->threads_note, sizeof out->threads_note, "%s", oc_team_note(team));
 cleanup:
     oc_team_destroy(&team);
     return status;

@@ -348,6 +348,7 @@ oc_status oc_data_demo(const char *folder, const oc_demo_options *options, oc_er
     OC_TRY(options_check(options, err));
     OC_TRY(folder_check(folder, err));
     OC_TRY(oc_team_create(&demo.team, options->threads, err));
+    oc_team_log(demo.team, &options->log);
     OC_TRY(pens_create(&demo, err));
     OC_TRY(temporary_create(&temporary, folder, err));
     demo.root = temporary;

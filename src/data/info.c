@@ -308,6 +308,7 @@ oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_opt
     oc_status status;
     if (!options) options = &none;
     OC_TRY(oc_team_create(&team, options->threads, err));
+    oc_team_log(team, &options->log);
     OC_TRY(put_name(root, "path", oc_dataset_path(dataset), err));
     OC_TRY(classes_json(root, dataset, err));
     for (size_t i = 0; oc_split_names[i]; i++) {
@@ -339,6 +340,7 @@ oc_status oc_data_pack(const oc_dataset *dataset, const oc_data_options *options
     if (!options) options = &none;
     if (options->size < 0) return oc_fail(err, OC_E_USAGE, "--size", "%lld is not a size", (long long)options->size);
     OC_TRY(oc_team_create(&team, options->threads, err));
+    oc_team_log(team, &options->log);
     const oc_pack_options pack_options = {.size = options->size ? options->size : 64,
                                           .cache = options->cache,
                                           .skip_bad = options->skip_bad,

@@ -375,6 +375,7 @@ oc_status oc_ensemble_fit(oc_ensemble_report **report, const oc_dataset *dataset
     OC_TRY(options_resolve(job, err));
     OC_TRY(folder_check(job, err));
     OC_TRY(oc_team_create(&job->team, options->threads, err));
+    oc_team_log(job->team, &options->log);
     job->fit.team = job->team;
     OC_TRY(members_open(job, err));
     OC_TRY(folder_lock(job, err));

@@ -170,6 +170,10 @@ void oc_classifier_destroy(oc_classifier **classifier) {
     *classifier = NULL;
 }
 
+const char *oc_classifier_note(const oc_classifier *classifier) {
+    return oc_team_note(classifier->team);
+}
+
 int64_t oc_classifier_capacity(const oc_classifier *classifier) {
     return classifier->capacity;
 }

@@ -150,7 +150,9 @@ oc_status oc_evaluate_paired(oc_paired *out, oc_model *a, oc_model *b, const oc_
     OC_TRY(oc_alloc(&class_map, classes->count, sizeof *class_map, err));
     OC_TRY(oc_class_map(class_map, classes, b, NULL, err));
     OC_TRY(compute(&first, a, dataset, options, err));
-    OC_TRY(oc_scores_compute(&second, b, dataset, options, err));
+    oc_eval_options again = *options;
+    again.threads = first.threads; /* what became of the number asked for has been logged */
+    OC_TRY(oc_scores_compute(&second, b, dataset, &again, err));
     report_trained(&second, b, options);
     OC_TRY(oc_scores_pair(out, &first, &second, options->smoothing, err));
 cleanup:

@@ -172,17 +172,17 @@ cleanup:
     return status;
 }
 
-/* Appends the rows of one split. */
-static oc_status add_split(oc_text *csv, oc_model *model, const oc_dataset *dataset, const char *split, oc_id_form form,
-                           const oc_eval_options *options, oc_error *err) {
+/* Appends the rows of the split options->split. Leaves in options->threads how many the team had, so that what became
+ * of the number asked for is logged once. */
+static oc_status add_split(oc_text *csv, oc_model *model, const oc_dataset *dataset, oc_id_form form,
+                           oc_eval_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_scores scores = {0};
     oc_names ids = {0};
-    oc_eval_options of_split = *options;
-    of_split.split = split;
-    OC_TRY(oc_scores_compute(&scores, model, dataset, &of_split, err));
+    OC_TRY(oc_scores_compute(&scores, model, dataset, options, err));
+    options->threads = scores.threads;
     for (int64_t i = 0; i < scores.images; i++) {
-        OC_TRY(oc_id_add(&ids, form, split, scores.names.item[i], err));
+        OC_TRY(oc_id_add(&ids, form, options->split, scores.names.item[i], err));
         OC_TRY(add_field(csv, ids.item[i], ",", err));
         OC_TRY(add_field(csv, model->classes.item[oc_top1(scores.logits + i * scores.classes, scores.classes)], "\n",
                          err));
@@ -217,15 +217,17 @@ oc_status oc_predict_submission(oc_model *model, const oc_dataset *dataset, cons
     oc_names names = {0};
     oc_id_form form;
     char *list = NULL;
-    const oc_eval_options defaults = {0};
-    if (!options) options = &defaults;
+    oc_eval_options of_split = options ? *options : (oc_eval_options){0};
     OC_TRY(oc_strdup(&list, splits, err));
     for (char *rest = list, *name; (name = strsep(&rest, ","));) OC_TRY(oc_names_add(&names, name, err));
     OC_TRY(check_splits(&names, dataset, err));
     OC_TRY(oc_file_check_writable(path, err));
-    OC_TRY(oc_id_form_choose(&form, dataset, (const char *const *)names.item, names.count, &options->log, err));
+    OC_TRY(oc_id_form_choose(&form, dataset, (const char *const *)names.item, names.count, &of_split.log, err));
     OC_TRY(oc_text_printf(&csv, err, "id,pred\n"));
-    for (size_t i = 0; i < names.count; i++) OC_TRY(add_split(&csv, model, dataset, names.item[i], form, options, err));
+    for (size_t i = 0; i < names.count; i++) {
+        of_split.split = names.item[i];
+        OC_TRY(add_split(&csv, model, dataset, form, &of_split, err));
+    }
     OC_TRY(oc_file_write_atomic(path, csv.data, csv.size, err));
 cleanup:
     oc_text_free(&csv);

@@ -179,11 +179,13 @@ oc_status oc_scores_compute(oc_scores *out, oc_model *model, const oc_dataset *d
     OC_TRY(oc_class_map(s.class_map, classes, model, &s.options->log, err));
     OC_TRY(oc_team_create(&s.team, s.options->threads, err));
     OC_TRY(oc_slab_create(&s.slab, err));
+    oc_team_log(s.team, &s.options->log);
     oc_team_enter(s.team);
     OC_TRY(open_packs(&s, err));
     OC_TRY(describe_images(&s, err));
     for (size_t i = 0; i < s.networks; i++) OC_TRY(score_network(&s, i, err));
     if (s.gathered) combine(&s);
+    s.scores.threads = oc_team_threads(s.team);
     *out = s.scores;
     s.scores = (oc_scores){0};
 cleanup:

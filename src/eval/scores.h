@@ -18,6 +18,7 @@ typedef struct oc_scores {
     int64_t trained_on; /* how many of them the model was trained on (oc_trained_count) */
     oc_names names;     /* [images]: paths from the split's folder on */
     double seconds;     /* spent computing */
+    int threads;        /* that computed; 0: read from a file */
 } oc_scores;
 
 /* Scores a split (options->split; NULL: "val") with a network or an ensemble: of an ensemble each member in turn, over

@@ -15,9 +15,10 @@
 #define TIMED_SECONDS 2.0 /* steps end earlier than that, where they are slow */
 #define TIMED_BATCHES 3
 
-/* Seconds of a step, and of the validation of one image. */
+/* Seconds of a step, and of the validation of one image, on so many threads. */
 typedef struct cost {
     double step, image;
+    int threads;
 } cost;
 
 /* Everything that a step needs. Start from {0}. */
@@ -49,6 +50,7 @@ static oc_status rig_open(rig *r, const oc_study_task *run, const oc_study_optio
     const oc_model_options variant = oc_recipe_model_options(values);
     OC_TRY(oc_team_create(&r->team, options->threads, err));
     OC_TRY(oc_slab_create(&r->slab, err));
+    oc_team_log(r->team, &options->log);
     oc_team_enter(r->team);
     const oc_pack_options pack = {.size = values->size,
                                   .cache = options->cache,
@@ -119,6 +121,7 @@ static oc_status measure(cost *out, const oc_study_task *run, const oc_study_opt
     oc_status status = OC_OK;
     rig r = {0};
     OC_TRY(rig_open(&r, run, options, err));
+    out->threads = oc_team_threads(r.team);
     OC_TRY(make_step(&r, 0, err));
     double began = oc_clock_seconds(), spent = 0;
     int64_t steps = 0;
@@ -191,6 +194,7 @@ oc_status oc_study_estimate(oc_study *study, const char *data, const oc_study_op
     oc_status status = OC_OK;
     oc_study_data sets = {.path = data};
     cost *costs = NULL;
+    oc_study_options measured = *options;
     OC_TRY(oc_study_check_data(study, &sets, err));
     OC_TRY(oc_alloc(&costs, study->runs, sizeof *costs, err));
     for (size_t i = 0; i < study->runs; i++) {
@@ -204,7 +208,8 @@ oc_status oc_study_estimate(oc_study *study, const char *data, const oc_study_op
         if (same < i)
             costs[i] = costs[same];
         else
-            OC_TRY(measure(&costs[i], run, options, err));
+            OC_TRY(measure(&costs[i], run, &measured, err));
+        measured.threads = costs[i].threads; /* what became of the number asked for has been logged */
         run->row.estimate = left(run, &costs[i], options->out);
     }
     if (study->joined) OC_TRY(estimate_ensemble(study, costs, &sets, err));

@@ -80,6 +80,10 @@ static oc_status open_team(oc_trainer *trainer, const oc_checkpoint *state, oc_e
     }
     oc_status status = oc_team_create(&trainer->team, threads, err);
     if (status != OC_OK) return status;
+    if (saved && oc_team_threads(trainer->team) != threads)
+        return oc_fail(err, OC_E_MISMATCH, trainer->folder.path,
+                       "the run had %d threads, and fewer would change its bits: %s", threads,
+                       oc_team_note(trainer->team));
     oc_team_enter(trainer->team);
     return oc_trainer_note(trainer, OC_ABOUT_THREADS, err, "%d", oc_team_threads(trainer->team));
 }
@@ -203,6 +207,8 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
                    trainer->about[OC_ABOUT_DATA], trainer->about[OC_ABOUT_THREADS]);
     if (trainer->early.size > 0) (void)oc_record_log(trainer->record, trainer->early.data, NULL);
+    if (oc_team_note(trainer->team)[0])
+        oc_trainer_log(trainer, oc_team_note_level(trainer->team), "threads: %s", oc_team_note(trainer->team));
     const int slow = oc_plan_slow_steps(trainer->step.plan);
     if (slow > 0)
         oc_trainer_log(trainer, OC_LOG_WARN,

@@ -4,13 +4,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Says that the settings are made; so that they are made once. */
 #define GUARD "OCELLI_ENVIRONMENT"
+
+/* The processors that the process was started on. Where OMP_PROC_BIND, or another of OpenMP's variables, binds threads
+ * to processors, libgomp has left the first thread only its own by the time that main begins, and does not tell the
+ * others; what is executed then would have just that one for all of its threads. Hence this is looked up before any
+ * library's constructor runs (and before the sanitizers are ready for anything but a call to the system). */
+static cpu_set_t first_processors;
+static long first_size; /* bytes of it that hold anything; <= 0: unknown */
+
+__attribute__((no_sanitize("address", "thread", "undefined"))) static void note_processors(void) {
+    first_size = syscall(SYS_sched_getaffinity, 0, sizeof first_processors, &first_processors);
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(void) = note_processors;
 
 void oc_environment_prepare(char *const *argv) {
     /* Waiting threads spin for some microseconds, which spares nets of many small layers most of the time of waking
@@ -24,7 +41,12 @@ void oc_environment_prepare(char *const *argv) {
     size_t made = 0;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (!getenv(settings[i].name) && setenv(settings[i].name, settings[i].value, 1) == 0) made++;
-    if (made > 0) execv("/proc/self/exe", argv);
+    if (made == 0) return;
+    cpu_set_t bound;
+    const bool known = first_size > 0 && sched_getaffinity(0, sizeof bound, &bound) == 0;
+    if (known) sched_setaffinity(0, (size_t)first_size, &first_processors);
+    execv("/proc/self/exe", argv);
+    if (known) sched_setaffinity(0, sizeof bound, &bound);
 }
 
 void oc_environment_hold_standard_files(void) {
@@ -41,16 +63,22 @@ void oc_environment_ignore_signals(void) {
 
 /* A signal handler can only reach what is global. */
 static volatile int stop_flag;
+static atomic_flag asked = ATOMIC_FLAG_INIT; /* signals may come to two threads at once */
 
+/* The second one ends the process: what was asked to stop may never come to look. A SIGHUP is no second: of a terminal
+ * that closes, the system sends one and the shell another. */
 static void on_signal(int number) {
-    (void)number;
+    if (atomic_flag_test_and_set(&asked) && number != SIGHUP) {
+        signal(number, SIG_DFL);
+        raise(number); /* held back until this returns */
+    }
     stop_flag = 1;
 }
 
 const volatile int *oc_environment_stop_flag(void) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction before, action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+        struct sigaction before, action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
         /* A run under nohup has SIGHUP ignored, and keeps it so. */
         if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <dirent.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -66,6 +67,65 @@ static void test_whole_run(void **state) {
         free(test_bytes_read(test_run_file(&world, "whole", files[i], path), &size));
         assert_true(size > 0);
     }
+}
+
+/* What a run's callbacks are told while every step is too slow. */
+typedef struct slow_run {
+    pthread_t owner;
+    int steps, running, ended; /* calls of on_step; lines on a step that goes on; on one that has ended */
+    bool busy, overlap;        /* within a callback; two at once */
+    bool wrong;                /* a line on another step, or from the wrong thread */
+} slow_run;
+
+static void on_slow_step(void *user, const oc_train_status *status) {
+    slow_run *s = user;
+    s->overlap = s->overlap || s->busy;
+    s->busy = true;
+    s->steps += !status->validating;
+    s->busy = false;
+}
+
+static void on_slow_log(void *user, oc_log_level level, const char *line) {
+    slow_run *s = user;
+    long long step;
+    s->overlap = s->overlap || s->busy;
+    s->busy = true;
+    if (level == OC_LOG_WARN && sscanf(line, "step %lld ", &step) == 1) { /* NOLINT(cert-err34-c) */
+        const bool running = strstr(line, "has taken"), elsewhere = !pthread_equal(pthread_self(), s->owner);
+        s->wrong = s->wrong || step != s->steps + 1 || running != elsewhere;
+        *(running ? &s->running : &s->ended) += 1;
+    }
+    s->busy = false;
+}
+
+/* Each is told of, once, in the log and in log.txt, and most while they go on. */
+static void test_slow_steps(void **state) {
+    (void)state;
+    oc_error error;
+    oc_trainer *trainer = NULL;
+    char out[320], path[320];
+    slow_run s = {.owner = pthread_self()};
+    oc_recipe *recipe = test_recipe_create("");
+    oc_train_options options = test_train_options(&world, test_world_path(&world, "slow", out));
+    options.on_step = on_slow_step;
+    options.user = &s;
+    options.log = (oc_log){.fn = on_slow_log, .user = &s};
+    test_require(oc_trainer_create(&trainer, world.dataset, recipe, &options, &error), OC_OK, &error);
+    const oc_watchdog_limits limits = {.factor = 1e-9, .seconds = 1e-4, .first = 1e-4};
+    test_require(oc_trainer_watch(trainer, &limits, &error), OC_OK, &error);
+    test_require(oc_trainer_run(trainer, &error), OC_OK, &error);
+    oc_trainer_destroy(&trainer);
+    oc_recipe_destroy(&recipe);
+    assert_int_equal(s.steps, 2 * EPOCH_STEPS);
+    assert_int_equal(s.running + s.ended, 2 * EPOCH_STEPS);
+    assert_true(s.running > 0);
+    assert_false(s.overlap || s.wrong);
+    size_t size = 0;
+    char *log = (char *)test_bytes_read(test_run_file(&world, "slow", "log.txt", path), &size);
+    int lines = 0;
+    for (const char *line = log; (line = strstr(line, "the machine busy")); line++) lines++;
+    free(log);
+    assert_int_equal(lines, 2 * EPOCH_STEPS);
 }
 
 static void test_refusals(void **state) {
@@ -283,9 +343,9 @@ static void test_non_finite(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_run),   cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_two_at_once), cmocka_unit_test(test_cache_folder),
-                                       cmocka_unit_test(test_start),       cmocka_unit_test(test_begun_meanwhile),
-                                       cmocka_unit_test(test_non_finite)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_run),       cmocka_unit_test(test_slow_steps),
+                                       cmocka_unit_test(test_refusals),        cmocka_unit_test(test_two_at_once),
+                                       cmocka_unit_test(test_cache_folder),    cmocka_unit_test(test_start),
+                                       cmocka_unit_test(test_begun_meanwhile), cmocka_unit_test(test_non_finite)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

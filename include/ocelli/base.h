@@ -46,7 +46,8 @@ OC_API const char *oc_status_text(oc_status status);
 
 typedef enum oc_log_level { OC_LOG_INFO, OC_LOG_WARN } oc_log_level;
 
-/* Receives one line without a newline. Called from the calling thread only. fn may be NULL: silence. */
+/* Receives one line without a newline. Called from the calling thread, unless where it is given says otherwise. fn may
+ * be NULL: silence. */
 typedef struct oc_log {
     void (*fn)(void *user, oc_log_level level, const char *line);
     void *user;

@@ -88,7 +88,7 @@ typedef struct oc_train_options {
     void (*on_epoch)(void *user, const oc_train_status *status); /* after each validation; may be NULL */
     void *user;
     oc_progress progress; /* decoding into the cache */
-    oc_log log;
+    oc_log log; /* while a step takes very long, that is said from another thread, but beside no other callback */
 } oc_train_options;
 
 /* Prepares a run: packs the data if needed, builds model and plans, opens or resumes the run folder. `dataset` is

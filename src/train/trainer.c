@@ -15,6 +15,9 @@
 
 static const char *const about_keys[OC_TRAINER_ABOUT] = {"recipe", "threads", "data", "start", "images"};
 
+/* Under a second nobody waits; ten minutes are a hang also for the first steps. */
+static const oc_watchdog_limits usual_limits = {.factor = 100, .seconds = 1, .first = 600};
+
 oc_status oc_trainer_note(oc_trainer *trainer, int which, oc_error *err, const char *format, ...) {
     char text[512];
     va_list args;
@@ -269,7 +272,10 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     /* A finished run is left as it is. */
     bool nothing_to_do = state && trainer->position.step >= trainer->limit && !oc_trainer_validation_due(trainer);
     trainer->mark = oc_clock_seconds();
-    if (!nothing_to_do) OC_TRY(open_folder(trainer, state != NULL, err));
+    if (!nothing_to_do) {
+        OC_TRY(open_folder(trainer, state != NULL, err));
+        OC_TRY(oc_trainer_watch(trainer, &usual_limits, err));
+    }
     trainer->options.out = trainer->options.weights = trainer->options.cache = NULL;
     *out = trainer;
     trainer = NULL;
@@ -283,6 +289,7 @@ cleanup:
 void oc_trainer_destroy(oc_trainer **trainer) {
     if (!trainer || !*trainer) return;
     oc_trainer *t = *trainer;
+    oc_watchdog_destroy(&t->watchdog);
     oc_record_destroy(&t->record);
     oc_evaluator_destroy(&t->evaluator);
     oc_train_step_close(&t->step);

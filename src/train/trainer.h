@@ -9,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
 #include "train/step.h"
+#include "train/watchdog.h"
 
 #define OC_TRAINER_ARENAS (2 + OC_OPTIMIZER_MAX_STATE) /* weights, average, moments */
 
@@ -31,8 +32,9 @@ struct oc_trainer {
     oc_train_step step; /* what a training step needs */
     oc_evaluator *evaluator;
     oc_run_folder folder;
-    oc_record *record; /* NULL while nothing in the folder has been touched */
-    oc_text early;     /* lines that log.txt is to have, once there is one */
+    oc_record *record;     /* NULL while nothing in the folder has been touched */
+    oc_watchdog *watchdog; /* tells of steps that take too long; NULL likewise */
+    oc_text early;         /* lines that log.txt is to have, once there is one */
 
     /* The state: these arenas and the position, with notes on what they belong to. */
     oc_state_arena arenas[OC_TRAINER_ARENAS];
@@ -68,6 +70,9 @@ void oc_trainer_log(oc_trainer *trainer, oc_log_level level, const char *format,
 
 /* True when the validation before the first step or after a whole epoch is still to be done. */
 bool oc_trainer_validation_due(const oc_trainer *trainer);
+
+/* Has steps that take longer than `limits` said in the log, in place of the limits before. Not within a step. */
+oc_status oc_trainer_watch(oc_trainer *trainer, const oc_watchdog_limits *limits, oc_error *err);
 
 /* Adds the seconds since the last call to the epoch's and the run's. */
 void oc_trainer_account(oc_trainer *trainer);

@@ -209,7 +209,24 @@ static oc_status fail_non_finite(oc_trainer *trainer, const oc_targets *targets,
                    loss, trainer->position.step + 1, layer ? layer : "loss", bad > 0 ? names : "(none alone)", more);
 }
 
-static oc_status train_step(oc_trainer *trainer, oc_error *err) {
+/* What the watchdog tells. */
+static void on_slow_step(void *user, int64_t step, double seconds, double median, bool running) {
+    oc_trainer *trainer = user;
+    char usual[64] = "";
+    if (median > 0) snprintf(usual, sizeof usual, ", %.0f times as long as is usual", seconds / median);
+    oc_trainer_log(trainer, OC_LOG_WARN, "step %" PRId64 " %s %.1f s%s: %s", step, running ? "has taken" : "took",
+                   seconds, usual,
+                   running ? "something else keeps the machine busy, or the run hangs (what is saved stays good)"
+                           : "something else kept the machine busy, or the run was halted");
+}
+
+oc_status oc_trainer_watch(oc_trainer *trainer, const oc_watchdog_limits *limits, oc_error *err) {
+    oc_watchdog_destroy(&trainer->watchdog);
+    return oc_watchdog_create(&trainer->watchdog, limits, on_slow_step, trainer, err);
+}
+
+/* Computes the step. Calls no callback: the watchdog may, meanwhile. */
+static oc_status compute_step(oc_trainer *trainer, oc_error *err) {
     oc_status status = OC_OK;
     oc_position *p = &trainer->position;
     oc_train_step *step = &trainer->step;
@@ -238,7 +255,7 @@ static oc_status train_step(oc_trainer *trainer, oc_error *err) {
                     p->step + 1);
         goto cleanup;
     }
-    const double lr = oc_train_step_update(step, p->step, trainer->total_steps);
+    p->last_lr = oc_train_step_update(step, p->step, trainer->total_steps);
     double stepped = oc_clock_seconds();
 
     p->step++;
@@ -247,17 +264,25 @@ static oc_status train_step(oc_trainer *trainer, oc_error *err) {
     p->epoch_top1 += score.top1;
     p->epoch_top5 += score.top5;
     p->last_loss = score.loss / (double)score.rows;
-    p->last_lr = lr;
     p->data += filled - start;
     p->forward += forward - filled;
     p->backward += backward - forward;
     p->optimizer += stepped - backward;
     trainer->unsaved = true;
-    OC_TRY(oc_record_step(trainer->record, p->step, p->last_loss, lr, err));
-    oc_trainer_account(trainer);
-    tell_step(trainer);
 cleanup:
     return status;
+}
+
+static oc_status train_step(oc_trainer *trainer, oc_error *err) {
+    const oc_position *p = &trainer->position;
+    oc_watchdog_begin(trainer->watchdog, p->step + 1);
+    oc_status status = compute_step(trainer, err);
+    oc_watchdog_end(trainer->watchdog);
+    if (status == OC_OK) status = oc_record_step(trainer->record, p->step, p->last_loss, p->last_lr, err);
+    if (status != OC_OK) return status;
+    oc_trainer_account(trainer);
+    tell_step(trainer);
+    return OC_OK;
 }
 
 /* ---- The run ------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error
     OC_TRY(oc_recipe_create(&saved, err));
     if (oc_path_exists(folder->state)) {
         OC_TRY(oc_checkpoint_open(state, folder->state, err));
-        const char *text = oc_checkpoint_about(*state, about_keys[OC_ABOUT_RECIPE]);
+        const char *text = oc_trainer_note_of(*state, OC_ABOUT_RECIPE);
         if (!text) {
             status = oc_fail(err, OC_E_FORMAT, folder->state, "not a run's state: it lacks its recipe");
             goto cleanup;
@@ -72,7 +72,7 @@ cleanup:
 /* The team: as many threads as asked for, or as the run had, whose bits depend on their number. */
 static oc_status open_team(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
     int threads = trainer->options.threads;
-    const char *saved = state ? oc_checkpoint_about(state, about_keys[OC_ABOUT_THREADS]) : NULL;
+    const char *saved = oc_trainer_note_of(state, OC_ABOUT_THREADS);
     if (saved) {
         int before = (int)strtol(saved, NULL, 10);
         if (threads != 0 && threads != before)
@@ -91,9 +91,13 @@ static oc_status open_team(oc_trainer *trainer, const oc_checkpoint *state, oc_e
     return oc_trainer_note(trainer, OC_ABOUT_THREADS, err, "%d", oc_team_threads(trainer->team));
 }
 
+const char *oc_trainer_note_of(const oc_checkpoint *state, int which) {
+    return state ? oc_checkpoint_about(state, about_keys[which]) : NULL;
+}
+
 oc_status oc_trainer_note_check(const oc_trainer *trainer, const oc_checkpoint *state, int which, const char *what,
                                 oc_error *err) {
-    const char *saved = state ? oc_checkpoint_about(state, about_keys[which]) : NULL;
+    const char *saved = oc_trainer_note_of(state, which);
     if (!state || (saved && strcmp(saved, trainer->about[which]) == 0)) return OC_OK;
     if (!saved && which == OC_ABOUT_IMAGES) return OC_OK; /* states from before this note */
     return oc_fail(err, OC_E_MISMATCH, trainer->folder.path,
@@ -126,7 +130,7 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
                                XXH3_64bits(model->weights.arena, count * sizeof(float))));
         OC_TRY(oc_trainer_note_check(trainer, state, OC_ABOUT_START, "the first weights", err));
     } else if (state) {
-        const char *start = oc_checkpoint_about(state, about_keys[OC_ABOUT_START]);
+        const char *start = oc_trainer_note_of(state, OC_ABOUT_START);
         if (start) OC_TRY(oc_trainer_note(trainer, OC_ABOUT_START, err, "%s", start));
     }
 

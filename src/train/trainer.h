@@ -55,6 +55,8 @@ struct oc_trainer {
 /* *trainer->about[which] = formatted text. OC_E_MEMORY. */
 oc_status oc_trainer_note(oc_trainer *trainer, int which, oc_error *err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A note of the state, or NULL. */
+const char *oc_trainer_note_of(const oc_checkpoint *state, int which);
 /* OC_E_MISMATCH where a note is not what the state (NULL: none, which agrees) says; `what` the note is of. */
 oc_status oc_trainer_note_check(const oc_trainer *trainer, const oc_checkpoint *state, int which, const char *what,
                                 oc_error *err);

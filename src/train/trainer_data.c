@@ -9,13 +9,14 @@
 
 #define PIXEL_SAMPLES 64 /* images of a split whose pixels tell data sets apart */
 
-/* Names and classes of all images, and the pixels of some: enough to tell two data sets apart. */
+/* File names and classes of all images, and the pixels of some: enough to tell two data sets apart. */
 static void hash_pack(XXH3_state_t *hash, const oc_pack *pack) {
     int64_t count = oc_pack_count(pack), stride = count / PIXEL_SAMPLES + 1;
     XXH3_64bits_update(hash, &count, sizeof count);
     for (int64_t i = 0; i < count; i++) {
         oc_image image = oc_pack_image(pack, i);
-        XXH3_64bits_update(hash, image.name, strlen(image.name) + 1);
+        const char *slash = strrchr(image.name, '/'), *name = slash ? slash + 1 : image.name;
+        XXH3_64bits_update(hash, name, strlen(name) + 1);
         XXH3_64bits_update(hash, &image.label, sizeof image.label);
         if (i % stride == 0) XXH3_64bits_update(hash, image.pixels, (size_t)image.width * (size_t)image.height * 3);
     }
@@ -106,7 +107,16 @@ oc_status oc_trainer_open_data(oc_trainer *trainer, const oc_checkpoint *state, 
     OC_TRY(oc_pack_open(&trainer->train_pack, trainer->dataset, "train", &options, err));
     OC_TRY(oc_pack_open(&trainer->val_pack, trainer->dataset, "val", &options, err));
     OC_TRY(describe_data(trainer, err));
-    OC_TRY(oc_trainer_note_check(trainer, state, OC_ABOUT_DATA, "the data set", err));
+    status = oc_trainer_note_check(trainer, state, OC_ABOUT_DATA, "the data set", err);
+    if (status != OC_OK && trainer->values.holdout > 0 && !oc_trainer_note_of(state, OC_ABOUT_IMAGES)) {
+        const oc_error why = err ? *err : (oc_error){0};
+        oc_fail(
+            err, status, why.where,
+            "%s. It is of a version that chose the images to hold out otherwise: go on from its weights, in another "
+            "folder, by --weights last.safetensors",
+            why.message);
+    }
+    if (status != OC_OK) goto cleanup;
     OC_TRY(describe_images(trainer, state, err));
 cleanup:
     return status;

@@ -3,7 +3,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
-pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_search_module(SPNG REQUIRED IMPORTED_TARGET spng libspng)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
@@ -20,7 +20,7 @@ find_program(OC_PROTOC_C protoc-c REQUIRED)
 
 set(OC_DEPENDENCIES
     ${OC_DNNL_LIBRARY}
-    PkgConfig::TURBOJPEG
+    PkgConfig::JPEG
     PkgConfig::SPNG
     PkgConfig::LIBZIP
     PkgConfig::YAML

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     oc_pixels image;
     oc_error error = {0};
     uint64_t sum = 0;
-    if (!decoder && oc_decoder_create(&decoder, NULL) != OC_OK) abort();
+    if (!decoder && oc_decoder_create(&decoder, NULL, NULL) != OC_OK) abort();
     if (oc_decode(decoder, data, size, "fuzz", &image, &error) == OC_OK) {
         if (image.width < 1 || image.height < 1 || image.color >= OC_COLOR_COUNT) abort();
         for (int64_t i = 0; i < image.width * image.height * 3; i++) sum += image.data[i];

@@ -1,4 +1,5 @@
-/* The image decoder: every kind of JPEG and PNG, and every kind of bad file with its reason. */
+/* The image decoder: every kind of JPEG and PNG, and every kind of bad file with its reason. What is odd but good is in
+ * test_decode_odd.c. */
 #define _GNU_SOURCE 1
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +28,7 @@ static int setup(void **state) {
     assert_non_null(f);
     test_temporary_create(f->folder, sizeof f->folder);
     snprintf(f->path, sizeof f->path, "%s/image", f->folder);
-    assert_int_equal(oc_decoder_create(&f->decoder, NULL), OC_OK);
+    assert_int_equal(oc_decoder_create(&f->decoder, NULL, NULL), OC_OK);
     *state = f;
     return 0;
 }
@@ -123,18 +124,34 @@ static void test_png_kinds(void **state) {
                     const uint8_t want = kinds[k].kind == TEST_PNG_PALETTE
                                              ? test_pixel(test_pixel(x, y, 0, 5) % 16, 0, c, 5)
                                              : test_pixel(x, y, grey ? 0 : c, 5);
-                    assert_int_equal(image.data[(y * 33 + x) * 3 + c], want);
+                    const bool alpha = kinds[k].kind == TEST_PNG_GREY_ALPHA || kinds[k].kind == TEST_PNG_RGBA;
+                    const int opacity = alpha ? test_pixel(x, y, 1, 6) : 255; /* on white */
+                    assert_int_equal(image.data[(y * 33 + x) * 3 + c], 255 - ((255 - want) * opacity + 127) / 255);
                 }
     }
 }
 
+/* Inks are stored inverted: 255 is none. */
 static void test_cmyk(void **state) {
     fixture *f = *state;
-    size_t size;
-    test_jpeg_write(f->path, 64, 64, 1, TEST_JPEG_CMYK);
-    unsigned char *bytes = test_bytes_read(f->path, &size);
-    refused(f, bytes, size, "CMYK");
-    free(bytes);
+    for (test_jpeg_kind kind = TEST_JPEG_CMYK; kind <= TEST_JPEG_YCCK; kind++)
+        for (int plain = 0; plain < 2; plain++) {
+            size_t size;
+            oc_pixels image;
+            const test_jpeg_options options = {.kind = kind, .even = true, .plain_header = plain == 1};
+            unsigned char *bytes = test_jpeg_encode(64, 64, 1, &options, &size);
+            if (kind == TEST_JPEG_YCCK && plain) { /* without Adobe's marker nothing tells it from CMYK */
+                free(bytes);
+                continue;
+            }
+            assert_int_equal(oc_decode(f->decoder, bytes, size, "image", &image, NULL), OC_OK);
+            assert_int_equal(image.color, OC_COLOR_CMYK);
+            for (int i = 0; i < 64 * 64 * 3; i++) {
+                const int want = (40 + 50 * (i % 3)) * 190 / 255; /* channel c is 40 + 50 c, black 190 */
+                assert_in_range(image.data[i], want - 2, want + 2);
+            }
+            free(bytes);
+        }
 }
 
 /* Cut at every place: never an image, never a crash. */
@@ -170,6 +187,7 @@ static void test_kinds(void **state) {
     assert_int_equal(oc_kind_of_content("notes.txt", "\xff\xd8\xff\xe0", 4), OC_KIND_IMAGE);
     assert_int_equal(oc_kind_of_content("a.webp", "\x89PNG\r\n\x1a\n", 8), OC_KIND_IMAGE);
     assert_int_equal(oc_kind_of_content("a", "\x89PNG\r\n\x1a", 7), OC_KIND_NO_IMAGE);
+    assert_int_equal(oc_kind_of_content("a", "\xff\xd8", 2), OC_KIND_NO_IMAGE);
     assert_int_equal(oc_kind_of_content("a",
                                         "\0\0\0\x20"
                                         "ftypheic",
@@ -186,11 +204,34 @@ static void test_other_kinds(void **state) {
     refused(f, "<!DOCTYPE html><p>404", 21, "a web page");
     refused(f, "Not Found at all", 16, "begins with the text \"Not Found");
     refused(f, "x", 1, "begins with the text \"x\"");
-    refused(f, "GIF89a......", 12, "a GIF");
-    refused(f, "RIFF....WEBPVP8 ", 16, "a WebP");
+    refused(f,
+            "\0\0\0\x1c"
+            "ftypavif",
+            12, "an AVIF, which is not read: convert it to PNG or JPEG");
+    refused(f,
+            "\0\0\0\x0c"
+            "jP  \r\n\x87\n",
+            12, "a JPEG 2000, which is not read");
+    refused(f, "%PDF-1.4", 8, "not an image but a PDF");
     refused(f, "\0\0\0\0\0\0", 6, "the bytes 00 00");
     refused(f, "\xff\xd8", 2, "the bytes ff d8");
     refused(f, "line\nand \x01", 10, "text");
+}
+
+/* A precision, and a coding process, that the library does not have are named. */
+static void test_unread_kinds(void **state) {
+    fixture *f = *state;
+    size_t size;
+    test_jpeg_write(f->path, 64, 64, 1, TEST_JPEG_RGB);
+    unsigned char *bytes = test_bytes_read(f->path, &size);
+    unsigned char *frame = memmem(bytes, size, "\xff\xc0", 2);
+    assert_non_null(frame);
+    frame[4] = 12;
+    refused(f, bytes, size, "JPEG of 12 bits a sample, of which only 8 are read");
+    frame[4] = 8;
+    frame[1] = 0xc3;
+    refused(f, bytes, size, "JPEG of a kind that is not read");
+    free(bytes);
 }
 
 /* A header may claim any size: refused before memory is asked for. */
@@ -302,6 +343,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test_setup_teardown(test_other_kinds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unread_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_huge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_extraneous, setup, teardown),

@@ -231,7 +231,7 @@ static void test_not_by_colour(void **state) {
     oc_decoder *decoder = NULL;
     int grey = 0, right = 0;
     assert_int_equal(train->count, CLASSES * PER_CLASS);
-    assert_int_equal(oc_decoder_create(&decoder, NULL), OC_OK);
+    assert_int_equal(oc_decoder_create(&decoder, NULL, NULL), OC_OK);
     for (int64_t i = 0; i < train->count; i++) {
         uint8_t *bytes = NULL;
         size_t size;

@@ -105,7 +105,7 @@ static void test_info(void **state) {
     json_t *bad = at(train, "undecodable"), *file = json_array_get(at(bad, "files"), 0);
     assert_int_equal(count_at(bad, "count"), 1);
     assert_string_equal(json_string_value(at(file, "name")), "train/n0002/images/n0002_3.JPEG");
-    assert_string_equal(json_string_value(at(file, "reason")), "not a JPEG or PNG: begins with the text \"sorry\"");
+    assert_string_equal(json_string_value(at(file, "reason")), "not an image: begins with the text \"sorry\"");
     assert_int_equal(count_at(at(train, "left_out"), "count"), 0);
     assert_string_equal(f->log, "");
     assert_int_equal(count_at(test, "images"), 2);

@@ -33,7 +33,7 @@ typedef struct oc_data_options {
  * which is logged, too:
  *     {"path", "classes": [code], "class_names": {code: human name}, "splits": {"train": {
  *          "folder", "images", "images_per_class": {"min", "max", "each": {code: count}}, "sizes": {"64x64": count},
- *          "colour_modes": {"rgb"|"grey"|"palette"|"rgba"|"grey+alpha": count},
+ *          "colour_modes": {"rgb"|"grey"|"palette"|"rgba"|"grey+alpha"|"cmyk": count},
  *          "undecodable": {"count", "files": [{"name", "reason"}]}, "left_out": {"count", "all", "first", "reason",
  *          "reasons": {reason: count}, "classes": {code: count}},
  *          "mean": [3], "std": [3]}, …}, "elsewhere": as left_out}

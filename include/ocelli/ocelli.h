@@ -38,6 +38,20 @@ typedef struct oc_dataset_options {
 OC_API oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_options *options, oc_error *err);
 OC_API void oc_dataset_destroy(oc_dataset **dataset);
 
+/* How an image file becomes what a model sees; the recipe's keys data.<name>. A weights file keeps them, so that images
+ * are read for it as they were in training. */
+typedef struct oc_image_options {
+    bool exif;             /* turned as the orientation says that the file states, as every viewer does */
+    uint8_t background[3]; /* RGB: what pixels that are not opaque are composited on */
+} oc_image_options;
+/* The recipe's defaults. */
+#define OC_IMAGE_OPTIONS_DEFAULT                                                                                       \
+    {                                                                                                                  \
+        true, {                                                                                                        \
+            255, 255, 255                                                                                              \
+        }                                                                                                              \
+    }
+
 /* ---- Recipes: every setting of a run, in one table (ocelli/recipe.h) -------------------------------------------- */
 
 typedef struct oc_recipe oc_recipe;
@@ -154,7 +168,7 @@ OC_API void oc_classifier_destroy(oc_classifier **classifier);
 /* The `top_k` likeliest classes (1 … classes) of one decoded image, pixels [height, width, 3] RGB uint8. */
 OC_API oc_status oc_classifier_pixels(oc_classifier *classifier, const uint8_t *pixels, int64_t width, int64_t height,
                                       oc_prediction *predictions, size_t top_k, oc_error *err);
-/* The same of a JPEG or PNG file's bytes. `where` names it in errors. */
+/* The same of an image file's bytes, in any format that is read. `where` names it in errors. */
 OC_API oc_status oc_classifier_encoded(oc_classifier *classifier, const void *data, size_t size, const char *where,
                                        oc_prediction *predictions, size_t top_k, oc_error *err);
 

@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <turbojpeg.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "data/encode.h"
 #include "ocelli/data.h"
 
 #define CLASSES_DEFAULT 10
@@ -31,11 +31,8 @@
 /* `a` of the random streams, and the splits' places. */
 enum { TRAIN, VAL, TEST };
 
-/* What one worker needs to write JPEG files. */
+/* What one worker paints on. */
 typedef struct pen {
-    tjhandle jpeg;
-    unsigned char *file; /* the JPEG, of at most file_size bytes */
-    size_t file_size;
     oc_demo_picture picture;
     oc_status status; /* of the first file that failed */
     oc_error error;
@@ -126,14 +123,16 @@ static oc_status image_write(batch *batch, int64_t offset, pen *pen, oc_error *e
     batch->box[offset].right = (uint8_t)picture->right;
     batch->box[offset].bottom = (uint8_t)picture->bottom;
     char path[PATH_SIZE];
-    oc_status status = image_path(path, batch, number, err);
-    if (status != OC_OK) return status;
-    unsigned long size = (unsigned long)pen->file_size;
-    if (tjCompress2(pen->jpeg, picture->pixels, OC_DEMO_SIDE, 0, OC_DEMO_SIDE, TJPF_RGB, &pen->file, &size,
-                    picture->grey ? TJSAMP_GRAY : TJSAMP_420, picture->quality,
-                    TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT) != 0)
-        return oc_fail(err, OC_E_FORMAT, path, "cannot encode: %s", tjGetErrorStr2(pen->jpeg));
-    return file_write(path, pen->file, size, err);
+    unsigned char *file = NULL;
+    oc_status status;
+    OC_TRY(image_path(path, batch, number, err));
+    size_t size;
+    OC_TRY(oc_jpeg_encode(&file, &size, picture->pixels, OC_DEMO_SIDE, OC_DEMO_SIDE, picture->grey, picture->quality,
+                          err));
+    status = file_write(path, file, size, err);
+cleanup:
+    free(file);
+    return status;
 }
 
 /* ---- Splits ----------------------------------------------------------------------------------------------------- */
@@ -295,32 +294,6 @@ static oc_status folder_check(const char *folder, oc_error *err) {
                    stream ? "there is something in it already" : "this, or what it lies in, is a file");
 }
 
-static oc_status pens_create(demo *demo, oc_error *err) {
-    oc_status status = OC_OK;
-    int threads = oc_team_threads(demo->team);
-    OC_TRY(oc_alloc(&demo->pen, (size_t)threads, sizeof *demo->pen, err));
-    for (int i = 0; i < threads; i++) {
-        pen *pen = &demo->pen[i];
-        pen->file_size = tjBufSize(OC_DEMO_SIDE, OC_DEMO_SIDE, TJSAMP_444);
-        OC_TRY(oc_alloc(&pen->file, pen->file_size, 1, err));
-        pen->jpeg = tjInitCompress();
-        if (!pen->jpeg) {
-            status = oc_fail(err, OC_E_MEMORY, NULL, "cannot start the JPEG encoder");
-            goto cleanup;
-        }
-    }
-cleanup:
-    return status;
-}
-
-static void pens_destroy(demo *demo) {
-    for (int i = 0; demo->pen && i < oc_team_threads(demo->team); i++) {
-        if (demo->pen[i].jpeg) tjDestroy(demo->pen[i].jpeg);
-        oc_free(demo->pen[i].file);
-    }
-    oc_free(demo->pen);
-}
-
 /* Renames the whole temporary folder over `folder`, which is absent or empty, with the rights of any new folder. */
 static oc_status temporary_publish(const char *temporary, const char *folder, oc_error *err) {
     mode_t mask = umask(0);
@@ -349,7 +322,7 @@ oc_status oc_data_demo(const char *folder, const oc_demo_options *options, oc_er
     OC_TRY(folder_check(folder, err));
     OC_TRY(oc_team_create(&demo.team, options->threads, err));
     oc_team_log(demo.team, &options->log);
-    OC_TRY(pens_create(&demo, err));
+    OC_TRY(oc_alloc(&demo.pen, (size_t)oc_team_threads(demo.team), sizeof *demo.pen, err));
     OC_TRY(temporary_create(&temporary, folder, err));
     demo.root = temporary;
     OC_TRY(train_write(&demo, err));
@@ -359,7 +332,7 @@ oc_status oc_data_demo(const char *folder, const oc_demo_options *options, oc_er
 cleanup:
     if (status != OC_OK && temporary) (void)nftw(temporary, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
     oc_free(temporary);
-    pens_destroy(&demo);
+    oc_free(demo.pen);
     oc_team_destroy(&demo.team);
     return status;
 }

@@ -263,7 +263,7 @@ static oc_status split_survey(json_t *splits, const oc_dataset *dataset, const o
     snprintf(what, sizeof what, "look at %s", split->name);
     OC_TRY(oc_alloc(&s.found, (size_t)split->count, sizeof(*s.found), err));
     OC_TRY(oc_alloc(&s.worker, (size_t)threads, sizeof(*s.worker), err));
-    for (int i = 0; i < threads; i++) OC_TRY(oc_decoder_create(&s.worker[i].decoder, err));
+    for (int i = 0; i < threads; i++) OC_TRY(oc_decoder_create(&s.worker[i].decoder, NULL, err));
     for (; s.begin < split->count; s.begin += CHUNK) {
         const int64_t left = split->count - s.begin;
         if (!oc_progress_report(progress, what, s.begin, split->count)) {

@@ -1,32 +1,17 @@
-/* Names' endings, contents' marks, reasons. */
-#define _GNU_SOURCE 1
+/* Reasons, and the kinds of entries; of formats format.c knows. */
 #include "data/kind.h"
-
-#include <string.h>
-#include <strings.h>
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/decode.h"
-
-/* Whether the name ends with one of the endings, of which the last is NULL. */
-static bool has_ending(const char *name, const char *const *ending) {
-    const char *dot = strrchr(name, '.');
-    while (dot && *ending && strcasecmp(dot, *ending) != 0) ending++;
-    return dot && *ending;
-}
+#include "data/format.h"
 
 oc_kind oc_kind_of_name(const char *name) {
-    static const char *const endings[] = {".jpeg", ".jpg", ".jpe", ".jfif", ".png", NULL};
-    return has_ending(name, endings) ? OC_KIND_IMAGE : OC_KIND_UNSAID;
+    return oc_image_format_name(name) ? OC_KIND_IMAGE : OC_KIND_UNSAID;
 }
 
 oc_kind oc_kind_of_content(const char *name, const void *data, size_t size) {
-    static const char *const others[] = {".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
-                                         ".jp2",  ".jxl", ".ppm", ".pgm", ".pbm",  ".pnm",  ".tga",  ".ico",
-                                         ".psd",  ".svg", ".eps", ".dng", ".cr2",  ".nef",  ".arw",  NULL};
-    if (oc_image_content(data, size)) return OC_KIND_IMAGE;
-    return has_ending(name, others) || oc_image_content_other(data, size) ? OC_KIND_OTHER_IMAGE : OC_KIND_NO_IMAGE;
+    if (oc_image_format_of(data, size)) return OC_KIND_IMAGE;
+    return oc_image_other(name, data, size) ? OC_KIND_OTHER_IMAGE : OC_KIND_NO_IMAGE;
 }
 
 const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT] = {

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "data/pack.h"
 
-#define OC_PACK_MAGIC "OCPACK03"
+#define OC_PACK_MAGIC "OCPACK04"
 
 /* `content`, here and below, is XXH3-64 of the file's bytes. */
 typedef struct oc_pack_entry {

@@ -132,7 +132,7 @@ oc_status oc_classifier_create(oc_classifier **out, oc_model *model, int64_t bat
     const int team = oc_team_threads(c->team);
     OC_TRY(oc_alloc(&c->shops, (size_t)team, sizeof *c->shops, err));
     for (int i = 0; i < team; i++) {
-        OC_TRY(oc_decoder_create(&c->shops[i].decoder, err));
+        OC_TRY(oc_decoder_create(&c->shops[i].decoder, NULL, err));
         OC_TRY(oc_alloc(&c->shops[i].frames, c->preparation_count, sizeof *c->shops[i].frames, err));
     }
     *out = c;

@@ -6,7 +6,7 @@
 
 /* One image: of `path`, `data` and `pixels` exactly one is set. */
 typedef struct oc_classifier_item {
-    const char *path; /* a JPEG or PNG file */
+    const char *path; /* an image file */
     const void *data; /* the bytes of one; `where` names it in errors */
     size_t size;
     const char *where;

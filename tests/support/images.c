@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <jpeglib.h>
 #include <spng.h>
-#include <turbojpeg.h>
 #include <zip.h>
 
 #include "support/bytes.h"
@@ -31,24 +31,70 @@ uint8_t test_pixel(int x, int y, int c, int seed) {
     return (uint8_t)((3 * x * (c + 1) + 2 * y * (3 - c) + 37 * seed) & 255);
 }
 
-void test_jpeg_write(const char *path, int width, int height, int seed, test_jpeg_kind kind) {
-    const int channels = kind == TEST_JPEG_CMYK ? 4 : 3;
-    unsigned char *pixels = malloc((size_t)width * (size_t)height * (size_t)channels), *jpeg = NULL;
-    unsigned long size = 0;
-    tjhandle handle = tjInitCompress();
-    assert_non_null(pixels);
-    assert_non_null(handle);
-    for (int y = 0; y < height; y++)
+unsigned char *test_jpeg_encode(int width, int height, int seed, const test_jpeg_options *options, size_t *size) {
+    struct jpeg_compress_struct info = {0};
+    struct jpeg_error_mgr errors; /* the library's own: prints and exits */
+    unsigned char *jpeg = NULL;
+    unsigned long length = 0;
+    const int channels = options->kind == TEST_JPEG_CMYK || options->kind == TEST_JPEG_YCCK ? 4 : 3;
+    unsigned char *row = malloc((size_t)width * (size_t)channels);
+    assert_non_null(row);
+    info.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&info);
+    jpeg_mem_dest(&info, &jpeg, &length);
+    info.image_width = (JDIMENSION)width;
+    info.image_height = (JDIMENSION)height;
+    info.input_components = channels;
+    info.in_color_space = channels == 4 ? JCS_CMYK : JCS_RGB;
+    jpeg_set_defaults(&info);
+    jpeg_set_quality(&info, 95, TRUE);
+    jpeg_set_colorspace(&info, options->kind == TEST_JPEG_GREY   ? JCS_GRAYSCALE
+                               : options->kind == TEST_JPEG_CMYK ? JCS_CMYK
+                               : options->kind == TEST_JPEG_YCCK ? JCS_YCCK
+                                                                 : JCS_YCbCr);
+    for (int c = 0; c < info.num_components && options->sampling; c++) {
+        info.comp_info[c].h_samp_factor = options->sampling[2 * c] - '0';
+        info.comp_info[c].v_samp_factor = options->sampling[2 * c + 1] - '0';
+    }
+    const jpeg_scan_info scans[3] = {{1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}};
+    if (options->scans_apart) {
+        info.scan_info = scans;
+        info.num_scans = info.num_components;
+    }
+    if (options->progressive) jpeg_simple_progression(&info);
+    if (options->plain_header) info.write_JFIF_header = info.write_Adobe_marker = FALSE;
+    info.restart_interval = (unsigned)options->restart;
+    jpeg_start_compress(&info, TRUE);
+    if (options->exif) jpeg_write_marker(&info, JPEG_APP0 + 1, options->exif, (unsigned)options->exif_size);
+    for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++)
-            for (int c = 0; c < channels; c++) pixels[(y * width + x) * channels + c] = test_pixel(x, y, c, seed);
-    assert_int_equal(tjCompress2(handle, pixels, width, 0, height, kind == TEST_JPEG_CMYK ? TJPF_CMYK : TJPF_RGB, &jpeg,
-                                 &size, kind == TEST_JPEG_GREY ? TJSAMP_GRAY : TJSAMP_420, 95, 0),
-                     0);
+            for (int c = 0; c < channels; c++)
+                row[x * channels + c] = (unsigned char)(options->even ? 40 + 50 * c : test_pixel(x, y, c, seed));
+        jpeg_write_scanlines(&info, &row, 1);
+    }
+    jpeg_finish_compress(&info);
+    jpeg_destroy_compress(&info);
+    free(row);
+    *size = length;
+    return jpeg;
+}
+
+void test_jpeg_write(const char *path, int width, int height, int seed, test_jpeg_kind kind) {
+    size_t size;
+    unsigned char *jpeg = test_jpeg_encode(width, height, seed, &(test_jpeg_options){.kind = kind}, &size);
     parents_create(path);
     test_bytes_write(path, jpeg, size);
-    tjFree(jpeg);
-    tjDestroy(handle);
-    free(pixels);
+    free(jpeg);
+}
+
+size_t test_exif_make(unsigned char exif[TEST_EXIF_SIZE], int orientation, bool little) {
+    static const unsigned char big_endian[TEST_EXIF_SIZE] =
+        "Exif\0\0MM\0*\0\0\0\10\0\2\1\17\0\2\0\0\0\1x\0\0\0\1\22\0\3\0\0\0\1\0\0\0\0\0\0\0";
+    static const unsigned char little_endian[TEST_EXIF_SIZE] =
+        "Exif\0\0II*\0\10\0\0\0\2\0\17\1\2\0\1\0\0\0x\0\0\0\22\1\3\0\1\0\0\0\0\0\0\0\0\0\0";
+    memcpy(exif, little ? little_endian : big_endian, TEST_EXIF_SIZE);
+    exif[little ? 36 : 37] = (unsigned char)orientation;
+    return TEST_EXIF_SIZE;
 }
 
 void test_png_write(const char *path, int width, int height, int seed, test_png_kind kind) {

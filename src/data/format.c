@@ -1,0 +1,105 @@
+/* The tables of what is read and of what is met beside it. */
+#define _GNU_SOURCE 1
+#include "data/format.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+
+/* Every format that is read; adding one is a file and a row. */
+static const oc_image_format *const formats[] = {&oc_format_jpeg, &oc_format_png, NULL};
+#define READ "JPEG and PNG"
+
+/* What is not read: how it begins, and the endings of its names. */
+typedef struct other_format {
+    const char *name;
+    bool image;       /* and so to be told of */
+    size_t offset;    /* of the mark */
+    const char *mark; /* NULL: the content does not tell */
+    const char *endings[6];
+} other_format;
+
+static const other_format others[] = {
+    {"a GIF", true, 0, "GIF8", {".gif"}},
+    {"a BMP", true, 0, "BM", {".bmp"}},
+    {"a WebP", true, 8, "WEBP", {".webp"}},
+    {"a TIFF", true, 0, "II*", {".tif", ".tiff"}},
+    {"a TIFF", true, 0, "MM", {NULL}},
+    {"an AVIF", true, 4, "ftypavif", {".avif"}},
+    {"an AVIF", true, 4, "ftypavis", {".avifs"}},
+    {"a HEIC", true, 4, "ftyphei", {".heic", ".heif"}},
+    {"a HEIC", true, 4, "ftyphev", {NULL}},
+    {"a HEIF", true, 4, "ftypmif1", {NULL}},
+    {"a JPEG 2000", true, 4, "jP  ", {".jp2", ".j2k"}},
+    {"a JPEG XL", true, 0, "\xff\x0a", {".jxl"}},
+    {"a JPEG XL", true, 4, "JXL ", {NULL}},
+    {"a Photoshop file", true, 0, "8BPS", {".psd"}},
+    {"an SVG drawing", true, 0, "<svg", {".svg"}},
+    {"an EPS drawing", true, 0, "%!PS-Adobe", {".eps"}},
+    {"a netpbm image", true, 0, "P5\n", {".ppm", ".pgm", ".pbm", ".pnm"}},
+    {"a netpbm image", true, 0, "P6\n", {NULL}},
+    {"a Targa image", true, 0, NULL, {".tga"}},
+    {"an icon", true, 0, NULL, {".ico"}},
+    {"a camera's raw file", true, 0, NULL, {".dng", ".cr2", ".nef", ".arw"}},
+    {"a zip", false, 0, "PK\3\4", {NULL}},
+    {"gzip data", false, 0, "\x1f\x8b", {NULL}},
+    {"a PDF", false, 0, "%PDF", {NULL}},
+    {"a web page", false, 0, "<!DOCTYPE", {NULL}},
+    {"a web page", false, 0, "<html", {NULL}},
+    {"XML", false, 0, "<?xml", {NULL}},
+};
+#define OTHERS (sizeof others / sizeof *others)
+
+/* Whether the name ends with one of the endings, of which the last is NULL. */
+static bool has_ending(const char *name, const char *const *ending) {
+    const char *dot = strrchr(name, '.');
+    while (dot && *ending && strcasecmp(dot, *ending) != 0) ending++;
+    return dot && *ending;
+}
+
+const oc_image_format *oc_image_format_of(const uint8_t *data, size_t size) {
+    const oc_image_format *const *format = formats;
+    while (*format && !(*format)->recognise(data, size)) format++;
+    return *format;
+}
+
+bool oc_image_format_name(const char *name) {
+    const oc_image_format *const *format = formats;
+    while (*format && !has_ending(name, (*format)->endings)) format++;
+    return *format != NULL;
+}
+
+/* NULL for bytes that tell of none. */
+static const other_format *other_of(const uint8_t *data, size_t size) {
+    for (const other_format *o = others; o < others + OTHERS; o++) {
+        const size_t length = o->mark ? strlen(o->mark) : 0;
+        if (o->mark && size >= o->offset + length && memcmp(data + o->offset, o->mark, length) == 0) return o;
+    }
+    return NULL;
+}
+
+bool oc_image_other(const char *name, const uint8_t *data, size_t size) {
+    const other_format *by_content = other_of(data, size), *o = others;
+    if (by_content && by_content->image) return true;
+    while (o < others + OTHERS && !has_ending(name, o->endings)) o++;
+    return o < others + OTHERS;
+}
+
+oc_status oc_image_refuse(const uint8_t *data, size_t size, const char *where, oc_error *err) {
+    if (size == 0) return oc_fail(err, OC_E_FORMAT, where, "empty file");
+    const other_format *other = other_of(data, size);
+    if (other && other->image)
+        return oc_fail(err, OC_E_FORMAT, where, "%s, which is not read: convert it to PNG or JPEG", other->name);
+    if (other) return oc_fail(err, OC_E_FORMAT, where, "not an image but %s", other->name);
+    size_t text = 0;
+    while (text < size && text < 24 &&
+           ((data[text] >= ' ' && data[text] < 127) || (data[text] >= 9 && data[text] <= 13)))
+        text++;
+    if (text >= 4 || text == size)
+        return oc_fail(err, OC_E_FORMAT, where, "not an image: begins with the text \"%.*s\"", (int)text,
+                       (const char *)data);
+    return oc_fail(err, OC_E_FORMAT, where,
+                   "no image of a format that is read (" READ "): begins with the bytes %02x %02x", data[0],
+                   size > 1 ? data[1] : 0);
+}

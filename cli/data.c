@@ -33,10 +33,13 @@ static const oc_flag demo_flags[] = {
     OC_FLAG_END,
 };
 
-/* Opens the data set that the first word names. *size (may be NULL) = the recipe's input size. */
-static oc_status open_word(oc_dataset **out, int64_t *size, const oc_args *args, oc_error *err) {
+/* Opens the data set that the first word names. What the recipe says of images goes into *image, and its input size
+ * into *size (may be NULL). */
+static oc_status open_word(oc_dataset **out, oc_image_options *image, int64_t *size, const oc_args *args,
+                           oc_error *err) {
     oc_recipe *recipe = NULL;
     oc_status status = oc_cli_recipe(&recipe, args, err);
+    if (status == OC_OK) *image = oc_recipe_image_options(recipe);
     if (status == OC_OK && size) *size = strtoll(oc_recipe_get(recipe, "data.size"), NULL, 10);
     if (status == OC_OK) status = oc_cli_dataset(out, oc_args_word(args)[0], recipe, err);
     oc_recipe_destroy(&recipe);
@@ -74,6 +77,12 @@ static void print_left_out(const char *indent, const json_t *left_out) {
     }
 }
 
+/* A number of images that is mostly 0. */
+static void print_count(const char *label, const json_t *count, const char *of) {
+    const json_int_t images = json_integer_value(count);
+    printf("  %-18s %" JSON_INTEGER_FORMAT "%s\n", label, images, images > 0 ? of : "");
+}
+
 /* The statistics as a person reads them; what each is: oc_data_info in ocelli/data.h. */
 static void print_info(json_t *info) {
     const char *name;
@@ -89,6 +98,8 @@ static void print_info(json_t *info) {
                    json_integer_value(json_object_get(each, "min")), json_integer_value(json_object_get(each, "max")));
         print_counts("sizes", json_object_get(split, "sizes"));
         print_counts("colours", json_object_get(split, "colour_modes"));
+        print_count("turned", json_object_get(split, "turned"), " by their EXIF data");
+        print_count("transparent", json_object_get(split, "transparent"), " with pixels that are not opaque");
         print_real_list("mean", json_object_get(split, "mean"));
         print_real_list("std", json_object_get(split, "std"));
         printf("  %-18s %" JSON_INTEGER_FORMAT "\n", "undecodable", json_integer_value(json_object_get(bad, "count")));
@@ -107,9 +118,10 @@ static oc_status run_info(const oc_args *args, oc_error *err) {
     oc_dataset *dataset = NULL;
     char *text = NULL;
     oc_bar bar = oc_bar_make(oc_environment_stop_flag());
-    oc_data_options options = {.progress = oc_bar_progress(&bar), .log = oc_bar_log(&bar)};
+    oc_image_options image;
+    oc_data_options options = {.image = &image, .progress = oc_bar_progress(&bar), .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);
-    if (status == OC_OK) status = open_word(&dataset, NULL, args, err);
+    if (status == OC_OK) status = open_word(&dataset, &image, NULL, args, err);
     if (status == OC_OK) status = oc_data_info(&text, dataset, &options, err);
     oc_bar_clear(&bar);
     if (status == OC_OK && oc_args_has(args, "--json")) {
@@ -127,13 +139,15 @@ static oc_status run_info(const oc_args *args, oc_error *err) {
 static oc_status run_pack(const oc_args *args, oc_error *err) {
     oc_dataset *dataset = NULL;
     oc_bar bar = oc_bar_make(oc_environment_stop_flag());
-    oc_data_options options = {.cache = oc_args_text(args, "--cache"),
+    oc_image_options image;
+    oc_data_options options = {.image = &image,
+                               .cache = oc_args_text(args, "--cache"),
                                .skip_bad = oc_args_has(args, "--skip-bad"),
                                .verify = oc_args_has(args, "--verify"),
                                .progress = oc_bar_progress(&bar),
                                .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);
-    if (status == OC_OK) status = open_word(&dataset, &options.size, args, err);
+    if (status == OC_OK) status = open_word(&dataset, &image, &options.size, args, err);
     if (status == OC_OK) status = oc_args_size(args, &options.size, err);
     if (status == OC_OK) status = oc_data_pack(dataset, &options, err);
     oc_bar_clear(&bar);
@@ -163,7 +177,7 @@ static oc_status run_demo(const oc_args *args, oc_error *err) {
 
 const oc_command oc_command_data_info = {
     .name = "data info",
-    .summary = "what is in a data set: counts, sizes, colours, mean and deviation, broken files",
+    .summary = "what is in a data set: counts, sizes, colours, turned, transparent and broken files",
     .usage = "PATH [--json]",
     .example = "ocelli data info tiny-imagenet-200.zip",
     .flags = info_flags,

@@ -295,6 +295,8 @@ static const char *key_value(const oc_recipe_key *key) {
         return "NAME";
     case OC_KEY_CHOICE:
         return key->choices;
+    case OC_KEY_COLOR:
+        return "GREY|R,G,B";
     }
     return "";
 }

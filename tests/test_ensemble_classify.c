@@ -128,17 +128,20 @@ static void test_class_order(void **state) {
 /* Members of other sizes and normalisations, each with images of its own: the whole is what the members say alone. */
 static void test_members_alone(void **state) {
     (void)state;
-    enum { MEMBERS = 5 };
+    enum { MEMBERS = 6 };
     oc_model *member[MEMBERS];
     answers alone[MEMBERS];
     for (int m = 0; m < MEMBERS; m++) {
-        /* The last wants its images as the first; the third and the fourth only in their size. */
-        member[m] = m == 1 ? test_network_turned(64, SEED + 1) : test_network(test_codes, 32, SEED + (uint64_t)m);
+        /* The fifth wants its images as the first; the third and the fourth only in their size, the last only in what
+         * is seen through them. */
+        member[m] =
+            m == 1 ? test_network_turned(64, SEED + 1) : test_network(test_codes, 32, SEED + (uint64_t)(m < 5 ? m : 4));
         if (m == 2) member[m]->mean[0] = 0.1F;
         if (m == 3) member[m]->std[1] = 0.5F;
+        if (m == 5) memset(member[m]->image.background, 0, 3);
         alone[m] = answers_of(member[m]);
     }
-    const char *const names[] = {"a", "b", "c", "d", "e"};
+    const char *const names[] = {"a", "b", "c", "d", "e", "f"};
     oc_model *model = NULL;
     assert_int_equal(oc_ensemble_create(&model, OC_COMBINE_WEIGHTED, member, names, MEMBERS, NULL), OC_OK);
     test_combiner_fill(model, SEED);
@@ -164,6 +167,8 @@ static void test_members_alone(void **state) {
         }
     }
     assert_true(alone[0].probability[0][0] != alone[4].probability[0][0]);
+    assert_true(alone[4].probability[0][0] == alone[5].probability[0][0]); /* an opaque image */
+    assert_true(alone[4].probability[2][0] != alone[5].probability[2][0]);
     oc_model_destroy(&model);
 }
 
@@ -231,7 +236,8 @@ static int set_up(void **state) {
     test_temporary_create(folder, sizeof folder);
     /* One is smaller than either input size, one is larger than both and not square. */
     for (int i = 0; i < IMAGES; i++)
-        test_png_write(image_path(i), 24 + 20 * i, i == 5 ? 200 : 24 + 20 * i, i * 37, TEST_PNG_RGB);
+        test_png_write(image_path(i), 24 + 20 * i, i == 5 ? 200 : 24 + 20 * i, i * 37,
+                       i == 2 ? TEST_PNG_RGBA : TEST_PNG_RGB);
     return 0;
 }
 

@@ -110,9 +110,47 @@ static void test_info(void **state) {
     assert_string_equal(f->log, "");
     assert_int_equal(count_at(test, "images"), 2);
     assert_null(json_object_get(test, "images_per_class"));
+    assert_int_equal(count_at(train, "turned"), 0);
+    assert_int_equal(count_at(train, "transparent"), 0);
     json_decref(info);
     oc_data_free(text);
     oc_data_free(other);
+}
+
+/* What is turned and what is transparent is counted, the former also where it stays as stored. */
+static void test_read_as_asked(void **state) {
+    static const oc_image_options readings[] = {OC_IMAGE_OPTIONS_DEFAULT, {false, {0, 0, 0}}};
+    fixture *f = *state;
+    unsigned char exif[TEST_EXIF_SIZE];
+    size_t size;
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+        unsigned char *bytes = test_jpeg_encode(
+            24, 16, 3, &(test_jpeg_options){.exif = exif, .exif_size = test_exif_make(exif, i < 3 ? 6 : 1, i % 2)},
+            &size);
+        snprintf(name, sizeof name, "a/%d.jpg", i);
+        test_text_write(in_root(f, name), "");
+        test_bytes_write(f->path, bytes, size);
+        free(bytes);
+    }
+    test_png_write(in_root(f, "a/4.png"), 9, 9, 4, TEST_PNG_RGBA);
+    test_png_write(in_root(f, "a/5.png"), 9, 9, 4, TEST_PNG_RGB);
+    double mean[2];
+    assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
+    for (int i = 0; i < 2; i++) {
+        char *text = NULL;
+        assert_int_equal(
+            oc_data_info(&text, f->dataset, &(oc_data_options){.image = &readings[i], .log = {on_log, f}}, NULL),
+            OC_OK);
+        json_t *info = json_loads(text, 0, NULL), *train = at(at(info, "splits"), "train");
+        assert_int_equal(count_at(train, "turned"), 3);
+        assert_int_equal(count_at(train, "transparent"), 1);
+        assert_int_equal(count_at(at(train, "sizes"), i == 0 ? "16x24" : "24x16"), i == 0 ? 3 : 4);
+        mean[i] = json_real_value(json_array_get(at(train, "mean"), 0));
+        json_decref(info);
+        oc_data_free(text);
+    }
+    assert_true(mean[0] > mean[1]); /* on white, on black */
 }
 
 /* Mean and deviation of a lossless image, by their definitions. */
@@ -212,6 +250,7 @@ static void test_pack_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_info, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_as_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mean, setup, teardown),
         cmocka_unit_test_setup_teardown(test_odd_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),

@@ -168,6 +168,42 @@ static void test_same_bytes(void **state) {
     assert_memory_equal(&of[1], &of[2], sizeof of[1]);
 }
 
+/* Images that are read in other ways lie in packs of their own, which leave each other alone. */
+static void test_readings(void **state) {
+    static const oc_image_options readings[] = {
+        OC_IMAGE_OPTIONS_DEFAULT, {false, {255, 255, 255}}, {true, {0, 255, 255}}, {true, {255, 255, 0}}};
+    fixture *f = *state;
+    unsigned char exif[TEST_EXIF_SIZE];
+    size_t size;
+    oc_pack *pack = NULL;
+    test_png_write(in_root(f, "train/a/1.png"), 24, 16, 3, TEST_PNG_RGBA);
+    unsigned char *bytes = test_jpeg_encode(
+        24, 16, 3, &(test_jpeg_options){.exif = exif, .exif_size = test_exif_make(exif, 6, true)}, &size);
+    test_bytes_write(in_root(f, "train/a/2.jpg"), bytes, size);
+    free(bytes);
+    must_open(f, f->root, "train", 64, false);
+    for (int again = 0; again < 2; again++)
+        for (size_t i = 0; i < sizeof readings / sizeof *readings; i++) {
+            f->log[0] = '\0';
+            assert_int_equal(
+                oc_pack_open(
+                    &pack, f->dataset, "train",
+                    &(oc_pack_options){
+                        .size = 64, .image = &readings[i], .cache = f->cache, .team = f->team, .log = {on_log, f}},
+                    NULL),
+                OC_OK);
+            assert_int_equal(was_made(f), again == 0 && i > 0); /* the first was opened above */
+            const oc_image png = oc_pack_image(pack, 0), jpeg = oc_pack_image(pack, 1);
+            for (int c = 0; c < 3; c++) {
+                const int alpha = test_pixel(0, 0, 1, 4), own = test_pixel(0, 0, c, 3);
+                assert_int_equal(png.pixels[c], (own * alpha + readings[i].background[c] * (255 - alpha) + 127) / 255);
+            }
+            assert_int_equal(jpeg.width, readings[i].exif ? 16 : 24);
+            assert_int_equal(jpeg.height, readings[i].exif ? 24 : 16);
+            oc_pack_destroy(&pack);
+        }
+}
+
 /* Other sizes: what is small stays, what is large is cut to 1.25 × size on its shorter side. */
 static void test_sizes(void **state) {
     static const struct {
@@ -429,6 +465,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_content, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_readings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),

@@ -38,6 +38,9 @@ static void test_defaults(void **state) {
     assert_int_equal(v.size, 64);
     assert_true(v.augment && v.shuffle);
     assert_true(v.holdout == 0);
+    const oc_image_options image = OC_IMAGE_OPTIONS_DEFAULT;
+    assert_true(v.image.exif == image.exif);
+    assert_memory_equal(v.image.background, image.background, 3);
     assert_int_equal(v.epochs, 40);
     assert_int_equal(v.batch_size, 64);
     assert_int_equal(v.seed, 0);
@@ -100,6 +103,9 @@ static void test_set(void **state) {
                 {"data.augment", "false", "false"},
                 {"optimizer.name", "sgd", "sgd"},
                 {"model.name", "seresnet18", "seresnet18"},
+                {"data.background", "007", "7"},
+                {"data.background", "128,128, 128", "128"},
+                {"data.background", "124, 0,255", "124,0,255"},
                 {"optimizer.eps", "0.00000001", "1e-08"}};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_int_equal(oc_recipe_set(recipe, good[i].key, good[i].value, "--set", &error), OC_OK);
@@ -109,6 +115,7 @@ static void test_set(void **state) {
     assert_int_equal(v.epochs, 7);
     assert_true(v.seed == UINT64_C(9007199254740992));
     assert_false(v.augment);
+    assert_memory_equal(v.image.background, "\x7c\0\xff", 3);
     assert_string_equal(v.optimizer, "sgd");
     assert_true(v.eps == 1e-8);
 
@@ -117,6 +124,13 @@ static void test_set(void **state) {
     } bad[] = {{"optimizer.lrr", "1", "did you mean optimizer.lr?"},
                {"zzzzzzzzzzzzzzzz", "1", "the keys are model.name, model.stem"},
                {"optimizer.lr", "fast", "takes a number"},
+               {"data.background", "white", "takes a grey value 0 to 255, or three"},
+               {"data.background", "256", "takes a grey value"},
+               {"data.background", "1,2", "takes a grey value"},
+               {"data.background", "1,2,3,4", "takes a grey value"},
+               {"data.background", "1,2,", "takes a grey value"},
+               {"data.background", "-1", "takes a grey value"},
+               {"data.background", "1 2 3", "takes a grey value"},
                {"optimizer.lr", "", "no value"},
                {"optimizer.lr", "nan", "takes a number"},
                {"optimizer.lr", "inf", "takes a number"},
@@ -268,11 +282,12 @@ static void test_shipped_recipe(void **state) {
     for (size_t i = 0; i < oc_recipe_key_count(); i++) {
         const oc_recipe_key *key = oc_recipe_key_at(i);
         /* Another value than the default, so that a key left out shows. */
-        const char *other = key->type == OC_KEY_BOOL   ? (strcmp(key->default_value, "true") == 0 ? "false" : "true")
-                            : key->type == OC_KEY_TEXT ? "other"
-                            : key->type == OC_KEY_INT  ? "77"
-                            : key->type == OC_KEY_REAL ? "0.123"
-                                                       : strrchr(key->choices, '|') + 1;
+        const char *other = key->type == OC_KEY_BOOL    ? (strcmp(key->default_value, "true") == 0 ? "false" : "true")
+                            : key->type == OC_KEY_TEXT  ? "other"
+                            : key->type == OC_KEY_INT   ? "77"
+                            : key->type == OC_KEY_REAL  ? "0.123"
+                            : key->type == OC_KEY_COLOR ? "12,34,56"
+                                                        : strrchr(key->choices, '|') + 1;
         assert_int_equal(oc_recipe_set(recipe, key->key, other, "", &error), OC_OK);
         assert_string_not_equal(oc_recipe_get(recipe, key->key), key->default_value);
     }

@@ -31,7 +31,7 @@ static const char *const turned[CLASSES] = {"cow", "ant", "bee"}; /* class c of 
 typedef struct fixture {
     char folder[256], cache[300];
     oc_dataset *dataset, *mirrored; /* the same images, each flipped left to right */
-    oc_dataset *large;              /* images of 80×80, which packs for 32 and for 64 keep at different sizes */
+    oc_dataset *large; /* transparent images of 80×80, which packs for 32 and for 64 keep at different sizes */
 } fixture;
 
 static fixture shared;
@@ -61,7 +61,7 @@ static int set_up_all(void **state) {
     snprintf(root, sizeof root, "%.255s/mirrored", f->folder);
     write_dataset(&f->mirrored, root, 32, TEST_PNG_MIRROR);
     snprintf(root, sizeof root, "%.255s/large", f->folder);
-    write_dataset(&f->large, root, 80, TEST_PNG_RGB);
+    write_dataset(&f->large, root, 80, TEST_PNG_RGBA);
     *state = f;
     return 0;
 }
@@ -232,6 +232,26 @@ static void test_ensemble(void **state) {
     check_ensemble(f, cache, OC_COMBINE_STACK, false);
     assert_int_equal(test_folder_entries(cache), 2); /* one for 32 and one for 64 */
     check_ensemble(f, cache, OC_COMBINE_MEAN, true);
+}
+
+/* Members of one size that read images in other ways do not share a pack. */
+static void test_readings(void **state) {
+    const fixture *f = *state;
+    oc_error err = {0};
+    oc_model *member[] = {model_create(in_order, 32, 1), model_create(in_order, 32, 1)}, *ensemble = NULL;
+    memset(member[1]->image.background, 9, 3);
+    oc_scores alone[] = {scores_of(f, member[0], f->large, false), scores_of(f, member[1], f->large, false)};
+    const float *gathered[] = {alone[0].logits, alone[1].logits};
+    float expected[IMAGES * CLASSES];
+    assert_false(same_logits(alone[0].logits, alone[1].logits));
+    assert_int_equal(
+        oc_ensemble_create(&ensemble, OC_COMBINE_MEAN, member, (const char *const[]){"one", "two"}, 2, &err), OC_OK);
+    oc_scores whole = scores_of(f, ensemble, f->large, false);
+    oc_ensemble_combine(ensemble, gathered, IMAGES, expected);
+    assert_true(same_logits(whole.logits, expected));
+    for (int m = 0; m < 2; m++) oc_scores_free(&alone[m]);
+    oc_scores_free(&whole);
+    oc_model_destroy(&ensemble);
 }
 
 static void test_refuses(void **state) {
@@ -460,10 +480,10 @@ static void test_write(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),     cmocka_unit_test(test_tta),  cmocka_unit_test(test_ensemble),
-        cmocka_unit_test(test_refuses),  cmocka_unit_test(test_ties), cmocka_unit_test(test_unlabelled),
-        cmocka_unit_test(test_permuted), cmocka_unit_test(test_pair), cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_rows),     cmocka_unit_test(test_tta),   cmocka_unit_test(test_ensemble),
+        cmocka_unit_test(test_refuses),  cmocka_unit_test(test_ties),  cmocka_unit_test(test_unlabelled),
+        cmocka_unit_test(test_permuted), cmocka_unit_test(test_pair),  cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_readings), cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

@@ -2,6 +2,7 @@
  * is touched. (That equal runs give equal bits is in test_resume.c.) */
 #define _POSIX_C_SOURCE 200809L
 #include <dirent.h>
+#include <glob.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -239,6 +240,26 @@ static void test_cache_folder(void **state) {
     oc_recipe_destroy(&recipe);
 }
 
+/* How the recipe wants images read is how they are packed, and the weights file says so. */
+static void test_readings(void **state) {
+    (void)state;
+    oc_error error;
+    char path[320];
+    oc_model *model = NULL;
+    oc_train_options options = {.max_steps = 1};
+    glob_t packs;
+    test_require(test_run(&world, "read", "data.exif=false data.background=1,2,3", &options, &error), OC_OK, &error);
+    test_require(
+        oc_model_open(&model, test_run_file(&world, "read", "last.safetensors", path), NULL, NULL, 0, 0, NULL, &error),
+        OC_OK, &error);
+    assert_true(oc_image_options_equal(&model->image, &(oc_image_options){false, {1, 2, 3}}));
+    oc_model_destroy(&model);
+    snprintf(path, sizeof path, "%s/*-stored-010203-*", world.cache);
+    assert_int_equal(glob(path, 0, NULL, &packs), 0);
+    assert_int_equal(packs.gl_pathc, 2);
+    globfree(&packs);
+}
+
 /* A run that another process has begun while this one decoded is found before anything of it is touched. */
 static bool begin_meanwhile(void *user, const char *what, int64_t done, int64_t total) {
     (void)what, (void)done, (void)total;
@@ -344,7 +365,8 @@ static void test_non_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_run),       cmocka_unit_test(test_slow_steps),
-                                       cmocka_unit_test(test_refusals),        cmocka_unit_test(test_two_at_once),
+                                       cmocka_unit_test(test_refusals),        cmocka_unit_test(test_readings),
+                                       cmocka_unit_test(test_two_at_once),
                                        cmocka_unit_test(test_cache_folder),    cmocka_unit_test(test_start),
                                        cmocka_unit_test(test_begun_meanwhile), cmocka_unit_test(test_non_finite)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);

@@ -68,6 +68,8 @@ static void test_round_trip(void **state) {
     const float mean[3] = {0.1F, -1e-8F, 123.456F}, std[3] = {1, 1.0F / 3, 1e6F};
     memcpy(model->mean, mean, sizeof mean);
     memcpy(model->std, std, sizeof std);
+    const oc_image_options image = {false, {0, 200, 255}};
+    model->image = image;
     assert_int_equal(oc_model_save(model, in_folder("a"), NULL), OC_OK);
     assert_int_equal(oc_model_open(&back, in_folder("a"), NULL, NULL, 0, 0, NULL, NULL), OC_OK);
     assert_memory_equal(back->weights.arena, model->weights.arena, arena_bytes(model));
@@ -77,6 +79,7 @@ static void test_round_trip(void **state) {
     for (size_t i = 0; i < CODES; i++) assert_string_equal(oc_model_class(back, i), codes[i]);
     assert_memory_equal(back->mean, mean, sizeof mean);
     assert_memory_equal(back->std, std, sizeof std);
+    assert_true(oc_image_options_equal(&back->image, &image));
     assert_true(back->weights.version > 0);
 
     /* Equal models give equal files. */
@@ -580,6 +583,18 @@ static void test_lying_metadata(void **state) {
         assert_int_equal(oc_safetensors_write(in_folder("lie"), &view, 1, metadata, 5, NULL), OC_OK);
         refuse(cases[i].status, &err, in_folder("lie"), NULL, NULL, 0, 0);
         assert_string_equal(err.where, in_folder("lie"));
+    }
+    static const oc_metadata images[] = {{"exif", "maybe"},           {"exif", ""},
+                                         {"background", "[1,2]"},     {"background", "[1,2,256]"},
+                                         {"background", "[1,2,3.5]"}, {"background", "[1,2,-1]"},
+                                         {"background", "255"},       {"background", "[1,2,-0.5]"}};
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        const oc_metadata metadata[] = {{"model", NAME},     {"classes", "[\"a\",\"b\"]"}, {"size", "32"},
+                                        {"mean", "[0,0,0]"}, {"std", "[1,1,1]"},           images[i]};
+        oc_error err;
+        assert_int_equal(oc_safetensors_write(in_folder("lie"), &view, 1, metadata, 6, NULL), OC_OK);
+        refuse(OC_E_FORMAT, &err, in_folder("lie"), NULL, NULL, 0, 0);
+        says(&err, images[i].key);
     }
 }
 

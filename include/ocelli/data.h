@@ -17,7 +17,8 @@ OC_API size_t oc_dataset_class_count(const oc_dataset *dataset);
 OC_API const char *oc_dataset_class(const oc_dataset *dataset, size_t index);
 
 typedef struct oc_data_options {
-    int64_t size; /* input size the pack is for; 0: 64 */
+    int64_t size;                  /* input size the pack is for; 0: 64 */
+    const oc_image_options *image; /* how images are read, as oc_recipe_image_options has it; NULL: the defaults */
     const char *cache;
     int threads; /* 0: all */
     bool skip_bad;
@@ -27,15 +28,17 @@ typedef struct oc_data_options {
 } oc_data_options;
 
 /* Statistics of a whole data set as JSON text (freed with oc_data_free): path, classes, and per split images, images
- * per class (min, max, and each), sizes ("64x64": count), colour modes, undecodable files (up to 20 with reasons, and
- * their number), per-channel mean and std on [0, 1]. Decodes every image, so it also finds the bad ones without failing
- * on them, and what was left out when the data set was opened (links that lead nowhere, formats that are not read),
- * which is logged, too:
+ * per class (min, max, and each), sizes ("64x64": count, as images are seen), colour modes, how many images state an
+ * orientation other than the usual one ("turned", also where data.exif leaves them as stored) and how many have at
+ * least one pixel that is not opaque ("transparent"), undecodable files (up to 20 with reasons, and their number),
+ * per-channel mean and std on [0, 1]. Decodes every image, so it also finds the bad ones without failing on them, and
+ * what was left out when the data set was opened (links that lead nowhere, formats that are not read), which is logged,
+ * too:
  *     {"path", "classes": [code], "class_names": {code: human name}, "splits": {"train": {
  *          "folder", "images", "images_per_class": {"min", "max", "each": {code: count}}, "sizes": {"64x64": count},
  *          "colour_modes": {"rgb"|"grey"|"palette"|"rgba"|"grey+alpha"|"cmyk": count},
- *          "undecodable": {"count", "files": [{"name", "reason"}]}, "left_out": {"count", "all", "first", "reason",
- *          "reasons": {reason: count}, "classes": {code: count}},
+ *          "turned", "transparent", "undecodable": {"count", "files": [{"name", "reason"}]},
+ *          "left_out": {"count", "all", "first", "reason", "reasons": {reason: count}, "classes": {code: count}},
  *          "mean": [3], "std": [3]}, …}, "elsewhere": as left_out}
  * left_out and elsewhere (outside all splits) are what is there and was not read: with the images that is all. "all"
  * counts everything, "count" what one would have expected to be an image, of which "first" is the first.

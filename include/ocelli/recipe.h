@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-typedef enum oc_key_type { OC_KEY_BOOL, OC_KEY_INT, OC_KEY_REAL, OC_KEY_TEXT, OC_KEY_CHOICE } oc_key_type;
+/* COLOR: a grey value, "255", or red, green and blue, "124,116,104"; whole numbers 0 … 255. */
+typedef enum oc_key_type { OC_KEY_BOOL, OC_KEY_INT, OC_KEY_REAL, OC_KEY_TEXT, OC_KEY_CHOICE, OC_KEY_COLOR } oc_key_type;
 
 typedef struct oc_recipe_key {
     const char *key; /* "optimizer.lr" */
@@ -27,6 +28,8 @@ OC_API const oc_recipe_key *oc_recipe_key_at(size_t index);
 /* The value of a key as text, as the saved recipe has it; owned by the recipe until it changes; NULL for an unknown
  * key. */
 OC_API const char *oc_recipe_get(const oc_recipe *recipe, const char *key);
+/* What the recipe says of reading images. */
+OC_API oc_image_options oc_recipe_image_options(const oc_recipe *recipe);
 /* The whole recipe as YAML, atomically. */
 OC_API oc_status oc_recipe_save(const oc_recipe *recipe, const char *path, oc_error *err);
 

@@ -20,6 +20,7 @@
 typedef struct finding {
     int32_t width, height;
     oc_color color;
+    bool turned, transparent;
     oc_status status;
 } finding;
 
@@ -78,6 +79,8 @@ static void survey_range(void *user, int64_t begin, int64_t end, int worker) {
         f->width = (int32_t)image.width;
         f->height = (int32_t)image.height;
         f->color = image.color;
+        f->turned = image.turned;
+        f->transparent = image.transparent;
         pixels_sum(w, &image);
     }
 }
@@ -224,6 +227,7 @@ cleanup:
 static oc_status split_json(json_t *splits, const survey *s, int threads, oc_error *err) {
     json_t *split = json_object(), *sizes = json_object(), *colors = json_object(), *part = NULL;
     oc_status status = OC_OK;
+    json_int_t turned = 0, transparent = 0;
     char key[32];
     OC_TRY(put_name(split, "folder", s->split->folder, err));
     OC_TRY(put(split, "images", json_integer(s->split->count), err));
@@ -237,9 +241,13 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
         snprintf(key, sizeof key, "%dx%d", f->width, f->height);
         OC_TRY(count_more(sizes, key, 1, err));
         OC_TRY(count_more(colors, oc_color_name(f->color), 1, err));
+        turned += f->turned;
+        transparent += f->transparent;
     }
     OC_TRY(put(split, "sizes", json_incref(sizes), err));
     OC_TRY(put(split, "colour_modes", json_incref(colors), err));
+    OC_TRY(put(split, "turned", json_integer(turned), err));
+    OC_TRY(put(split, "transparent", json_integer(transparent), err));
     OC_TRY(bad_json(&part, s, err));
     OC_TRY(put(split, "undecodable", part, err));
     OC_TRY(left_out_json(&part, s->dataset, s->split, err));
@@ -254,8 +262,9 @@ cleanup:
 }
 
 /* Decodes all of a split, and adds what was found to `splits`. */
-static oc_status split_survey(json_t *splits, const oc_dataset *dataset, const oc_split *split, oc_team *team,
-                              const oc_progress *progress, oc_error *err) {
+static oc_status split_survey(json_t *splits, const oc_dataset *dataset, const oc_split *split,
+                              const oc_data_options *options, oc_team *team, oc_error *err) {
+    const oc_progress *progress = &options->progress;
     const int threads = oc_team_threads(team);
     survey s = {.dataset = dataset, .split = split};
     char what[32];
@@ -263,7 +272,7 @@ static oc_status split_survey(json_t *splits, const oc_dataset *dataset, const o
     snprintf(what, sizeof what, "look at %s", split->name);
     OC_TRY(oc_alloc(&s.found, (size_t)split->count, sizeof(*s.found), err));
     OC_TRY(oc_alloc(&s.worker, (size_t)threads, sizeof(*s.worker), err));
-    for (int i = 0; i < threads; i++) OC_TRY(oc_decoder_create(&s.worker[i].decoder, NULL, err));
+    for (int i = 0; i < threads; i++) OC_TRY(oc_decoder_create(&s.worker[i].decoder, options->image, err));
     for (; s.begin < split->count; s.begin += CHUNK) {
         const int64_t left = split->count - s.begin;
         if (!oc_progress_report(progress, what, s.begin, split->count)) {
@@ -315,7 +324,7 @@ oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_opt
         const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
         if (!split) continue;
         oc_dataset_report(dataset, split, &options->log);
-        OC_TRY(split_survey(splits, dataset, split, team, &options->progress, err));
+        OC_TRY(split_survey(splits, dataset, split, options, team, err));
     }
     OC_TRY(put(root, "splits", json_incref(splits), err));
     OC_TRY(left_out_json(&part, dataset, oc_dataset_elsewhere(dataset), err));
@@ -342,6 +351,7 @@ oc_status oc_data_pack(const oc_dataset *dataset, const oc_data_options *options
     OC_TRY(oc_team_create(&team, options->threads, err));
     oc_team_log(team, &options->log);
     const oc_pack_options pack_options = {.size = options->size ? options->size : 64,
+                                          .image = options->image,
                                           .cache = options->cache,
                                           .skip_bad = options->skip_bad,
                                           .team = team,

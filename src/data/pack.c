@@ -33,8 +33,11 @@ static oc_status cache_folder(char **out, const char *given, oc_error *err) {
     return oc_fail(err, OC_E_USAGE, "--cache", "no folder for the packed cache: give --cache DIR, or set HOME");
 }
 
-/* "<data set's own name>-<split>-<size>-": what all generations of a pack begin with. */
-static oc_status pack_stem(oc_text *out, const oc_dataset *dataset, const char *split, int64_t size, oc_error *err) {
+/* "<data set's own name>-<split>-<size>-<how images are read>-": what all generations of a pack begin with. Images are
+ * read "upright" or as "stored", on a background in hexadecimal digits. */
+static oc_status pack_stem(oc_text *out, const oc_dataset *dataset, const char *split, int64_t size,
+                           const oc_image_options *given, oc_error *err) {
+    const oc_image_options image = given ? *given : (oc_image_options)OC_IMAGE_OPTIONS_DEFAULT;
     char *real = realpath(oc_dataset_path(dataset), NULL);
     const char *path = real ? real : oc_dataset_path(dataset), *slash = strrchr(path, '/');
     const char *name = slash && slash[1] ? slash + 1 : path;
@@ -47,7 +50,9 @@ static oc_status pack_stem(oc_text *out, const oc_dataset *dataset, const char *
                            c == '_' || (c == '.' && i > 0);
         OC_TRY(oc_text_append(out, plain ? &c : "_", 1, err));
     }
-    status = oc_text_printf(out, err, "-%s-%lld-", split, (long long)size);
+    status =
+        oc_text_printf(out, err, "-%s-%lld-%s-%02x%02x%02x-", split, (long long)size, image.exif ? "upright" : "stored",
+                       image.background[0], image.background[1], image.background[2]);
 cleanup:
     free(real);
     return status;
@@ -293,7 +298,7 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
                                                        : "");
     OC_TRY(cache_folder(&folder, options->cache, err));
     OC_TRY(oc_folder_create(folder, err));
-    OC_TRY(pack_stem(&stem, dataset, split, options->size, err));
+    OC_TRY(pack_stem(&stem, dataset, split, options->size, options->image, err));
     OC_TRY(
         oc_text_printf(&name, err, "%s%016llx" SUFFIX, stem.data, (unsigned long long)oc_dataset_fingerprint(dataset)));
     OC_TRY(oc_path_join(&path, folder, name.data, err));

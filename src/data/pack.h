@@ -1,6 +1,7 @@
 /* The packed cache: every image of a split decoded once to RGB uint8 and mapped into memory.
- * One file a split in the cache folder, named after the data set's path, split, size and fingerprint; made in
- * parallel when first needed, written beside and renamed, so that two processes may start at once. */
+ * One file a split in the cache folder, named after the data set's path, split, size, how images are read and
+ * fingerprint; made in parallel when first needed, written beside and renamed, so that two processes may start at once.
+ */
 #ifndef OC_DATA_PACK_H
 #define OC_DATA_PACK_H
 
@@ -10,10 +11,11 @@
 typedef struct oc_pack oc_pack;
 
 typedef struct oc_pack_options {
-    int64_t size;      /* recipe's input size: larger images are kept with the shorter side 1.25 × size */
-    const char *cache; /* cache folder; NULL: $XDG_CACHE_HOME/ocelli or ~/.cache/ocelli */
-    bool skip_bad;     /* leave undecodable images out (logged, with their number) instead of refusing */
-    oc_team *team;     /* borrowed, only while opening */
+    int64_t size;                  /* recipe's input size: larger images are kept with the shorter side 1.25 × size */
+    const oc_image_options *image; /* how files are read; NULL: OC_IMAGE_OPTIONS_DEFAULT */
+    const char *cache;             /* cache folder; NULL: $XDG_CACHE_HOME/ocelli or ~/.cache/ocelli */
+    bool skip_bad;                 /* leave undecodable images out (logged, with their number) instead of refusing */
+    oc_team *team;                 /* borrowed, only while opening */
     oc_progress progress;
     oc_log log; /* up to 20 bad files with reasons, classes of train that lose all, what was left out on opening */
 } oc_pack_options;

@@ -203,7 +203,7 @@ oc_status oc_pack_make(const oc_dataset *dataset, const oc_split *split, const c
     m->options = options;
     m->threads = options->team ? oc_team_threads(options->team) : 1;
     OC_TRY(oc_alloc(&m->decoder, (size_t)m->threads, sizeof(*m->decoder), err));
-    for (int i = 0; i < m->threads; i++) OC_TRY(oc_decoder_create(&m->decoder[i], NULL, err));
+    for (int i = 0; i < m->threads; i++) OC_TRY(oc_decoder_create(&m->decoder[i], options->image, err));
     m->data_hash = XXH3_createState();
     if (!m->data_hash) {
         status = oc_fail(err, OC_E_MEMORY, path, "no memory for a checksum");

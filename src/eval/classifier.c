@@ -1,6 +1,6 @@
-/* Classifying decoded pixels and encoded images by a network or an ensemble: each image is decoded once, prepared as a
- * batch of evaluation is for every network that takes part, and their scores are joined. A network is its own only
- * participant. */
+/* Classifying decoded pixels and encoded images by a network or an ensemble: each image is decoded once for each way in
+ * which the networks that take part read images, prepared as a batch of evaluation is, and their scores are joined. A
+ * network is its own only participant. */
 #include "eval/classifier.h"
 
 #include <math.h>
@@ -21,7 +21,8 @@
 
 /* A way in which images are prepared: networks that want the same are given the same. */
 typedef struct preparation {
-    const oc_model *network; /* the first that wants it: its size, mean and std */
+    const oc_model *network; /* the first that wants it: how it reads images, its size, mean and std */
+    size_t reading;          /* place of the first preparation that reads images so */
     float *staging;          /* [capacity, 3, size, size]; NULL: only the first network wants it, and has it at once */
     float *dst;              /* where a batch is prepared: `staging` or the first network's input */
 } preparation;
@@ -41,11 +42,17 @@ typedef struct frame {
     int64_t width, height;
 } frame;
 
+/* An image as decoded in one of the ways that are wanted. */
+typedef struct reading {
+    oc_decoder *decoder; /* NULL: another preparation reads images in the same way */
+    oc_pixels pixels;    /* the decoder's */
+} reading;
+
 /* What one thread prepares images with. */
 typedef struct workshop {
-    oc_decoder *decoder;
-    oc_kept kept;  /* the image as a pack would keep it */
-    frame *frames; /* [preparations] */
+    reading *readings; /* [preparations] */
+    oc_kept kept;      /* the image as a pack would keep it */
+    frame *frames;     /* [preparations] */
 } workshop;
 
 struct oc_classifier {
@@ -67,7 +74,8 @@ struct oc_classifier {
 /* ---- Setting up ------------------------------------------------------------------------------------------------- */
 
 static bool prepares_alike(const oc_model *a, const oc_model *b) {
-    return a->size == b->size && oc_normalisation_equal(a->mean, a->std, b->mean, b->std);
+    return a->size == b->size && oc_normalisation_equal(a->mean, a->std, b->mean, b->std) &&
+           oc_image_options_equal(&a->image, &b->image);
 }
 
 /* Elements of one prepared image. */
@@ -86,6 +94,8 @@ static oc_status join_preparation(oc_classifier *c, size_t place, oc_error *err)
     preparation *wanted = &c->preparations[p->preparation];
     if (p->preparation == c->preparation_count) {
         wanted->network = p->network;
+        while (!oc_image_options_equal(&c->preparations[wanted->reading].network->image, &p->network->image))
+            wanted->reading++;
         c->preparation_count++;
     }
     if (place > 0 && !wanted->staging)
@@ -105,6 +115,17 @@ static oc_status add_participant(oc_classifier *c, size_t place, oc_error *err) 
     oc_plan_options plan = {
         .batch = c->capacity, .mode = OC_PLAN_INFER, .precision = c->precision, .team = c->team, .slab = c->slab};
     OC_TRY(oc_plan_create(&p->plan, p->network->graph, &plan, err));
+cleanup:
+    return status;
+}
+
+static oc_status shop_open(workshop *shop, const oc_classifier *c, oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_alloc(&shop->frames, c->preparation_count, sizeof *shop->frames, err));
+    OC_TRY(oc_alloc(&shop->readings, c->preparation_count, sizeof *shop->readings, err));
+    for (size_t i = 0; i < c->preparation_count; i++)
+        if (c->preparations[i].reading == i)
+            OC_TRY(oc_decoder_create(&shop->readings[i].decoder, &c->preparations[i].network->image, err));
 cleanup:
     return status;
 }
@@ -131,10 +152,7 @@ oc_status oc_classifier_create(oc_classifier **out, oc_model *model, int64_t bat
     for (size_t i = 0; i < networks; i++) OC_TRY(add_participant(c, i, err));
     const int team = oc_team_threads(c->team);
     OC_TRY(oc_alloc(&c->shops, (size_t)team, sizeof *c->shops, err));
-    for (int i = 0; i < team; i++) {
-        OC_TRY(oc_decoder_create(&c->shops[i].decoder, NULL, err));
-        OC_TRY(oc_alloc(&c->shops[i].frames, c->preparation_count, sizeof *c->shops[i].frames, err));
-    }
+    for (int i = 0; i < team; i++) OC_TRY(shop_open(&c->shops[i], c, err));
     *out = c;
     c = NULL;
 cleanup:
@@ -142,10 +160,11 @@ cleanup:
     return status;
 }
 
-static void shop_close(workshop *shop, size_t frames) {
-    oc_decoder_destroy(&shop->decoder);
+static void shop_close(workshop *shop, size_t preparations) {
     oc_kept_free(&shop->kept);
-    for (size_t i = 0; shop->frames && i < frames; i++) oc_resizer_destroy(&shop->frames[i].resizer);
+    for (size_t i = 0; shop->readings && i < preparations; i++) oc_decoder_destroy(&shop->readings[i].decoder);
+    for (size_t i = 0; shop->frames && i < preparations; i++) oc_resizer_destroy(&shop->frames[i].resizer);
+    oc_free(shop->readings);
     oc_free(shop->frames);
 }
 
@@ -180,26 +199,32 @@ int64_t oc_classifier_capacity(const oc_classifier *classifier) {
 
 /* ---- Preparing images ------------------------------------------------------------------------------------------- */
 
-/* Decodes where needed. `file` keeps the bytes of a path's file and is freed by the caller. */
-static oc_status item_pixels(const oc_classifier_item *item, workshop *shop, char **file, oc_pixels *pixels,
-                             oc_error *err) {
+/* Fills the pixels of the shop's `count` readings, decoding once for each that has a decoder. */
+static oc_status item_read(const oc_classifier_item *item, workshop *shop, size_t count, oc_error *err) {
     oc_status status = OC_OK;
+    char *file = NULL;
     if (item->pixels) {
         if (item->width < 1 || item->height < 1 || item->width > OC_IMAGE_SIDE_LIMIT ||
             item->height > OC_IMAGE_SIDE_LIMIT)
             return oc_fail(err, OC_E_USAGE, item->where, "%lldx%lld is no image size", (long long)item->width,
                            (long long)item->height);
-        *pixels = (oc_pixels){.data = item->pixels, .width = item->width, .height = item->height};
+        for (size_t i = 0; i < count; i++)
+            shop->readings[i].pixels = (oc_pixels){.data = item->pixels, .width = item->width, .height = item->height};
         return OC_OK;
     }
     const void *data = item->data;
     size_t size = item->size;
     if (item->path) {
-        OC_TRY(oc_file_read(file, &size, item->path, OC_IMAGE_FILE_LIMIT, err));
-        data = *file;
+        OC_TRY(oc_file_read(&file, &size, item->path, OC_IMAGE_FILE_LIMIT, err));
+        data = file;
     }
-    OC_TRY(oc_decode(shop->decoder, data, size, item->path ? item->path : item->where, pixels, err));
+    for (size_t i = 0; i < count; i++) {
+        reading *r = &shop->readings[i];
+        if (!r->decoder) continue;
+        OC_TRY(oc_decode(r->decoder, data, size, item->path ? item->path : item->where, &r->pixels, err));
+    }
 cleanup:
+    oc_free(file);
     return status;
 }
 
@@ -228,20 +253,17 @@ cleanup:
     return status;
 }
 
-/* Decodes an image once, and prepares it in each way that is wanted, as row `row` of the batch. */
+/* Decodes an image, and prepares it in each way that is wanted, as row `row` of the batch. */
 static oc_status prepare_item(const oc_classifier *c, const oc_classifier_item *item, workshop *shop, int64_t row,
                               oc_error *err) {
     oc_status status = OC_OK;
-    char *file = NULL;
-    oc_pixels pixels;
-    OC_TRY(item_pixels(item, shop, &file, &pixels, err));
+    OC_TRY(item_read(item, shop, c->preparation_count, err));
     for (size_t i = 0; i < c->preparation_count; i++) {
         const preparation *p = &c->preparations[i];
-        OC_TRY(prepare_image(&pixels, p->network, shop, &shop->frames[i],
+        OC_TRY(prepare_image(&shop->readings[p->reading].pixels, p->network, shop, &shop->frames[i],
                              p->dst + (size_t)row * image_elements(p->network), err));
     }
 cleanup:
-    oc_free(file);
     return status;
 }
 

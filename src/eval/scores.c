@@ -23,17 +23,20 @@ typedef struct scorer {
     size_t networks;
     oc_team *team;
     oc_slab *slab;
-    oc_pack **pack;     /* [networks]: the first of each size has one */
+    oc_pack **pack;     /* [networks]: the first that wants images packed so has one */
     int32_t *class_map; /* [data set's classes] → the model's */
     float **gathered;   /* [networks] of an ensemble: scores in its order of classes; NULL for a network */
     oc_scores scores;
 } scorer;
 
-/* The first network of the size of another: whose pack they share. */
-static size_t first_of_size(oc_model *model, size_t index) {
-    const int64_t size = oc_model_network(model, index)->size;
+static bool packs_alike(const oc_model *a, const oc_model *b) {
+    return a->size == b->size && oc_image_options_equal(&a->image, &b->image);
+}
+
+/* The first network that wants images packed as another does: whose pack they share. */
+static size_t first_alike(oc_model *model, size_t index) {
     size_t first = 0;
-    while (oc_model_network(model, first)->size != size) first++;
+    while (!packs_alike(oc_model_network(model, first), oc_model_network(model, index))) first++;
     return first;
 }
 
@@ -42,8 +45,10 @@ static oc_status open_packs(scorer *s, oc_error *err) {
     oc_status status = OC_OK;
     OC_TRY(oc_alloc(&s->pack, s->networks, sizeof *s->pack, err));
     for (size_t i = 0; i < s->networks; i++) {
-        if (first_of_size(s->model, i) != i) continue;
-        oc_pack_options options = {.size = oc_model_network(s->model, i)->size,
+        if (first_alike(s->model, i) != i) continue;
+        const oc_model *network = oc_model_network(s->model, i);
+        oc_pack_options options = {.size = network->size,
+                                   .image = &network->image,
                                    .cache = s->options->cache,
                                    .skip_bad = s->options->skip_bad,
                                    .team = s->team,
@@ -117,7 +122,7 @@ static oc_status score_network(scorer *s, size_t index, oc_error *err) {
                                     .slab = s->slab};
     memcpy(options.mean, model->mean, sizeof options.mean);
     memcpy(options.std, model->std, sizeof options.std);
-    OC_TRY(oc_evaluator_create(&evaluator, model->graph, s->pack[first_of_size(s->model, index)], &options, err));
+    OC_TRY(oc_evaluator_create(&evaluator, model->graph, s->pack[first_alike(s->model, index)], &options, err));
     const double start = oc_clock_seconds();
     OC_TRY(oc_evaluator_run(evaluator, &model->weights, NULL, collect, &into, err));
     s->scores.seconds += oc_clock_seconds() - start;

@@ -145,6 +145,7 @@ oc_status oc_ensemble_build(oc_model **out, oc_combine combine, oc_model **membe
     model->size = first->size;
     memcpy(model->mean, first->mean, sizeof model->mean);
     memcpy(model->std, first->std, sizeof model->std);
+    model->image = first->image;
     for (size_t c = 0; c < first->classes.count; c++)
         OC_TRY(oc_names_add(&model->classes, first->classes.item[c], err));
     for (size_t m = 0; m < count; m++) {

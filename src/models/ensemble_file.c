@@ -152,6 +152,7 @@ static oc_status build_member(oc_model **out, const json_t *object, size_t place
     }
     memcpy((*out)->mean, info.mean, sizeof info.mean);
     memcpy((*out)->std, info.std, sizeof info.std);
+    (*out)->image = info.image;
     (*out)->holdout = info.holdout;
 cleanup:
     oc_weights_info_free(&info);
@@ -162,7 +163,8 @@ cleanup:
 
 /* The first member's are the whole's, which the other keys of the file must not deny. */
 static bool is_of_first_member(const oc_model *model, const oc_weights_info *info) {
-    return info->size == model->size && oc_normalisation_equal(info->mean, info->std, model->mean, model->std);
+    return info->size == model->size && oc_normalisation_equal(info->mean, info->std, model->mean, model->std) &&
+           oc_image_options_equal(&info->image, &model->image);
 }
 
 /* Each class of each member has at least a byte of weights: what a file claims beyond that is not worth memory for its

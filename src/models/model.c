@@ -107,6 +107,7 @@ oc_status oc_model_build(oc_model **out, const char *name, const char *const *cl
     model->size = size;
     memcpy(model->mean, default_mean, sizeof model->mean);
     memcpy(model->std, default_std, sizeof model->std);
+    model->image = (oc_image_options)OC_IMAGE_OPTIONS_DEFAULT;
     OC_TRY(oc_graph_create(&model->graph, err));
     model->options = spec.options;
     model->entry->build(model->graph, model->entry, &spec);
@@ -150,6 +151,10 @@ bool oc_normalisation_equal(const float mean[3], const float std[3], const float
     bool same = true;
     for (int c = 0; c < 3; c++) same = same && mean[c] == other_mean[c] && std[c] == other_std[c];
     return same;
+}
+
+bool oc_image_options_equal(const oc_image_options *a, const oc_image_options *b) {
+    return a->exif == b->exif && memcmp(a->background, b->background, sizeof a->background) == 0;
 }
 
 void oc_model_init(oc_model *model, uint64_t seed) {

@@ -44,6 +44,7 @@ struct oc_model {
     oc_names classes;             /* class codes in the order of the scores */
     int64_t size;                 /* input height and width; of an ensemble, its first member's */
     float mean[3], std[3];        /* normalisation at evaluation, on [0, 1] */
+    oc_image_options image;       /* how images are read for it */
     double holdout;     /* share of each training class that training left out (oc_dataset_options); 0: none */
     oc_trained trained; /* what is behind the weights; of an ensemble: behind its members and what joins them */
     int64_t steps;      /* training steps behind the weights, PyTorch's num_batches_tracked; 0: not known */
@@ -55,6 +56,9 @@ const char *oc_model_stem(const char *name);
 /* Whether two normalisations are the same. */
 bool oc_normalisation_equal(const float mean[3], const float std[3], const float other_mean[3],
                             const float other_std[3]);
+
+/* Whether images are read in the same way. */
+bool oc_image_options_equal(const oc_image_options *a, const oc_image_options *b);
 
 /* Fills every tensor by its oc_init from the stream (seed, OC_RANDOM_INIT, place in the table); adds one to version. */
 void oc_model_init(oc_model *model, uint64_t seed);

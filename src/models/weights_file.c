@@ -262,6 +262,7 @@ static oc_status read_network(oc_model *model, const oc_safetensors *file, const
     if (info->model) {
         memcpy(model->mean, info->mean, sizeof model->mean);
         memcpy(model->std, info->std, sizeof model->std);
+        model->image = info->image;
     }
 cleanup:
     return status;

@@ -101,6 +101,24 @@ static oc_status parse_holdout(oc_weights_info *out, const oc_weights_info_sourc
     return OC_OK;
 }
 
+static oc_status parse_image(oc_image_options *out, const oc_weights_info_source *source, const char *path,
+                             oc_error *err) {
+    const char *exif = source->find(source->from, "exif");
+    oc_status status = OC_OK;
+    float background[3];
+    *out = (oc_image_options)OC_IMAGE_OPTIONS_DEFAULT;
+    out->exif = !exif || strcmp(exif, "false") != 0;
+    if (exif && out->exif && strcmp(exif, "true") != 0) return missing_key("exif", path, err);
+    if (!source->find(source->from, "background")) return OC_OK;
+    OC_TRY(parse_triple(background, "background", -1, source, path, err));
+    for (int c = 0; c < 3; c++) {
+        if (background[c] > 255 || background[c] != floorf(background[c])) return missing_key("background", path, err);
+        out->background[c] = (uint8_t)background[c];
+    }
+cleanup:
+    return status;
+}
+
 static oc_weights_info nothing(void) {
     return (oc_weights_info){.trained.unrecorded = true};
 }
@@ -119,6 +137,7 @@ oc_status oc_weights_info_read_source(oc_weights_info *out, const oc_weights_inf
     OC_TRY(parse_triple(out->std, "std", 0, source, path, err));
     OC_TRY(parse_variant(out, source, path, err));
     OC_TRY(parse_holdout(out, source, path, err));
+    OC_TRY(parse_image(&out->image, source, path, err));
     if (trained) OC_TRY(oc_trained_read(&out->trained, trained, path, err));
     OC_TRY(oc_strdup(&out->model, model, err));
 cleanup:
@@ -190,6 +209,9 @@ oc_status oc_weights_info_write(oc_weights_info_text *out, const oc_model *model
     OC_TRY(text_of_triple(&out->std, model->std, err));
     snprintf(out->size, sizeof out->size, "%" PRId64, model->size);
     oc_number_write(model->holdout, out->holdout);
+    const oc_image_options usual = OC_IMAGE_OPTIONS_DEFAULT;
+    const uint8_t *background = model->image.background;
+    snprintf(out->background, sizeof out->background, "[%d,%d,%d]", background[0], background[1], background[2]);
     add_pair(out, "model", oc_model_name(model));
     add_pair(out, "classes", out->classes);
     add_pair(out, "size", out->size);
@@ -198,6 +220,9 @@ oc_status oc_weights_info_write(oc_weights_info_text *out, const oc_model *model
     if (model->options.stem) add_pair(out, "stem", model->options.stem);
     if (model->options.no_stem_pool) add_pair(out, "stem_pool", "false");
     if (model->holdout > 0) add_pair(out, "holdout", out->holdout);
+    if (!model->image.exif) add_pair(out, "exif", "false");
+    if (memcmp(background, usual.background, sizeof usual.background) != 0)
+        add_pair(out, "background", out->background);
     if (model->trained.count > 0 || !model->trained.unrecorded) {
         OC_TRY(oc_trained_write(&out->trained, &model->trained, err));
         add_pair(out, "trained_on", out->trained.data);

@@ -1,5 +1,5 @@
 /* What a weights file says of itself in its metadata: model, classes (JSON list, in order), size, mean, std, and where
- * they are not the usual ones stem, stem_pool and holdout; trained_on as models/trained.h has it. */
+ * they are not the usual ones stem, stem_pool, holdout, exif and background; trained_on as models/trained.h has it. */
 #ifndef OC_MODELS_WEIGHTS_INFO_H
 #define OC_MODELS_WEIGHTS_INFO_H
 
@@ -16,6 +16,7 @@ typedef struct oc_weights_info {
     const char *stem; /* static text; NULL: the model's own */
     bool no_stem_pool;
     double holdout; /* [0, 1) */
+    oc_image_options image;
     oc_trained trained;
 } oc_weights_info;
 
@@ -39,13 +40,13 @@ void oc_weights_info_free(oc_weights_info *info);
 
 /* A network's metadata as text, for oc_safetensors_write, in `pair`; freed with oc_weights_info_text_free, also after
  * an error. The model outlives it. */
-#define OC_WEIGHTS_INFO_KEYS 9
+#define OC_WEIGHTS_INFO_KEYS 11
 typedef struct oc_weights_info_text {
     oc_metadata pair[OC_WEIGHTS_INFO_KEYS];
     size_t pairs;
     char *classes, *mean, *std; /* what `pair` points to */
     oc_text trained;            /* this, too */
-    char size[24], holdout[32];
+    char size[24], holdout[32], background[24];
 } oc_weights_info_text;
 oc_status oc_weights_info_write(oc_weights_info_text *out, const oc_model *model, oc_error *err);
 void oc_weights_info_text_free(oc_weights_info_text *text);

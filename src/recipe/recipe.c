@@ -43,6 +43,12 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
     {{"data.val", OC_KEY_CHOICE, 0, 0, "val", "val|test", NULL,
       "the split that validates; test, if its images lie in class folders, of a data set without val"},
      PLACE(validate_on)},
+    {{"data.exif", OC_KEY_BOOL, 0, 0, "true", NULL, NULL,
+      "turn images as the orientation in their EXIF data says, as every viewer does"},
+     PLACE(image.exif)},
+    {{"data.background", OC_KEY_COLOR, 0, 0, "255", NULL, NULL,
+      "what transparent pixels are composited on: a grey value 0 to 255, or red, green and blue as 124,116,104"},
+     PLACE(image.background)},
 
     {{"train.epochs", OC_KEY_INT, 1, 1e6, "40", NULL, "--epochs", "passes over the training images"}, PLACE(epochs)},
     {{"train.batch_size", OC_KEY_INT, 1, 65536, "64", NULL, "--batch-size", "images in a step"}, PLACE(batch_size)},
@@ -114,6 +120,26 @@ static bool read_int(const char *text, double *out) {
     return true;
 }
 
+/* "255" or "124,116,104", with blanks behind the commas or without. */
+static bool read_color(const char *text, uint8_t out[3]) {
+    int count = 0;
+    do {
+        char digits[4] = "";
+        const size_t length = strspn(text, "0123456789");
+        if (count == 3 || length < 1 || length > 3) return false;
+        memcpy(digits, text, length);
+        const long value = strtol(digits, NULL, 10);
+        if (value > 255) return false;
+        out[count++] = (uint8_t)value;
+        text += length;
+        if (*text == '\0') break;
+        if (*text++ != ',') return false;
+        text += strspn(text, " ");
+    } while (true);
+    if (count == 1) out[1] = out[2] = out[0];
+    return count != 2;
+}
+
 static const char *type_text(oc_key_type type) {
     switch (type) {
     case OC_KEY_BOOL:
@@ -122,6 +148,8 @@ static const char *type_text(oc_key_type type) {
         return "a whole number";
     case OC_KEY_REAL:
         return "a number";
+    case OC_KEY_COLOR:
+        return "a grey value 0 to 255, or three such as 124,116,104 for red, green and blue";
     default:
         return "a text";
     }
@@ -195,10 +223,12 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
     if (status != OC_OK) return status;
 
     double number = 0;
+    uint8_t color[3] = {0};
     bool is_true = strcmp(value, "true") == 0, fits = true;
     if (key->type == OC_KEY_BOOL) fits = is_true || strcmp(value, "false") == 0;
     if (key->type == OC_KEY_INT) fits = read_int(value, &number);
     if (key->type == OC_KEY_REAL) fits = read_real(value, &number);
+    if (key->type == OC_KEY_COLOR) fits = read_color(value, color);
     if (!fits)
         return oc_fail(err, OC_E_USAGE, where, "%s takes %s, not \"%.100s\"", key->key, type_text(key->type), value);
 
@@ -219,7 +249,11 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
     const char *text = value;
     if (key->type == OC_KEY_INT) snprintf(canonical, sizeof canonical, "%" PRId64, (int64_t)number);
     if (key->type == OC_KEY_REAL) oc_number_write(number == 0 ? 0 : number, canonical); /* no "-0" */
-    if (numeric) text = canonical;
+    if (key->type == OC_KEY_COLOR && color[0] == color[1] && color[0] == color[2])
+        snprintf(canonical, sizeof canonical, "%d", color[0]);
+    else if (key->type == OC_KEY_COLOR)
+        snprintf(canonical, sizeof canonical, "%d,%d,%d", color[0], color[1], color[2]);
+    if (numeric || key->type == OC_KEY_COLOR) text = canonical;
     char *copy = NULL, *set_where = NULL;
     status = oc_strdup(&copy, text, err);
     if (status == OC_OK) status = oc_strdup(&set_where, where, err);
@@ -241,6 +275,9 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
         break;
     case OC_KEY_REAL:
         *(double *)place = number;
+        break;
+    case OC_KEY_COLOR:
+        memcpy(place, color, sizeof color);
         break;
     case OC_KEY_TEXT:
     case OC_KEY_CHOICE:
@@ -306,6 +343,10 @@ cleanup:
 
 oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe) {
     return recipe->values;
+}
+
+oc_image_options oc_recipe_image_options(const oc_recipe *recipe) {
+    return recipe->values.image;
 }
 
 oc_model_options oc_recipe_model_options(const oc_recipe_values *values) {

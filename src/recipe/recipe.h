@@ -13,6 +13,7 @@ typedef struct oc_recipe_values {
     double drop_path, dropout;
     int64_t size;
     bool augment;
+    oc_image_options image;
     double holdout;
     const char *validate_on;
     int64_t epochs, batch_size;

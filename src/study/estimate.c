@@ -53,6 +53,7 @@ static oc_status rig_open(rig *r, const oc_study_task *run, const oc_study_optio
     oc_team_log(r->team, &options->log);
     oc_team_enter(r->team);
     const oc_pack_options pack = {.size = values->size,
+                                  .image = &values->image,
                                   .cache = options->cache,
                                   .skip_bad = options->skip_bad,
                                   .team = r->team,
@@ -144,11 +145,11 @@ cleanup:
 }
 
 /* Settings whose value changes nothing about the time of a step or of an image. */
-static const char *const costless[] = {
-    "data.holdout",         "data.val",      "train.epochs",           "train.seed",
-    "loss.label_smoothing", "optimizer.lr",  "optimizer.weight_decay", "optimizer.beta1",
-    "optimizer.beta2",      "optimizer.eps", "schedule.name",          "schedule.final_lr",
-    "schedule.warmup_steps"};
+static const char *const costless[] = {"data.holdout",         "data.val",          "data.exif",
+                                       "data.background",      "train.epochs",      "train.seed",
+                                       "loss.label_smoothing", "optimizer.lr",      "optimizer.weight_decay",
+                                       "optimizer.beta1",      "optimizer.beta2",   "optimizer.eps",
+                                       "schedule.name",        "schedule.final_lr", "schedule.warmup_steps"};
 
 static bool alike(const oc_study_task *a, const oc_study_task *b) {
     for (size_t i = 0; i < oc_recipe_key_count(); i++) {

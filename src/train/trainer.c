@@ -116,6 +116,7 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
                            values->size, &options, err));
     oc_model *model = trainer->model;
     model->holdout = values->holdout;
+    model->image = values->image;
     oc_model_init(model, values->seed);
     size_t count = oc_table_arena_size(oc_graph_table(model->graph));
     OC_TRY(oc_trainer_note(trainer, OC_ABOUT_START, err, "random weights"));

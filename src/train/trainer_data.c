@@ -99,6 +99,7 @@ static void on_line(void *user, oc_log_level level, const char *line) {
 oc_status oc_trainer_open_data(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
     oc_status status = OC_OK;
     oc_pack_options options = {.size = trainer->values.size,
+                               .image = &trainer->values.image,
                                .cache = trainer->options.cache,
                                .skip_bad = trainer->options.skip_bad,
                                .team = trainer->team,

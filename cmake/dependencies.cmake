@@ -5,6 +5,8 @@ find_package(Threads REQUIRED)
 
 pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_search_module(SPNG REQUIRED IMPORTED_TARGET spng libspng)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+pkg_check_modules(TIFF REQUIRED IMPORTED_TARGET libtiff-4)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
@@ -16,12 +18,18 @@ pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
 find_library(OC_DNNL_LIBRARY dnnl REQUIRED)
 find_path(OC_DNNL_INCLUDE oneapi/dnnl/dnnl.h REQUIRED)
 find_path(OC_RANDOM123_INCLUDE Random123/philox.h REQUIRED)
+# giflib itself has no pkg-config file.
+find_library(OC_GIF_LIBRARY gif REQUIRED)
+find_path(OC_GIF_INCLUDE gif_lib.h REQUIRED)
 find_program(OC_PROTOC_C protoc-c REQUIRED)
 
 set(OC_DEPENDENCIES
     ${OC_DNNL_LIBRARY}
     PkgConfig::JPEG
     PkgConfig::SPNG
+    PkgConfig::WEBP
+    PkgConfig::TIFF
+    ${OC_GIF_LIBRARY}
     PkgConfig::LIBZIP
     PkgConfig::YAML
     PkgConfig::JANSSON
@@ -30,7 +38,7 @@ set(OC_DEPENDENCIES
     PkgConfig::PROTOBUF_C
     Threads::Threads
     m)
-set(OC_DEPENDENCY_INCLUDES ${OC_DNNL_INCLUDE} ${OC_RANDOM123_INCLUDE})
+set(OC_DEPENDENCY_INCLUDES ${OC_DNNL_INCLUDE} ${OC_RANDOM123_INCLUDE} ${OC_GIF_INCLUDE})
 list(REMOVE_DUPLICATES OC_DEPENDENCY_INCLUDES)
 # Naming the compiler's own folder as a system include breaks #include_next.
 list(REMOVE_ITEM OC_DEPENDENCY_INCLUDES /usr/include)

@@ -16,8 +16,8 @@ says() {
 echo "-- what is left out"
 first=$data/train/n90000001/images
 ln -s nowhere "$first/a.jpg"
-: >"$first/b.webp"
-left="$data: not read in train: 1 \\(an image in a format that is not read\\), the first is train/n90000001/images/b.webp; 1 \\(a link that leads nowhere"
+: >"$first/b.avif"
+left="$data: not read in train: 1 \\(an image in a format that is not read\\), the first is train/n90000001/images/b.avif; 1 \\(a link that leads nowhere"
 quietly "$ocelli" data info "$data"
 says "$left"
 [[ $(grep -cE '^  not read +5$' "$work/out") -eq 1 ]] || fail "data info does not print what is left out"
@@ -25,7 +25,7 @@ quietly "$ocelli" data info "$data" --json
 grep -q '"left_out":{"count":2,"all":5,"first":"train/n90000001/images/a.jpg",' "$work/out" || fail "no left_out in JSON"
 quietly "${train[@]}" --data "$data" --out "$work/run"
 says "$left"
-rm "$first/a.jpg" "$first/b.webp"
+rm "$first/a.jpg" "$first/b.avif"
 quietly "${train[@]}" --data "$data" --out "$work/run2"
 grep -q warning "$work/err" && fail "a warning of nothing: $(cat "$work/err")"
 

@@ -199,14 +199,14 @@ static void test_class_folders(void **state) {
     image(f, "train/dog/b.jpg");
     image(f, "train/dog/a.JPG");
     image(f, "train/dog/.hidden.jpg");
-    test_text_write(in_root(f, "train/dog/notes.gif"), "");
+    test_text_write(in_root(f, "train/dog/notes.jp2"), "");
     image(f, "train/cat/images/x.PNG");
     image(f, "train/cat/y.jpeg");
     image(f, "train/Zebra/z.jpg");
     image(f, "val/dog/v.jpg");
     image(f, "test/one.jpg");
     must_open(f, f->root, NULL);
-    assert_int_equal(oc_split_left_out(oc_dataset_split(f->dataset, "train"), true), 1); /* the .gif */
+    assert_int_equal(oc_split_left_out(oc_dataset_split(f->dataset, "train"), true), 1); /* the .jp2 */
     has_split(f, "train",
               "train/Zebra/z.jpg 0, train/cat/images/x.PNG 1, train/cat/y.jpeg 1, train/dog/a.JPG 2, "
               "train/dog/b.jpg 2");

@@ -138,7 +138,7 @@ static void test_links_and_pipes(void **state) {
 }
 
 static void test_formats(void **state) {
-    static const char *const names[] = {"a/1.webp", "a/2.GIF", "a/3.ppm", "a/4.tif", "a/5.avif", "a/6.heic"};
+    static const char *const names[] = {"a/1.avif", "a/2.HEIC", "a/3.ppm", "a/4.jxl", "a/5.jp2", "a/6.dng"};
     fixture *f = *state;
     for (size_t i = 0; i < 6; i++) test_text_write(in_root(f, names[i]), "");
     must_fail(f, f->root, f->root, "class a has no images but 6 that cannot be read");
@@ -146,7 +146,7 @@ static void test_formats(void **state) {
     test_text_write(in_root(f, "a/notes.txt"), "");
     test_text_write(in_root(f, "a/.DS_Store"), "");
     must_open(f);
-    has_left_out(f, "train", 1, OC_UNREAD_FORMAT, 6, "a/1.webp");
+    has_left_out(f, "train", 1, OC_UNREAD_FORMAT, 6, "a/1.avif");
     has_left_out(f, "train", 1, OC_UNREAD_NO_IMAGE, 1, "a/notes.txt");
     has_left_out(f, "train", 1, OC_UNREAD_HIDDEN, 1, "a/.DS_Store");
     assert_int_equal(oc_split_left_out(oc_dataset_split(f->dataset, "train"), false), 8);
@@ -299,13 +299,13 @@ static void test_val_of_test(void **state) {
 static void test_annotated(void **state) {
     fixture *f = *state;
     test_tiny_create(f->root, 2, 1, 2, 2);
-    test_text_write(in_root(f, "val/images/val_9.webp"), "");
+    test_text_write(in_root(f, "val/images/val_9.avif"), "");
     assert_int_equal(symlink("nowhere", in_root(f, "test/images/test_7.JPEG")), 0);
     must_open(f);
-    has_left_out(f, "val", 2, OC_UNREAD_FORMAT, 1, "val/images/val_9.webp");
+    has_left_out(f, "val", 2, OC_UNREAD_FORMAT, 1, "val/images/val_9.avif");
     has_left_out(f, "test", 2, OC_UNREAD_NEITHER, 1, "test/images/test_7.JPEG");
     /* One that is listed is an image of the data set, whatever its name. */
-    test_text_write(in_root(f, "val/val_annotations.txt"), "val_0.JPEG\tn0000\nval_1.JPEG\tn0001\nval_9.webp\tn0001\n");
+    test_text_write(in_root(f, "val/val_annotations.txt"), "val_0.JPEG\tn0000\nval_1.JPEG\tn0001\nval_9.avif\tn0001\n");
     must_open(f);
     has_left_out(f, "val", 3, OC_UNREAD_FORMAT, 0, "");
 }
@@ -353,7 +353,7 @@ static void test_empty_folders(void **state) {
     image(f, "val/a/1.jpg");
     mkdir(in_root(f, "train/b"), 0777);
     must_fail(f, f->root, "set/train", "class b has no images: remove the empty folder, or put images");
-    test_text_write(in_root(f, "train/b/1.webp"), "");
+    test_text_write(in_root(f, "train/b/1.avif"), "");
     must_fail(f, f->root, "set/train", "class b has no images but 1 that cannot be read");
     image(f, "train/b/1.jpg");
     unlink(in_root(f, "val/a/1.jpg"));

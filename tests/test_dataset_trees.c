@@ -57,7 +57,7 @@ static void tree_draw(tree *t, oc_random *random) {
         entry *e = &t->entry[i];
         const char *split = splits ? PICK(random, "train/", "train/", val, "test/") : "";
         const char *name =
-            PICK(random, "1.jpg", "2.PNG", "3", "4.webp", "5.txt", ".6.jpg", "7.jpg~", "8.heic", "9 .jpg");
+            PICK(random, "1.jpg", "2.PNG", "3", "4.avif", "5.txt", ".6.jpg", "7.jpg~", "8.heic", "9 .jpg");
         const char *nest = PICK(random, "", "", "", "more/", "images/", ".git/", "more/deeper/", "__MACOSX/");
         const char *class = oc_random_below(random, 6) ? classes[oc_random_below(random, 4)] : "";
         if (oc_random_below(random, 40) == 0) class = "docs/";
@@ -70,7 +70,7 @@ static void tree_draw(tree *t, oc_random *random) {
             i--;
             continue;
         }
-        e->content = PICK(random, "\xff\xd8\xff\xe0", "\x89PNG\r\n\x1a\n", "text", "", "GIF89a");
+        e->content = PICK(random, "\xff\xd8\xff\xe0", "\x89PNG\r\n\x1a\n", "text", "", "8BPS");
         if (oc_random_below(random, 12) > 0) continue;
         e->content = NULL;
         snprintf(e->target, sizeof e->target, "%s", PICK(random, "nowhere", "..", "../..", "../cat", "2.PNG"));

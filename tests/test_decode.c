@@ -179,23 +179,42 @@ static void test_truncated(void **state) {
 
 static void test_kinds(void **state) {
     (void)state;
-    static const char *const images[] = {"a.jpg", "a.b.JPEG", ".Png", "a.jfif", "a.JPE"};
-    for (size_t i = 0; i < 5; i++) assert_int_equal(oc_kind_of_name(images[i]), OC_KIND_IMAGE);
+    static const char *const images[] = {"a.jpg",  "a.b.JPEG", ".Png",  "a.jfif", "a.JPE",
+                                         "a.webp", "a.GIF",    "a.bmp", "a.tif",  "a.tiff"};
+    for (size_t i = 0; i < 10; i++) assert_int_equal(oc_kind_of_name(images[i]), OC_KIND_IMAGE);
     static const char *const unsaid[] = {"jpg", "a.jpg.txt", "a.", "a.jpg~", "a.png ", ""};
     for (size_t i = 0; i < 6; i++) assert_int_equal(oc_kind_of_name(unsaid[i]), OC_KIND_UNSAID);
     /* The content decides. */
-    assert_int_equal(oc_kind_of_content("notes.txt", "\xff\xd8\xff\xe0", 4), OC_KIND_IMAGE);
-    assert_int_equal(oc_kind_of_content("a.webp", "\x89PNG\r\n\x1a\n", 8), OC_KIND_IMAGE);
-    assert_int_equal(oc_kind_of_content("a", "\x89PNG\r\n\x1a", 7), OC_KIND_NO_IMAGE);
-    assert_int_equal(oc_kind_of_content("a", "\xff\xd8", 2), OC_KIND_NO_IMAGE);
-    assert_int_equal(oc_kind_of_content("a",
-                                        "\0\0\0\x20"
-                                        "ftypheic",
-                                        12),
-                     OC_KIND_OTHER_IMAGE);
-    assert_int_equal(oc_kind_of_content("b.HEIC", "", 0), OC_KIND_OTHER_IMAGE);
-    assert_int_equal(oc_kind_of_content("a.txt", "hello", 5), OC_KIND_NO_IMAGE);
-    assert_int_equal(oc_kind_of_content("heic", "", 0), OC_KIND_NO_IMAGE);
+    static const struct {
+        const char *name, *content;
+        size_t size;
+        oc_kind kind;
+    } files[] = {{"notes.txt", "\xff\xd8\xff\xe0", 4, OC_KIND_IMAGE},
+                 {"a.heic", "\x89PNG\r\n\x1a\n", 8, OC_KIND_IMAGE},
+                 {"a", "RIFF\x10\0\0\0WEBPVP8 ", 16, OC_KIND_IMAGE},
+                 {"a", "GIF89a", 6, OC_KIND_IMAGE},
+                 {"a", "GIF87a", 6, OC_KIND_IMAGE},
+                 {"a", "BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0", 16, OC_KIND_IMAGE},
+                 {"a", "II*\0\x8\0\0\0", 8, OC_KIND_IMAGE},
+                 {"a.tmp", "MM\0*\0\0\0\x8", 8, OC_KIND_IMAGE},
+                 {"a", "\x89PNG\r\n\x1a", 7, OC_KIND_NO_IMAGE},
+                 {"a", "\xff\xd8", 2, OC_KIND_NO_IMAGE},
+                 {"a", "RIFF\x10\0\0\0WAVEfmt ", 16, OC_KIND_NO_IMAGE},
+                 {"a", "GIF88a", 6, OC_KIND_NO_IMAGE},
+                 {"a", "BM is how it begins", 19, OC_KIND_NO_IMAGE},
+                 {"a.txt", "hello", 5, OC_KIND_NO_IMAGE},
+                 {"heic", "", 0, OC_KIND_NO_IMAGE},
+                 {"b.HEIC", "", 0, OC_KIND_OTHER_IMAGE},
+                 {"a",
+                  "\0\0\0\x20"
+                  "ftypheic",
+                  12, OC_KIND_OTHER_IMAGE},
+                 {"a",
+                  "\0\0\0\x20"
+                  "ftypavif",
+                  12, OC_KIND_OTHER_IMAGE}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        assert_int_equal(oc_kind_of_content(files[i].name, files[i].content, files[i].size), files[i].kind);
 }
 
 static void test_other_kinds(void **state) {

@@ -14,75 +14,16 @@
 
 #include "data/decode.h"
 #include "data/exif.h"
+#include "support/file.h"
 #include "support/images.h"
 
-#define WIDTH 24
-#define HEIGHT 16
+#define WIDTH TEST_FILE_WIDTH
+#define HEIGHT TEST_FILE_HEIGHT
 
-typedef struct file {
-    unsigned char *data;
-    size_t size;
-} file;
-
-static file jpeg_file(const test_jpeg_options *options) {
-    file f;
+static test_file jpeg_file(const test_jpeg_options *options) {
+    test_file f;
     f.data = test_jpeg_encode(WIDTH, HEIGHT, 7, options, &f.size);
     return f;
-}
-
-/* Puts `size` bytes before place `at`. */
-static void insert(file *f, size_t at, const void *bytes, size_t size) {
-    unsigned char *data = malloc(f->size + size);
-    assert_non_null(data);
-    memcpy(data, f->data, at);
-    memcpy(data + at, bytes, size);
-    memcpy(data + at + size, f->data + at, f->size - at);
-    free(f->data);
-    f->data = data;
-    f->size += size;
-}
-
-/* Where the bytes are. */
-static size_t find(const file *f, const void *bytes, size_t size) {
-    const unsigned char *place = memmem(f->data, f->size, bytes, size);
-    assert_non_null(place);
-    return (size_t)(place - f->data);
-}
-
-/* The decoded pixels, freed with free. */
-static uint8_t *pixels_of(const file *f, const oc_image_options *options, oc_pixels *image) {
-    oc_decoder *decoder = NULL;
-    oc_error error = {0};
-    assert_int_equal(oc_decoder_create(&decoder, options, NULL), OC_OK);
-    if (oc_decode(decoder, f->data, f->size, "image", image, &error) != OC_OK) fail_msg("%s", error.message);
-    const size_t size = (size_t)(image->width * image->height * 3);
-    uint8_t *copy = malloc(size);
-    assert_non_null(copy);
-    memcpy(copy, image->data, size);
-    image->data = NULL;
-    oc_decoder_destroy(&decoder);
-    return copy;
-}
-
-/* Both files have the same pixels. */
-static void same_pixels(const file *a, const file *b) {
-    oc_pixels image_a, image_b;
-    uint8_t *pixels_a = pixels_of(a, NULL, &image_a), *pixels_b = pixels_of(b, NULL, &image_b);
-    assert_int_equal(image_a.width, image_b.width);
-    assert_int_equal(image_a.height, image_b.height);
-    assert_memory_equal(pixels_a, pixels_b, (size_t)(image_a.width * image_a.height * 3));
-    free(pixels_a);
-    free(pixels_b);
-}
-
-static void is_refused(const file *f, const char *reason) {
-    oc_decoder *decoder = NULL;
-    oc_pixels image;
-    oc_error error = {0};
-    assert_int_equal(oc_decoder_create(&decoder, NULL, NULL), OC_OK);
-    assert_int_equal(oc_decode(decoder, f->data, f->size, "image", &image, &error), OC_E_FORMAT);
-    if (!strstr(error.message, reason)) fail_msg("\"%s\" does not say \"%s\"", error.message, reason);
-    oc_decoder_destroy(&decoder);
 }
 
 /* ---- JPEG ---- */
@@ -90,30 +31,30 @@ static void is_refused(const file *f, const char *reason) {
 /* What the library only warns of, while every pixel is there. */
 static void test_jpeg_warnings(void **state) {
     (void)state;
-    const file plain = jpeg_file(&(test_jpeg_options){0});
-    const size_t scan = find(&plain, "\xff\xda", 2), tables = find(&plain, "\xff\xdb", 2);
+    const test_file plain = jpeg_file(&(test_jpeg_options){0});
+    const size_t scan = test_file_find(&plain, "\xff\xda", 2), tables = test_file_find(&plain, "\xff\xdb", 2);
     static const unsigned char scans[][3] = {{0, 0, 0}, {0, 63, 1}, {1, 63, 0}};
     for (size_t i = 0; i < sizeof scans / sizeof *scans; i++) {
-        file odd = jpeg_file(&(test_jpeg_options){0});
+        test_file odd = jpeg_file(&(test_jpeg_options){0});
         memcpy(odd.data + scan + 11, scans[i], 3); /* spectral selection, successive approximation */
-        same_pixels(&odd, &plain);
+        test_file_same(&odd, &plain);
         free(odd.data);
     }
-    file odd = jpeg_file(&(test_jpeg_options){0});
+    test_file odd = jpeg_file(&(test_jpeg_options){0});
     odd.data[11] = 2; /* JFIF 2.1 */
-    same_pixels(&odd, &plain);
-    insert(&odd, tables, "\0\0\0", 3);
-    same_pixels(&odd, &plain);
-    insert(&odd, odd.size - 2, "\1\2\3", 3);
-    same_pixels(&odd, &plain);
+    test_file_same(&odd, &plain);
+    test_file_insert(&odd, tables, "\0\0\0", 3);
+    test_file_same(&odd, &plain);
+    test_file_insert(&odd, odd.size - 2, "\1\2\3", 3);
+    test_file_same(&odd, &plain);
     free(odd.data);
     odd = jpeg_file(&(test_jpeg_options){.plain_header = true});
-    same_pixels(&odd, &plain);
-    insert(&odd, 2,
-           "\xff\xee\0\x0e"
-           "Adobe\0\x64\0\0\0\0\7",
-           16); /* an unknown transform */
-    same_pixels(&odd, &plain);
+    test_file_same(&odd, &plain);
+    test_file_insert(&odd, 2,
+                     "\xff\xee\0\x0e"
+                     "Adobe\0\x64\0\0\0\0\7",
+                     16); /* an unknown transform */
+    test_file_same(&odd, &plain);
     free(odd.data);
     free(plain.data);
 }
@@ -121,16 +62,16 @@ static void test_jpeg_warnings(void **state) {
 /* Real damage is refused whatever else the library warned of before. */
 static void test_jpeg_damage(void **state) {
     (void)state;
-    file odd = jpeg_file(&(test_jpeg_options){.sampling = "111111", .restart = 1});
+    test_file odd = jpeg_file(&(test_jpeg_options){.sampling = "111111", .restart = 1});
     odd.data[11] = 2;
-    const size_t restart = find(&odd, "\xff\xd1", 2);
+    const size_t restart = test_file_find(&odd, "\xff\xd1", 2);
     odd.data[restart + 1] = 0xd5; /* a restart marker out of turn */
-    is_refused(&odd, "damaged JPEG");
+    test_file_refused(&odd, "damaged JPEG");
     free(odd.data);
     odd = jpeg_file(&(test_jpeg_options){0});
-    const size_t frame = find(&odd, "\xff\xc0", 2);
+    const size_t frame = test_file_find(&odd, "\xff\xc0", 2);
     odd.data[frame + 6] = 64; /* more rows than are coded */
-    is_refused(&odd, "truncated JPEG");
+    test_file_refused(&odd, "truncated JPEG");
     free(odd.data);
 }
 
@@ -142,9 +83,9 @@ static void test_jpeg_samplings(void **state) {
     for (size_t i = 0; i < sizeof samplings / sizeof *samplings; i++)
         for (int progressive = 0; progressive < 2; progressive++) {
             oc_pixels image;
-            file f = jpeg_file(
+            test_file f = jpeg_file(
                 &(test_jpeg_options){.sampling = samplings[i], .even = true, .progressive = progressive == 1});
-            uint8_t *pixels = pixels_of(&f, NULL, &image);
+            uint8_t *pixels = test_file_pixels(&f, NULL, &image);
             for (int j = 0; j < WIDTH * HEIGHT * 3; j++)
                 assert_in_range(pixels[j], 40 + 50 * (j % 3) - 2, 40 + 50 * (j % 3) + 2);
             free(pixels);
@@ -155,16 +96,16 @@ static void test_jpeg_samplings(void **state) {
 /* Scans take time by the image's size, not the file's: there may not be any number of them. */
 static void test_jpeg_scans(void **state) {
     (void)state;
-    const file plain = jpeg_file(&(test_jpeg_options){.scans_apart = true});
-    file many = jpeg_file(&(test_jpeg_options){.scans_apart = true});
-    const size_t first = find(&plain, "\xff\xda", 2);
+    const test_file plain = jpeg_file(&(test_jpeg_options){.scans_apart = true});
+    test_file many = jpeg_file(&(test_jpeg_options){.scans_apart = true});
+    const size_t first = test_file_find(&plain, "\xff\xda", 2);
     const unsigned char *next = memmem(plain.data + first + 2, plain.size - first - 2, "\xff\xc4", 2);
     const unsigned char *second = memmem(plain.data + first + 2, plain.size - first - 2, "\xff\xda", 2);
     const size_t size = (size_t)((next && next < second ? next : second) - plain.data) - first;
-    for (int i = 0; i < 20; i++) insert(&many, first, plain.data + first, size);
-    same_pixels(&many, &plain);
-    for (int i = 0; i < 600; i++) insert(&many, first, plain.data + first, size);
-    is_refused(&many, "more than 500 scans");
+    for (int i = 0; i < 20; i++) test_file_insert(&many, first, plain.data + first, size);
+    test_file_same(&many, &plain);
+    for (int i = 0; i < 600; i++) test_file_insert(&many, first, plain.data + first, size);
+    test_file_refused(&many, "more than 500 scans");
     free(many.data);
     free(plain.data);
 }
@@ -174,10 +115,10 @@ static void test_jpeg_no_tables(void **state) {
     (void)state;
     oc_decoder *decoder = NULL;
     oc_pixels image;
-    file good = jpeg_file(&(test_jpeg_options){0}), bare = jpeg_file(&(test_jpeg_options){0});
+    test_file good = jpeg_file(&(test_jpeg_options){0}), bare = jpeg_file(&(test_jpeg_options){0});
     size_t table;
     while (memmem(bare.data, bare.size, "\xff\xdb", 2)) {
-        table = find(&bare, "\xff\xdb", 2);
+        table = test_file_find(&bare, "\xff\xdb", 2);
         const size_t length = 2 + (size_t)(bare.data[table + 2] << 8 | bare.data[table + 3]);
         memmove(bare.data + table, bare.data + table + length, bare.size - table - length);
         bare.size -= length;
@@ -206,23 +147,23 @@ static void put_big_endian(unsigned char *bytes, uint32_t value) {
 }
 
 /* Puts a chunk behind the header, or before the end mark; `damage` changes its checksum. */
-static void insert_chunk(file *f, bool last, const char *type, const void *content, size_t size, uint32_t damage) {
+static void insert_chunk(test_file *f, bool last, const char *type, const void *content, size_t size, uint32_t damage) {
     unsigned char *chunk = malloc(size + 12);
     assert_non_null(chunk);
     put_big_endian(chunk, (uint32_t)size);
     memcpy(chunk + 4, type, 4);
     if (size > 0) memcpy(chunk + 8, content, size);
     put_big_endian(chunk + 8 + size, crc_of(chunk + 4, size + 4) ^ damage);
-    insert(f, last ? f->size - 12 : 33, chunk, size + 12);
+    test_file_insert(f, last ? f->size - 12 : 33, chunk, size + 12);
     free(chunk);
 }
 
 /* A PNG of `pixels`, samples of 16 bits in this machine's order. */
-static file png_file(uint8_t color_type, uint8_t depth, const void *pixels, size_t size) {
+static test_file png_file(uint8_t color_type, uint8_t depth, const void *pixels, size_t size) {
     spng_ctx *png = spng_ctx_new(SPNG_CTX_ENCODER);
     struct spng_ihdr header = {.width = WIDTH, .height = HEIGHT, .bit_depth = depth, .color_type = color_type};
     struct spng_plte palette = {.n_entries = 256};
-    file f;
+    test_file f;
     int error;
     for (int i = 0; i < 256; i++)
         palette.entries[i] = (struct spng_plte_entry){(uint8_t)i, (uint8_t)(255 - i), (uint8_t)(7 * i), 255};
@@ -245,8 +186,8 @@ static void test_png_ancillary(void **state) {
     uint8_t pixels[WIDTH * HEIGHT * 3];
     (void)state;
     fill(pixels, sizeof pixels);
-    const file plain = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
-    file odd = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
+    const test_file plain = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
+    test_file odd = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
     insert_chunk(&odd, false, "eXIf", "", 0, 0);
     insert_chunk(&odd, true, "eXIf", "MM", 2, 0);
     insert_chunk(&odd, false, "gAMA", "abc", 3, 0);  /* of a wrong size */
@@ -254,71 +195,18 @@ static void test_png_ancillary(void **state) {
     insert_chunk(&odd, true, "tIME", "", 0, 1);
     insert_chunk(&odd, false, "tRNS", "", 0, 0);
     for (int i = 0; i < 3000; i++) insert_chunk(&odd, i % 2 == 0, "tEXt", "Comment\0and so on", 17, 0);
-    same_pixels(&odd, &plain);
+    test_file_same(&odd, &plain);
     insert_chunk(&odd, false, "tRNS", "\0\1\0\2\0\3", 6, 1); /* this one does tell of pixels */
-    is_refused(&odd, "damaged PNG");
+    test_file_refused(&odd, "damaged PNG");
     free(odd.data);
     odd = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
     insert_chunk(&odd, false, "QuUx", "abc", 3, 0);
-    is_refused(&odd, "damaged PNG");
+    test_file_refused(&odd, "damaged PNG");
     free(odd.data);
     free(plain.data);
 }
 
 /* ---- Orientation ---- */
-
-/* Where pixel (x, y) of the upright image lies in what is stored, as the words of the standard say it: where row 0 and
- * column 0 of the stored image are seen. */
-static void stored_place(int orientation, int x, int y, int *stored_x, int *stored_y) {
-    switch (orientation) {
-    case 1: /* top, left */
-        *stored_x = x, *stored_y = y;
-        break;
-    case 2: /* top, right */
-        *stored_x = WIDTH - 1 - x, *stored_y = y;
-        break;
-    case 3: /* bottom, right */
-        *stored_x = WIDTH - 1 - x, *stored_y = HEIGHT - 1 - y;
-        break;
-    case 4: /* bottom, left */
-        *stored_x = x, *stored_y = HEIGHT - 1 - y;
-        break;
-    case 5: /* left, top */
-        *stored_x = y, *stored_y = x;
-        break;
-    case 6: /* right, top */
-        *stored_x = y, *stored_y = HEIGHT - 1 - x;
-        break;
-    case 7: /* right, bottom */
-        *stored_x = WIDTH - 1 - y, *stored_y = HEIGHT - 1 - x;
-        break;
-    default: /* left, bottom */
-        *stored_x = WIDTH - 1 - y, *stored_y = x;
-    }
-}
-
-/* The file, whose plain twin's pixels are `stored`, is seen as `orientation` says, and as stored where that is not
- * wanted. */
-static void is_turned(const file *f, const uint8_t *stored, int orientation) {
-    oc_pixels image;
-    uint8_t *pixels = pixels_of(f, NULL, &image);
-    const int width = orientation < 5 ? WIDTH : HEIGHT, height = orientation < 5 ? HEIGHT : WIDTH;
-    assert_int_equal(image.width, width);
-    assert_int_equal(image.height, height);
-    assert_int_equal(image.turned, orientation != 1);
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++) {
-            int u, v;
-            stored_place(orientation, x, y, &u, &v);
-            assert_memory_equal(pixels + 3 * (y * width + x), stored + 3 * (v * WIDTH + u), 3);
-        }
-    free(pixels);
-    pixels = pixels_of(f, &(oc_image_options){.exif = false}, &image);
-    assert_int_equal(image.width, WIDTH);
-    assert_int_equal(image.turned, orientation != 1);
-    assert_memory_equal(pixels, stored, WIDTH * HEIGHT * 3);
-    free(pixels);
-}
 
 static void test_orientation(void **state) {
     unsigned char exif[TEST_EXIF_SIZE];
@@ -326,18 +214,18 @@ static void test_orientation(void **state) {
     oc_pixels image;
     (void)state;
     fill(pixels, sizeof pixels);
-    const file plain = jpeg_file(&(test_jpeg_options){0});
-    uint8_t *stored = pixels_of(&plain, NULL, &image);
+    const test_file plain = jpeg_file(&(test_jpeg_options){0});
+    uint8_t *stored = test_file_pixels(&plain, NULL, &image);
     for (int orientation = 1; orientation <= 8; orientation++)
         for (int little = 0; little < 2; little++) {
             const size_t size = test_exif_make(exif, orientation, little == 1);
-            file f = jpeg_file(&(test_jpeg_options){.exif = exif, .exif_size = size});
-            is_turned(&f, stored, orientation);
+            test_file f = jpeg_file(&(test_jpeg_options){.exif = exif, .exif_size = size});
+            test_file_turned(&f, stored, orientation);
             free(f.data);
             for (int last = 0; last < 2; last++) {
                 f = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
                 insert_chunk(&f, last == 1, "eXIf", exif + 6, size - 6, 0);
-                is_turned(&f, pixels, orientation);
+                test_file_turned(&f, pixels, orientation);
                 free(f.data);
             }
         }
@@ -369,26 +257,6 @@ static void test_exif_damaged(void **state) {
 
 /* ---- Transparency ---- */
 
-/* Pixel i of the file has colour want[i] and opacity alpha[i], both of 255. */
-static void is_composited(const file *f, const uint8_t *want, const uint8_t *alpha, oc_color color) {
-    static const uint8_t grounds[][3] = {{255, 255, 255}, {10, 200, 77}, {0, 0, 0}};
-    bool any = false;
-    for (int i = 0; i < WIDTH * HEIGHT; i++) any |= alpha[i] != 255;
-    for (size_t g = 0; g < sizeof grounds / sizeof *grounds; g++) {
-        oc_image_options options = OC_IMAGE_OPTIONS_DEFAULT;
-        oc_pixels image;
-        memcpy(options.background, grounds[g], 3);
-        uint8_t *pixels = pixels_of(f, &options, &image);
-        assert_int_equal(image.color, color);
-        assert_int_equal(image.transparent, any);
-        for (int i = 0; i < WIDTH * HEIGHT * 3; i++) {
-            const double exact = (want[i] * (double)alpha[i / 3] + grounds[g][i % 3] * (255.0 - alpha[i / 3])) / 255;
-            assert_true(pixels[i] > exact - 0.51 && pixels[i] < exact + 0.51);
-        }
-        free(pixels);
-    }
-}
-
 static void test_transparency(void **state) {
     uint8_t pixels[WIDTH * HEIGHT * 8], want[WIDTH * HEIGHT * 3], alpha[WIDTH * HEIGHT];
     uint16_t *wide = (uint16_t *)malloc(sizeof pixels);
@@ -405,8 +273,8 @@ static void test_transparency(void **state) {
                 alpha[i] = pixels[(i + 1) * channels - 1];
                 for (int c = 0; c < 3; c++) want[3 * i + c] = pixels[i * channels + (channels == 2 ? 0 : c)];
             }
-            file f = png_file(type, (uint8_t)depth, depth == 8 ? (void *)pixels : wide, count * (size_t)depth / 8);
-            is_composited(&f, want, alpha, channels == 2 ? OC_COLOR_GREY_ALPHA : OC_COLOR_RGBA);
+            test_file f = png_file(type, (uint8_t)depth, depth == 8 ? (void *)pixels : wide, count * (size_t)depth / 8);
+            test_file_composited(&f, want, alpha, channels == 2 ? OC_COLOR_GREY_ALPHA : OC_COLOR_RGBA, 0);
             free(f.data);
         }
     /* a palette with fewer opacities than colours */
@@ -418,14 +286,14 @@ static void test_transparency(void **state) {
         alpha[i] = entry < 200 ? opacity[entry] : 255;
         want[3 * i] = entry, want[3 * i + 1] = 255 - entry, want[3 * i + 2] = (uint8_t)(7 * entry);
     }
-    file f = png_file(SPNG_COLOR_TYPE_INDEXED, 8, pixels, WIDTH * HEIGHT);
+    test_file f = png_file(SPNG_COLOR_TYPE_INDEXED, 8, pixels, WIDTH * HEIGHT);
     const unsigned char *palette = memmem(f.data, f.size, "PLTE", 4);
     assert_non_null(palette);
     unsigned char chunk[212] = "\0\0\0\xc8tRNS";
     memcpy(chunk + 8, opacity, 200);
     put_big_endian(chunk + 208, crc_of(chunk + 4, 204));
-    insert(&f, (size_t)(palette - f.data) + 4 + 768 + 4, chunk, sizeof chunk);
-    is_composited(&f, want, alpha, OC_COLOR_PALETTE);
+    test_file_insert(&f, (size_t)(palette - f.data) + 4 + 768 + 4, chunk, sizeof chunk);
+    test_file_composited(&f, want, alpha, OC_COLOR_PALETTE, 0);
     free(f.data);
     free(wide);
 }
@@ -455,10 +323,10 @@ static void test_color_key(void **state) {
                 key[2 * c] = depth == 16 ? 0x41 : 0;
                 key[2 * c + 1] = depth == 16 ? 0x42 : 0x41;
             }
-            file f = png_file(channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE : SPNG_COLOR_TYPE_TRUECOLOR, (uint8_t)depth,
-                              depth == 16 ? (void *)wide : narrow, count * (size_t)depth / 8);
+            test_file f = png_file(channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE : SPNG_COLOR_TYPE_TRUECOLOR,
+                                   (uint8_t)depth, depth == 16 ? (void *)wide : narrow, count * (size_t)depth / 8);
             insert_chunk(&f, false, "tRNS", key, (size_t)(2 * channels), 0);
-            is_composited(&f, want, alpha, channels == 1 ? OC_COLOR_GREY : OC_COLOR_RGB);
+            test_file_composited(&f, want, alpha, channels == 1 ? OC_COLOR_GREY : OC_COLOR_RGB, 0);
             free(f.data);
         }
 }
@@ -472,8 +340,8 @@ static void test_opaque(void **state) {
         alpha[i] = pixels[4 * i + 3] = 255;
         memcpy(want + 3 * i, pixels + 4 * i, 3);
     }
-    file f = png_file(SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, 8, pixels, sizeof pixels);
-    is_composited(&f, want, alpha, OC_COLOR_RGBA);
+    test_file f = png_file(SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, 8, pixels, sizeof pixels);
+    test_file_composited(&f, want, alpha, OC_COLOR_RGBA, 0);
     free(f.data);
 }
 

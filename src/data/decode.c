@@ -71,16 +71,19 @@ cleanup:
 
 /* ---- Compositing ------------------------------------------------------------------------------------------------ */
 
-/* Makes RGBA [count, 4] RGB [count, 3] in place, on the background: colour·alpha + background·(1 − alpha), rounded.
- * Returns whether any pixel was not opaque. */
-static bool composite(uint8_t *data, size_t count, const uint8_t background[3]) {
+/* Makes RGBA [count, 4] RGB [count, 3] in place, on the background: colour·alpha + background·(1 − alpha), rounded, the
+ * former given as it is where the colours are premultiplied. Returns whether any pixel was not opaque. */
+static bool composite(uint8_t *data, size_t count, bool premultiplied, const uint8_t background[3]) {
     bool transparent = false;
     for (size_t i = 0; i < count; i++) {
         const uint8_t *src = data + 4 * i;
         uint8_t *dst = data + 3 * i;
         const unsigned alpha = src[3];
         transparent |= alpha != 255;
-        for (int c = 0; c < 3; c++) dst[c] = (uint8_t)((src[c] * alpha + background[c] * (255 - alpha) + 127) / 255);
+        for (int c = 0; c < 3; c++) {
+            const unsigned own = premultiplied ? (src[c] < alpha ? src[c] : alpha) * 255 : src[c] * alpha;
+            dst[c] = (uint8_t)((own + background[c] * (255 - alpha) + 127) / 255);
+        }
     }
     return transparent;
 }
@@ -118,7 +121,8 @@ oc_status oc_decode(oc_decoder *decoder, const void *data, size_t size, const ch
     *canvas = (oc_canvas){.data = canvas->data, .capacity = canvas->capacity, .orientation = 1};
     OC_TRY(format->decode(canvas, data, size, where, err));
     const size_t count = (size_t)(canvas->width * canvas->height);
-    if (canvas->channels == 4) transparent = composite(canvas->data, count, decoder->options.background);
+    if (canvas->channels == 4)
+        transparent = composite(canvas->data, count, canvas->premultiplied, decoder->options.background);
     oc_pixels pixels = {.data = canvas->data,
                         .width = canvas->width,
                         .height = canvas->height,

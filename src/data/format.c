@@ -8,8 +8,9 @@
 #include "base/error.h"
 
 /* Every format that is read; adding one is a file and a row. */
-static const oc_image_format *const formats[] = {&oc_format_jpeg, &oc_format_png, NULL};
-#define READ "JPEG and PNG"
+static const oc_image_format *const formats[] = {
+    &oc_format_jpeg, &oc_format_png, &oc_format_webp, &oc_format_gif, &oc_format_bmp, &oc_format_tiff, NULL};
+#define READ "JPEG, PNG, WebP, GIF, BMP and TIFF"
 
 /* What is not read: how it begins, and the endings of its names. */
 typedef struct other_format {
@@ -21,11 +22,6 @@ typedef struct other_format {
 } other_format;
 
 static const other_format others[] = {
-    {"a GIF", true, 0, "GIF8", {".gif"}},
-    {"a BMP", true, 0, "BM", {".bmp"}},
-    {"a WebP", true, 8, "WEBP", {".webp"}},
-    {"a TIFF", true, 0, "II*", {".tif", ".tiff"}},
-    {"a TIFF", true, 0, "MM", {NULL}},
     {"an AVIF", true, 4, "ftypavif", {".avif"}},
     {"an AVIF", true, 4, "ftypavis", {".avifs"}},
     {"a HEIC", true, 4, "ftyphei", {".heic", ".heif"}},

@@ -10,10 +10,15 @@ typedef struct oc_canvas {
     uint8_t *data; /* [height, width, channels]; owned by the oc_decoder */
     size_t capacity;
     int64_t width, height;
-    int channels; /* 3: RGB; 4: RGBA, the colours not multiplied by alpha */
+    int channels;       /* 3: RGB; 4: RGBA */
+    bool premultiplied; /* of RGBA: the colours are multiplied by alpha */
     oc_color color;
     int orientation; /* what the file states, as EXIF numbers it, 1 … 8; 1: stored as it is to be seen */
 } oc_canvas;
+
+/* For oc_canvas_reserve: of a format whose images of one colour take next to nothing, no number of pixels is too many
+ * for a file's size. */
+#define OC_ANY_PIXELS_PER_BYTE OC_IMAGE_PIXELS_LIMIT
 
 /* Makes room for an image of width × height pixels (both >= 1 unless the file is bad), after the checks that need no
  * memory: OC_E_FORMAT beyond the limits, and where `size` bytes cannot hold so many pixels, of which the format puts at
@@ -32,7 +37,8 @@ typedef struct oc_image_format {
     oc_status (*decode)(oc_canvas *canvas, const uint8_t *data, size_t size, const char *where, oc_error *err);
 } oc_image_format;
 
-extern const oc_image_format oc_format_jpeg, oc_format_png;
+extern const oc_image_format oc_format_jpeg, oc_format_png, oc_format_webp, oc_format_gif, oc_format_bmp,
+    oc_format_tiff;
 
 /* The format that is read of which `data` is the beginning (16 bytes suffice) of a file, NULL for none. Whether the
  * rest is good only decoding tells. */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "data/pack.h"
 
+/* Another one whenever the layout changes, or what images are decoded to. */
 #define OC_PACK_MAGIC "OCPACK04"
 
 /* `content`, here and below, is XXH3-64 of the file's bytes. */

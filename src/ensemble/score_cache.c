@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "data/dataset.h"
+#include "data/pack_format.h"
 #include "eval/evaluator.h"
 #include "models/precision.h"
 #include "tensor/safetensors.h"
@@ -29,12 +30,12 @@ static oc_status key_make(char key[KEY_SIZE], const oc_score_cache *cache, const
     OC_TRY(oc_mapping_open(&file, path, err));
     const uint64_t weights = file.size > 0 ? XXH3_64bits(file.data, file.size) : 0;
     oc_mapping_close(&file);
-    /* Precision, threads and version: the scores' bits may depend on both, and what is computed from them shall not
-     * depend on what an earlier call left here. */
-    const int length =
-        snprintf(text, sizeof text, "%016llx %016llx %.32s %lld %s %d %.32s", (unsigned long long)weights,
-                 (unsigned long long)oc_dataset_fingerprint(cache->dataset), cache->eval.split, (long long)model->size,
-                 oc_precision_name(precision), cache->eval.threads, oc_version());
+    /* Precision, threads and versions: the scores' bits may depend on them, and what is computed from them shall not
+     * depend on what an earlier call left here. How images are read stands in the weights file. */
+    const int length = snprintf(text, sizeof text, "%016llx %016llx %.32s %lld %s %d %.32s " OC_PACK_MAGIC,
+                                (unsigned long long)weights, (unsigned long long)oc_dataset_fingerprint(cache->dataset),
+                                cache->eval.split, (long long)model->size, oc_precision_name(precision),
+                                cache->eval.threads, oc_version());
     snprintf(key, KEY_SIZE, "%016llx", (unsigned long long)XXH3_64bits(text, (size_t)length));
 cleanup:
     return status;

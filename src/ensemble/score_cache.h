@@ -16,9 +16,9 @@ typedef struct oc_score_cache {
  * there.
  *
  * A file is named by XXH3-64 of the weights file's bytes, the data set's fingerprint, split, input size, precision,
- * threads and library version, so that scores of other weights or other data are not found. One that is damaged, or
- * whose classes, names or labels are not those of model and split, is logged and made again. What oc_scores_compute
- * fails with; OC_E_IO for a file that cannot be written, which leaves what was there. */
+ * threads and the versions of library and packs, so that scores of other weights or other data are not found. One that
+ * is damaged, or whose classes, names or labels are not those of model and split, is logged and made again. What
+ * oc_scores_compute fails with; OC_E_IO for a file that cannot be written, which leaves what was there. */
 oc_status oc_score_cache_get(oc_scores *out, bool *computed, const oc_score_cache *cache, oc_model *model,
                              const char *path, oc_error *err);
 

@@ -23,7 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!oc_image_format_of(data, size)) abort();
         if (oc_decode(other, data, size, "fuzz", &stored, NULL) != OC_OK) abort();
         look_at(&stored);
-        if (image.width * image.height != stored.width * stored.height || image.turned != stored.turned) abort();
+        if (image.width * image.height != stored.width * stored.height || image.turned != stored.turned ||
+            image.several != stored.several)
+            abort();
     } else if (error.status == OC_OK || !error.message[0]) {
         abort();
     }

@@ -212,7 +212,11 @@ static void test_kinds(void **state) {
                  {"a",
                   "\0\0\0\x20"
                   "ftypavif",
-                  12, OC_KIND_OTHER_IMAGE}};
+                  12, OC_KIND_OTHER_IMAGE},
+                 /* raw files, which begin as TIFFs: by name, and Canon's by their mark */
+                 {"a.NEF", "MM\0*\0\0\0\x8", 8, OC_KIND_OTHER_IMAGE},
+                 {"a.nef", "\xff\xd8\xff\xe1", 4, OC_KIND_IMAGE},
+                 {"a", "II*\0\x10\0\0\0CR\2", 11, OC_KIND_OTHER_IMAGE}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         assert_int_equal(oc_kind_of_content(files[i].name, files[i].content, files[i].size), files[i].kind);
 }

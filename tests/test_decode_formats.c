@@ -46,6 +46,13 @@ static test_file file_of(const void *bytes, size_t size) {
     return f;
 }
 
+/* Whether images are told to follow the first. */
+static bool has_several(const test_file *f) {
+    oc_pixels image;
+    free(test_file_pixels(f, NULL, &image));
+    return image.several;
+}
+
 /* ---- WebP ---- */
 
 /* Appends a RIFF chunk of two parts, the second of which may be empty. */
@@ -140,6 +147,10 @@ static void test_webp_animation(void **state) {
     webp_chunk(&f, "ANMF", head, 16, first.data + 12, first.size - 12);
     webp_chunk(&f, "ANMF", other, 16, second.data + 12, second.size - 12);
     test_file_composited(&f, p.rgb, alpha, OC_COLOR_RGB, 0);
+    assert_true(has_several(&f));
+    assert_false(has_several(&second));
+    put_little_endian(f.data + 24, 70000 - 1, 3); /* the canvas */
+    test_file_refused(&f, "too large: 70000x16");
     free(first.data);
     free(second.data);
     free(f.data);
@@ -224,12 +235,17 @@ static void test_gif(void **state) {
             }
         test_file f = gif_file(*o);
         test_file_composited(&f, want, alpha, OC_COLOR_PALETTE, 0);
+        assert_true(has_several(&f));
         /* The second frame, of which nothing is needed, begins with the second comment. */
         const size_t comment = test_file_find(&f, "hello", 5);
         unsigned char *second = f.data + comment + 5;
         while (memcmp(second, "hello", 5) != 0) second++;
         f.size = (size_t)(second - f.data) - 11;
+        assert_false(has_several(&f));
         test_file_refused_cut(&f, 0);
+        put_little_endian(f.data + 6, 20000, 2);
+        put_little_endian(f.data + 8, 20000, 2);
+        test_file_refused(&f, "too large: 20000x20000");
         free(f.data);
     }
     test_file none = file_of("GIF89a\1\0\1\0\0\0\0;", 14);
@@ -374,7 +390,7 @@ static void test_bmp_few_colors(void **state) {
 typedef struct tiff_options {
     int channels, bits, photometric, compression, orientation;
     int extra; /* what a last channel beyond those of the colours is, EXTRASAMPLE_…; 0: unspecified, if there is one */
-    bool tiled, planes, floats;
+    bool tiled, planes, floats, thumbnail;
 } tiff_options;
 
 /* Sample c of pixel i, of 255. */
@@ -400,6 +416,7 @@ static test_file tiff_file(const tiff_options *o, const picture *p) {
     TIFFSetField(tiff, TIFFTAG_COMPRESSION, o->compression);
     TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, o->planes ? PLANARCONFIG_SEPARATE : PLANARCONFIG_CONTIG);
     if (o->orientation) TIFFSetField(tiff, TIFFTAG_ORIENTATION, o->orientation);
+    if (o->thumbnail) TIFFSetField(tiff, TIFFTAG_SUBFILETYPE, FILETYPE_REDUCEDIMAGE);
     if (o->floats) TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_IEEEFP);
     const uint16_t extra = (uint16_t)o->extra;
     if (extra || o->channels == 4) TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, 1, &extra);
@@ -434,6 +451,21 @@ static test_file tiff_file(const tiff_options *o, const picture *p) {
     f.data = test_bytes_read(path, &f.size);
     test_temporary_remove(folder);
     return f;
+}
+
+/* The entry of a tag in a little-endian file's first directory, or, for none, where the next directory is stated. */
+static unsigned char *tiff_entry(const test_file *f, unsigned tag) {
+    const size_t start = (size_t)f->data[4] | (size_t)f->data[5] << 8;
+    unsigned char *entry = f->data + start + 2;
+    for (int left = f->data[start]; left > 0 && (unsigned)(entry[0] | entry[1] << 8) != tag; left--) entry += 12;
+    return entry;
+}
+
+/* Sets a tag to one value of 32 bits. */
+static void tiff_set(const test_file *f, unsigned tag, uint32_t value) {
+    put_little_endian(tiff_entry(f, tag) + 2, TIFF_LONG, 2);
+    put_little_endian(tiff_entry(f, tag) + 4, 1, 4);
+    put_little_endian(tiff_entry(f, tag) + 8, value, 4);
 }
 
 static void test_tiff(void **state) {
@@ -474,7 +506,17 @@ static void test_tiff(void **state) {
     /* The directory stands at the end: nothing of it may be absent. */
     const test_file f = tiff_file(&cases[0].options, &p);
     test_file_refused_cut(&f, 0);
+    assert_false(has_several(&f));
+    put_little_endian(tiff_entry(&f, 0), 8, 4); /* a second page, whatever it is */
+    assert_true(has_several(&f));
+    tiff_set(&f, TIFFTAG_IMAGEWIDTH, 70000);
+    test_file_refused(&f, "too large: 70000x16");
+    tiff_set(&f, TIFFTAG_IMAGEWIDTH, 6000); /* its strips are too short */
+    test_file_refused(&f, "truncated or damaged TIFF");
     free(f.data);
+    const test_file raw = tiff_file(&(tiff_options){3, 8, RGB, PLAIN, .thumbnail = true}, &p);
+    test_file_refused(&raw, "TIFF that begins with a thumbnail, as cameras' raw files do");
+    free(raw.data);
     const test_file wide = tiff_file(&(tiff_options){2, 16, GREY, PLAIN, .extra = EXTRASAMPLE_UNASSALPHA}, &p);
     test_file_refused(&wide, "TIFF with alpha that is not read");
     free(wide.data);

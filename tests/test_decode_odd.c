@@ -110,6 +110,19 @@ static void test_jpeg_scans(void **state) {
     free(plain.data);
 }
 
+/* Arithmetic coding, which few programs write, gives the same pixels as Huffman's. */
+static void test_jpeg_arithmetic(void **state) {
+    (void)state;
+    for (int progressive = 0; progressive < 2; progressive++) {
+        const test_file plain = jpeg_file(&(test_jpeg_options){.progressive = progressive == 1});
+        const test_file odd = jpeg_file(&(test_jpeg_options){.progressive = progressive == 1, .arithmetic = true});
+        test_file_find(&odd, progressive ? "\xff\xca" : "\xff\xc9", 2);
+        test_file_same(&odd, &plain);
+        free(odd.data);
+        free(plain.data);
+    }
+}
+
 /* A decoder has nothing left of one file when it reads the next. */
 static void test_jpeg_no_tables(void **state) {
     (void)state;
@@ -162,7 +175,7 @@ static void insert_chunk(test_file *f, bool last, const char *type, const void *
 static test_file png_file(uint8_t color_type, uint8_t depth, const void *pixels, size_t size) {
     spng_ctx *png = spng_ctx_new(SPNG_CTX_ENCODER);
     struct spng_ihdr header = {.width = WIDTH, .height = HEIGHT, .bit_depth = depth, .color_type = color_type};
-    struct spng_plte palette = {.n_entries = 256};
+    struct spng_plte palette = {.n_entries = depth < 8 ? 1U << depth : 256};
     test_file f;
     int error;
     for (int i = 0; i < 256; i++)
@@ -184,6 +197,7 @@ static void fill(uint8_t *pixels, size_t size) {
 /* Whatever is wrong with chunks that tell of no pixel. */
 static void test_png_ancillary(void **state) {
     uint8_t pixels[WIDTH * HEIGHT * 3];
+    oc_pixels image;
     (void)state;
     fill(pixels, sizeof pixels);
     const test_file plain = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
@@ -200,10 +214,38 @@ static void test_png_ancillary(void **state) {
     test_file_refused(&odd, "damaged PNG");
     free(odd.data);
     odd = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
+    insert_chunk(&odd, false, "acTL", "\0\0\0\2\0\0\0\0", 8, 0);
+    insert_chunk(&odd, true, "fcTL", (uint8_t[26]){0}, 26, 0);
+    insert_chunk(&odd, true, "fdAT", "\0\0\0\1and a frame", 15, 0);
+    test_file_same(&odd, &plain); /* the still image of an animation */
+    free(test_file_pixels(&odd, NULL, &image));
+    assert_true(image.several);
     insert_chunk(&odd, false, "QuUx", "abc", 3, 0);
     test_file_refused(&odd, "damaged PNG");
     free(odd.data);
     free(plain.data);
+}
+
+/* Samples of fewer bits than eight: of 255, in grey; places in a palette. */
+static void test_png_few_bits(void **state) {
+    (void)state;
+    for (int depth = 1; depth <= 4; depth *= 2)
+        for (int palette = 0; palette < 2; palette++) {
+            uint8_t rows[WIDTH * HEIGHT / 2] = {0}, want[WIDTH * HEIGHT * 3], opaque[WIDTH * HEIGHT];
+            const int most = (1 << depth) - 1;
+            for (int i = 0; i < WIDTH * HEIGHT; i++) {
+                const int value = (3 * i + i / WIDTH) & most;
+                rows[i * depth / 8] |= (uint8_t)(value << (8 - depth - i * depth % 8));
+                opaque[i] = 255;
+                want[3 * i] = (uint8_t)(palette ? value : value * 255 / most);
+                want[3 * i + 1] = palette ? (uint8_t)(255 - value) : want[3 * i];
+                want[3 * i + 2] = palette ? (uint8_t)(7 * value) : want[3 * i];
+            }
+            test_file f = png_file(palette ? SPNG_COLOR_TYPE_INDEXED : SPNG_COLOR_TYPE_GRAYSCALE, (uint8_t)depth, rows,
+                                   (size_t)(WIDTH * HEIGHT * depth / 8));
+            test_file_composited(&f, want, opaque, palette ? OC_COLOR_PALETTE : OC_COLOR_GREY, 0);
+            free(f.data);
+        }
 }
 
 /* ---- Orientation ---- */
@@ -259,9 +301,8 @@ static void test_exif_damaged(void **state) {
 
 static void test_transparency(void **state) {
     uint8_t pixels[WIDTH * HEIGHT * 8], want[WIDTH * HEIGHT * 3], alpha[WIDTH * HEIGHT];
-    uint16_t *wide = (uint16_t *)malloc(sizeof pixels);
+    static uint16_t wide[sizeof pixels];
     (void)state;
-    assert_non_null(wide);
     /* alpha channels, of 8 and 16 bits */
     for (int channels = 2; channels <= 4; channels += 2)
         for (int depth = 8; depth <= 16; depth += 8) {
@@ -295,7 +336,6 @@ static void test_transparency(void **state) {
     test_file_insert(&f, (size_t)(palette - f.data) + 4 + 768 + 4, chunk, sizeof chunk);
     test_file_composited(&f, want, alpha, OC_COLOR_PALETTE, 0);
     free(f.data);
-    free(wide);
 }
 
 /* One colour that means transparency: compared in all its bits. */
@@ -325,7 +365,7 @@ static void test_color_key(void **state) {
             }
             test_file f = png_file(channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE : SPNG_COLOR_TYPE_TRUECOLOR,
                                    (uint8_t)depth, depth == 16 ? (void *)wide : narrow, count * (size_t)depth / 8);
-            insert_chunk(&f, false, "tRNS", key, (size_t)(2 * channels), 0);
+            insert_chunk(&f, false, "tRNS", key, 2 * (size_t)channels, 0);
             test_file_composited(&f, want, alpha, channels == 1 ? OC_COLOR_GREY : OC_COLOR_RGB, 0);
             free(f.data);
         }
@@ -345,16 +385,15 @@ static void test_opaque(void **state) {
     free(f.data);
 }
 
-/* ---- Telling formats apart ---- */
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jpeg_warnings),  cmocka_unit_test(test_jpeg_damage),
         cmocka_unit_test(test_jpeg_samplings), cmocka_unit_test(test_jpeg_scans),
-        cmocka_unit_test(test_jpeg_no_tables), cmocka_unit_test(test_png_ancillary),
-        cmocka_unit_test(test_orientation),    cmocka_unit_test(test_exif_damaged),
-        cmocka_unit_test(test_transparency),   cmocka_unit_test(test_color_key),
-        cmocka_unit_test(test_opaque),
+        cmocka_unit_test(test_jpeg_no_tables), cmocka_unit_test(test_jpeg_arithmetic),
+        cmocka_unit_test(test_png_ancillary),  cmocka_unit_test(test_orientation),
+        cmocka_unit_test(test_exif_damaged),   cmocka_unit_test(test_transparency),
+        cmocka_unit_test(test_color_key),      cmocka_unit_test(test_opaque),
+        cmocka_unit_test(test_png_few_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,9 +117,13 @@ static void test_info(void **state) {
     oc_data_free(other);
 }
 
-/* What is turned and what is transparent is counted, the former also where it stays as stored. */
+/* What is out of the usual is counted, what is turned also where it stays as stored. */
 static void test_read_as_asked(void **state) {
     static const oc_image_options readings[] = {OC_IMAGE_OPTIONS_DEFAULT, {false, {0, 0, 0}}};
+    /* two frames of a pixel */
+    static const char frames[] = "GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0"
+                                 ",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
+                                 ",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0;";
     fixture *f = *state;
     unsigned char exif[TEST_EXIF_SIZE];
     size_t size;
@@ -135,6 +139,11 @@ static void test_read_as_asked(void **state) {
     }
     test_png_write(in_root(f, "a/4.png"), 9, 9, 4, TEST_PNG_RGBA);
     test_png_write(in_root(f, "a/5.png"), 9, 9, 4, TEST_PNG_RGB);
+    test_png_write(in_root(f, "a/6.png"), 9, 9, 4, TEST_PNG_RGB16);
+    test_png_write(in_root(f, "a/7.png"), 9, 9, 4, TEST_PNG_GREY);
+    test_jpeg_write(in_root(f, "a/8.jpg"), 9, 9, 4, TEST_JPEG_CMYK);
+    test_text_write(in_root(f, "a/9.gif"), "");
+    test_bytes_write(f->path, frames, sizeof frames - 1);
     double mean[2];
     assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
     for (int i = 0; i < 2; i++) {
@@ -145,6 +154,12 @@ static void test_read_as_asked(void **state) {
         json_t *info = json_loads(text, 0, NULL), *train = at(at(info, "splits"), "train");
         assert_int_equal(count_at(train, "turned"), 3);
         assert_int_equal(count_at(train, "transparent"), 1);
+        assert_int_equal(count_at(train, "wide"), 1);
+        assert_int_equal(count_at(train, "several"), 1);
+        assert_int_equal(count_at(at(train, "colour_modes"), "rgb"), 6);
+        assert_int_equal(count_at(at(train, "colour_modes"), "grey"), 1);
+        assert_int_equal(count_at(at(train, "colour_modes"), "cmyk"), 1);
+        assert_int_equal(count_at(at(train, "colour_modes"), "palette"), 1);
         assert_int_equal(count_at(at(train, "sizes"), i == 0 ? "16x24" : "24x16"), i == 0 ? 3 : 4);
         mean[i] = json_real_value(json_array_get(at(train, "mean"), 0));
         json_decref(info);

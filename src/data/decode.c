@@ -128,7 +128,9 @@ oc_status oc_decode(oc_decoder *decoder, const void *data, size_t size, const ch
                         .height = canvas->height,
                         .color = canvas->color,
                         .turned = canvas->orientation != 1,
-                        .transparent = transparent};
+                        .transparent = transparent,
+                        .wide = canvas->wide,
+                        .several = canvas->several};
     if (pixels.turned && decoder->options.exif) {
         OC_TRY(buffer_reserve(&decoder->turned, &decoder->turned_capacity, count * 3, err));
         turn(decoder->turned, canvas->data, canvas->width, canvas->height, canvas->orientation);

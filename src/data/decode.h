@@ -30,6 +30,8 @@ typedef struct oc_pixels {
     oc_color color;
     bool turned;      /* the file states an orientation other than the usual one, applied or not */
     bool transparent; /* at least one pixel was not opaque */
+    bool wide;        /* the file has more than 8 bits a sample */
+    bool several;     /* frames of an animation, or pages, follow the first */
 } oc_pixels;
 
 /* The options, and the buffers of one thread, used again for each image. `options` is copied; NULL:

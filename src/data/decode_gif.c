@@ -34,7 +34,7 @@ static oc_status gif_fail(int code, const char *where, oc_error *err) {
     }
 }
 
-/* Reads on to the first frame's pixels. *transparent = the colour's place, or −1. */
+/* Reads on to the next frame's pixels. *transparent = the colour's place, or −1. */
 static bool find_frame(GifFileType *gif, int *transparent) {
     GifRecordType record;
     *transparent = NO_TRANSPARENT_COLOR;
@@ -108,7 +108,8 @@ static oc_status gif_decode(oc_canvas *canvas, const uint8_t *data, size_t size,
     OC_TRY(oc_canvas_reserve(canvas, width, height, part || transparent >= 0 ? 4 : 3, size, OC_ANY_PIXELS_PER_BYTE,
                              where, err));
     if (part) memset(canvas->data, 0, (size_t)(width * height) * 4); /* transparent around it */
-    status = read_rows(gif, canvas, transparent, where, err);
+    OC_TRY(read_rows(gif, canvas, transparent, where, err));
+    canvas->several = find_frame(gif, &transparent); /* whatever may be wrong behind it */
 cleanup:
     DGifCloseFile(gif, &code);
     return status;

@@ -73,12 +73,14 @@ static int stream_read(spng_ctx *png, void *user, void *dst, size_t count) {
     return 0;
 }
 
-/* What the chunks say beyond what libspng is asked for: whether some pixels are to be transparent, and which way up. */
-static void scan_chunks(png_stream s, bool *transparency, int *orientation) {
+/* What the chunks say beyond what libspng is asked for: whether some pixels are to be transparent, which way up the
+ * image is, and whether it is the still one of an animation. */
+static void scan_chunks(png_stream s, bool *transparency, oc_canvas *canvas) {
     while (next_chunk(&s)) {
         const uint8_t *chunk = s.data + s.place;
         if (is_type(chunk, "tRNS")) *transparency |= is_shown(&s, chunk);
-        if (is_type(chunk, "eXIf")) *orientation = oc_exif_orientation(chunk + 8, s.end - s.place - CHUNK_FRAME);
+        if (is_type(chunk, "eXIf")) canvas->orientation = oc_exif_orientation(chunk + 8, s.end - s.place - CHUNK_FRAME);
+        canvas->several |= is_type(chunk, "acTL");
     }
 }
 
@@ -125,7 +127,8 @@ static oc_status png_decode(oc_canvas *canvas, const uint8_t *data, size_t size,
     }
     bool alpha = stream.alpha;
     scan_chunks((png_stream){.data = data, .size = size, .end = SIGNATURE, .grey = stream.grey, .alpha = stream.alpha},
-                &alpha, &canvas->orientation);
+                &alpha, canvas);
+    canvas->wide = header.bit_depth == 16;
     canvas->color = png_color(header.color_type);
     OC_TRY(oc_canvas_reserve(canvas, header.width, header.height, alpha ? 4 : 3, size, PIXELS_PER_BYTE, where, err));
     code = spng_decode_image(png, canvas->data, (size_t)header.width * header.height * (size_t)canvas->channels,

@@ -118,6 +118,7 @@ static oc_status tiff_decode(oc_canvas *canvas, const uint8_t *data, size_t size
     TIFFRGBAImage image;
     oc_status status = OC_OK;
     uint32_t width = 0, height = 0;
+    uint32_t kind = 0;
     uint16_t orientation = ORIENTATION_TOPLEFT;
     char why[1024] = "";
     bool begun = false;
@@ -126,6 +127,13 @@ static oc_status tiff_decode(oc_canvas *canvas, const uint8_t *data, size_t size
     TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width);
     TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_SUBFILETYPE, &kind);
+    if (kind & FILETYPE_REDUCEDIMAGE) {
+        status = oc_fail(err, OC_E_FORMAT, where,
+                         "TIFF that begins with a thumbnail, as cameras' raw files do, which are not read: convert it "
+                         "to PNG or JPEG");
+        goto cleanup;
+    }
     OC_TRY(oc_canvas_reserve(canvas, width, height, 4, size, OC_ANY_PIXELS_PER_BYTE, where, err));
     if (!TIFFRGBAImageOK(tiff, why) || !TIFFRGBAImageBegin(&image, tiff, 1, why)) {
         status = oc_fail(err, OC_E_FORMAT, where, "TIFF of a kind that is not read (%s): convert it to PNG", why);
@@ -140,6 +148,8 @@ static oc_status tiff_decode(oc_canvas *canvas, const uint8_t *data, size_t size
         goto cleanup;
     }
     canvas->color = tiff_color(&image, alpha);
+    canvas->wide = image.bitspersample > 8;
+    canvas->several = !TIFFLastDirectory(tiff);
     /* The library multiplies colours by alpha, but no grey values. */
     canvas->premultiplied = extra == EXTRASAMPLE_ASSOCALPHA || !is_grey(&image);
     if (orientation >= 1 && orientation <= 8) canvas->orientation = orientation;
@@ -156,6 +166,7 @@ cleanup:
 }
 
 static bool tiff_recognise(const uint8_t *data, size_t size) {
+    if (size >= 10 && memcmp(data + 8, "CR", 2) == 0) return false; /* a raw file of Canon's */
     return size >= 8 && (memcmp(data, "II*\0", 4) == 0 || memcmp(data, "MM\0*", 4) == 0 ||
                          memcmp(data, "II+\0", 4) == 0 || memcmp(data, "MM\0+", 4) == 0);
 }

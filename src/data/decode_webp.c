@@ -60,6 +60,7 @@ static oc_status webp_decode(oc_canvas *canvas, const uint8_t *data, size_t size
     const int64_t width = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH);
     const int64_t height = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
     const bool part = frame.width != width || frame.height != height;
+    canvas->several = frame.num_frames > 1;
     canvas->color = frame.has_alpha ? OC_COLOR_RGBA : OC_COLOR_RGB;
     OC_TRY(oc_canvas_reserve(canvas, width, height, part || frame.has_alpha ? 4 : 3, size, OC_ANY_PIXELS_PER_BYTE,
                              where, err));

@@ -13,37 +13,38 @@ static const oc_image_format *const formats[] = {
 #define READ "JPEG, PNG, WebP, GIF, BMP and TIFF"
 
 /* What is not read: how it begins, and the endings of its names. */
+typedef enum other_kind { NO_IMAGE, IMAGE, LIKE_TIFF } other_kind; /* LIKE_TIFF: an image that may begin as TIFFs do */
 typedef struct other_format {
     const char *name;
-    bool image;       /* and so to be told of */
+    other_kind kind;
     size_t offset;    /* of the mark */
     const char *mark; /* NULL: the content does not tell */
     const char *endings[6];
 } other_format;
 
 static const other_format others[] = {
-    {"an AVIF", true, 4, "ftypavif", {".avif"}},
-    {"an AVIF", true, 4, "ftypavis", {".avifs"}},
-    {"a HEIC", true, 4, "ftyphei", {".heic", ".heif"}},
-    {"a HEIC", true, 4, "ftyphev", {NULL}},
-    {"a HEIF", true, 4, "ftypmif1", {NULL}},
-    {"a JPEG 2000", true, 4, "jP  ", {".jp2", ".j2k"}},
-    {"a JPEG XL", true, 0, "\xff\x0a", {".jxl"}},
-    {"a JPEG XL", true, 4, "JXL ", {NULL}},
-    {"a Photoshop file", true, 0, "8BPS", {".psd"}},
-    {"an SVG drawing", true, 0, "<svg", {".svg"}},
-    {"an EPS drawing", true, 0, "%!PS-Adobe", {".eps"}},
-    {"a netpbm image", true, 0, "P5\n", {".ppm", ".pgm", ".pbm", ".pnm"}},
-    {"a netpbm image", true, 0, "P6\n", {NULL}},
-    {"a Targa image", true, 0, NULL, {".tga"}},
-    {"an icon", true, 0, NULL, {".ico"}},
-    {"a camera's raw file", true, 0, NULL, {".dng", ".cr2", ".nef", ".arw"}},
-    {"a zip", false, 0, "PK\3\4", {NULL}},
-    {"gzip data", false, 0, "\x1f\x8b", {NULL}},
-    {"a PDF", false, 0, "%PDF", {NULL}},
-    {"a web page", false, 0, "<!DOCTYPE", {NULL}},
-    {"a web page", false, 0, "<html", {NULL}},
-    {"XML", false, 0, "<?xml", {NULL}},
+    {"an AVIF", IMAGE, 4, "ftypavif", {".avif"}},
+    {"an AVIF", IMAGE, 4, "ftypavis", {".avifs"}},
+    {"a HEIC", IMAGE, 4, "ftyphei", {".heic", ".heif"}},
+    {"a HEIC", IMAGE, 4, "ftyphev", {NULL}},
+    {"a HEIF", IMAGE, 4, "ftypmif1", {NULL}},
+    {"a JPEG 2000", IMAGE, 4, "jP  ", {".jp2", ".j2k"}},
+    {"a JPEG XL", IMAGE, 0, "\xff\x0a", {".jxl"}},
+    {"a JPEG XL", IMAGE, 4, "JXL ", {NULL}},
+    {"a Photoshop file", IMAGE, 0, "8BPS", {".psd"}},
+    {"an SVG drawing", IMAGE, 0, "<svg", {".svg"}},
+    {"an EPS drawing", IMAGE, 0, "%!PS-Adobe", {".eps"}},
+    {"a netpbm image", IMAGE, 0, "P5\n", {".ppm", ".pgm", ".pbm", ".pnm"}},
+    {"a netpbm image", IMAGE, 0, "P6\n", {NULL}},
+    {"a Targa image", IMAGE, 0, NULL, {".tga"}},
+    {"an icon", IMAGE, 0, NULL, {".ico"}},
+    {"a camera's raw file", LIKE_TIFF, 8, "CR\2", {".dng", ".cr2", ".nef", ".arw"}},
+    {"a zip", NO_IMAGE, 0, "PK\3\4", {NULL}},
+    {"gzip data", NO_IMAGE, 0, "\x1f\x8b", {NULL}},
+    {"a PDF", NO_IMAGE, 0, "%PDF", {NULL}},
+    {"a web page", NO_IMAGE, 0, "<!DOCTYPE", {NULL}},
+    {"a web page", NO_IMAGE, 0, "<html", {NULL}},
+    {"XML", NO_IMAGE, 0, "<?xml", {NULL}},
 };
 #define OTHERS (sizeof others / sizeof *others)
 
@@ -76,16 +77,17 @@ static const other_format *other_of(const uint8_t *data, size_t size) {
 }
 
 bool oc_image_other(const char *name, const uint8_t *data, size_t size) {
+    const oc_image_format *format = oc_image_format_of(data, size);
     const other_format *by_content = other_of(data, size), *o = others;
-    if (by_content && by_content->image) return true;
+    if (!format && by_content && by_content->kind != NO_IMAGE) return true;
     while (o < others + OTHERS && !has_ending(name, o->endings)) o++;
-    return o < others + OTHERS;
+    return o < others + OTHERS && (!format || (format == &oc_format_tiff && o->kind == LIKE_TIFF));
 }
 
 oc_status oc_image_refuse(const uint8_t *data, size_t size, const char *where, oc_error *err) {
     if (size == 0) return oc_fail(err, OC_E_FORMAT, where, "empty file");
     const other_format *other = other_of(data, size);
-    if (other && other->image)
+    if (other && other->kind != NO_IMAGE)
         return oc_fail(err, OC_E_FORMAT, where, "%s, which is not read: convert it to PNG or JPEG", other->name);
     if (other) return oc_fail(err, OC_E_FORMAT, where, "not an image but %s", other->name);
     size_t text = 0;

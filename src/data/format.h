@@ -13,6 +13,8 @@ typedef struct oc_canvas {
     int channels;       /* 3: RGB; 4: RGBA */
     bool premultiplied; /* of RGBA: the colours are multiplied by alpha */
     oc_color color;
+    bool wide;       /* more than 8 bits a sample are stored */
+    bool several;    /* the file holds further images */
     int orientation; /* what the file states, as EXIF numbers it, 1 … 8; 1: stored as it is to be seen */
 } oc_canvas;
 
@@ -47,8 +49,8 @@ const oc_image_format *oc_image_format_of(const uint8_t *data, size_t size);
 /* Whether a file's name ends as those of a format that is read, in any case of letters. */
 bool oc_image_format_name(const char *name);
 
-/* Whether a file whose beginning is of no format that is read is an image nevertheless, by that beginning or its name.
- */
+/* Whether a file is an image in a format that is not read, by its beginning, or by its name where that begins it as no
+ * format that is read or as such files begin, too. */
 bool oc_image_other(const char *name, const uint8_t *data, size_t size);
 
 /* OC_E_FORMAT: says what a file is instead of an image that is read. */

@@ -20,7 +20,7 @@
 typedef struct finding {
     int32_t width, height;
     oc_color color;
-    bool turned, transparent;
+    bool turned, transparent, wide, several;
     oc_status status;
 } finding;
 
@@ -81,6 +81,8 @@ static void survey_range(void *user, int64_t begin, int64_t end, int worker) {
         f->color = image.color;
         f->turned = image.turned;
         f->transparent = image.transparent;
+        f->wide = image.wide;
+        f->several = image.several;
         pixels_sum(w, &image);
     }
 }
@@ -227,7 +229,7 @@ cleanup:
 static oc_status split_json(json_t *splits, const survey *s, int threads, oc_error *err) {
     json_t *split = json_object(), *sizes = json_object(), *colors = json_object(), *part = NULL;
     oc_status status = OC_OK;
-    json_int_t turned = 0, transparent = 0;
+    json_int_t turned = 0, transparent = 0, wide = 0, several = 0;
     char key[32];
     OC_TRY(put_name(split, "folder", s->split->folder, err));
     OC_TRY(put(split, "images", json_integer(s->split->count), err));
@@ -243,11 +245,15 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
         OC_TRY(count_more(colors, oc_color_name(f->color), 1, err));
         turned += f->turned;
         transparent += f->transparent;
+        wide += f->wide;
+        several += f->several;
     }
     OC_TRY(put(split, "sizes", json_incref(sizes), err));
     OC_TRY(put(split, "colour_modes", json_incref(colors), err));
     OC_TRY(put(split, "turned", json_integer(turned), err));
     OC_TRY(put(split, "transparent", json_integer(transparent), err));
+    OC_TRY(put(split, "wide", json_integer(wide), err));
+    OC_TRY(put(split, "several", json_integer(several), err));
     OC_TRY(bad_json(&part, s, err));
     OC_TRY(put(split, "undecodable", part, err));
     OC_TRY(left_out_json(&part, s->dataset, s->split, err));

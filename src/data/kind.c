@@ -10,8 +10,8 @@ oc_kind oc_kind_of_name(const char *name) {
 }
 
 oc_kind oc_kind_of_content(const char *name, const void *data, size_t size) {
-    if (oc_image_format_of(data, size)) return OC_KIND_IMAGE;
-    return oc_image_other(name, data, size) ? OC_KIND_OTHER_IMAGE : OC_KIND_NO_IMAGE;
+    if (oc_image_other(name, data, size)) return OC_KIND_OTHER_IMAGE;
+    return oc_image_format_of(data, size) ? OC_KIND_IMAGE : OC_KIND_NO_IMAGE;
 }
 
 const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT] = {

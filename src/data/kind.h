@@ -18,7 +18,7 @@ typedef enum oc_kind {
 oc_kind oc_kind_of_name(const char *name);
 
 /* By a name and the first `size` bytes, OC_KIND_BYTES of them unless the file is shorter: never UNSAID. The bytes
- * decide; a name alone makes an OTHER_IMAGE of what they do not tell. */
+ * decide; a name alone makes an OTHER_IMAGE of what they do not tell, such as a camera's raw file of a TIFF. */
 oc_kind oc_kind_of_content(const char *name, const void *data, size_t size);
 
 /* Why a file or another entry is not read as an image. */

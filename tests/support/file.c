@@ -142,9 +142,10 @@ void test_file_composited(const test_file *f, const uint8_t *want, const uint8_t
         assert_int_equal(image.color, color);
         assert_int_equal(image.transparent, any);
         for (int i = 0; i < TEST_FILE_WIDTH * TEST_FILE_HEIGHT * 3; i++) {
-            const double exact = (want[i] * (double)alpha[i / 3] + grounds[g][i % 3] * (255.0 - alpha[i / 3])) / 255;
+            const uint8_t opacity = alpha[i / 3];
+            const double exact = (want[i] * (double)opacity + grounds[g][i % 3] * (255.0 - opacity)) / 255;
             if (!(pixels[i] > exact - 0.51 - tolerance && pixels[i] < exact + 0.51 + tolerance))
-                fail_msg("byte %d is %d, not %.2f (%d of opacity %d)", i, pixels[i], exact, want[i], alpha[i / 3]);
+                fail_msg("byte %d is %d, not %.2f (%d of opacity %d)", i, pixels[i], exact, want[i], opacity);
         }
         free(pixels);
     }

@@ -62,6 +62,7 @@ unsigned char *test_jpeg_encode(int width, int height, int seed, const test_jpeg
         info.num_scans = info.num_components;
     }
     if (options->progressive) jpeg_simple_progression(&info);
+    info.arith_code = options->arithmetic;
     if (options->plain_header) info.write_JFIF_header = info.write_Adobe_marker = FALSE;
     info.restart_interval = (unsigned)options->restart;
     jpeg_start_compress(&info, TRUE);

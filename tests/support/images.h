@@ -26,10 +26,11 @@ typedef struct test_jpeg_options {
     test_jpeg_kind kind;
     const char *sampling; /* horizontal and vertical factor of each component, as digits: "221111"; NULL: usual */
     bool progressive, plain_header; /* without JFIF's and Adobe's marker */
-    bool scans_apart;               /* each component in a scan of its own */
-    bool even;                      /* channel c of every pixel is 40 + 50 c */
-    int restart;                    /* interval in blocks; 0: none */
-    const unsigned char *exif;      /* the content of an APP1 marker; NULL: none */
+    bool arithmetic;
+    bool scans_apart;          /* each component in a scan of its own */
+    bool even;                 /* channel c of every pixel is 40 + 50 c */
+    int restart;               /* interval in blocks; 0: none */
+    const unsigned char *exif; /* the content of an APP1 marker; NULL: none */
     size_t exif_size;
 } test_jpeg_options;
 /* The file's bytes, freed with free. */

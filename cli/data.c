@@ -102,6 +102,8 @@ static void print_info(json_t *info) {
         print_count("transparent", json_object_get(split, "transparent"), " with pixels that are not opaque");
         print_count("wide", json_object_get(split, "wide"), " of more than 8 bits a sample, of which 8 are kept");
         print_count("several", json_object_get(split, "several"), " with frames or pages behind the first, not seen");
+        const double cropped = json_real_value(json_object_get(split, "cropped"));
+        if (cropped > 0) printf("  %-18s %.1f %% of the area, by data.fit: crop\n", "cropped", 100 * cropped);
         print_real_list("mean", json_object_get(split, "mean"));
         print_real_list("std", json_object_get(split, "std"));
         printf("  %-18s %" JSON_INTEGER_FORMAT "\n", "undecodable", json_integer_value(json_object_get(bad, "count")));

@@ -329,13 +329,15 @@ static void test_central(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int32_t *c = cases[i];
-        oc_augmentation a = oc_augmentation_central(c[0], c[1], c[2]);
+        oc_augmentation a = oc_augmentation_plain(c[0], c[1], c[2], OC_FIT_CROP);
         assert_int_equal(a.top, c[3]);
         assert_int_equal(a.left, c[4]);
         assert_int_equal(a.height, c[5]);
         assert_int_equal(a.width, c[6]);
         assert_false(a.flip);
         assert_int_equal(a.jitters, 0);
+        a = oc_augmentation_plain(c[0], c[1], c[2], i % 2 ? OC_FIT_SQUASH : OC_FIT_LETTERBOX);
+        assert_true(a.top == 0 && a.left == 0 && a.height == c[0] && a.width == c[1] && !a.flip && a.jitters == 0);
     }
 }
 

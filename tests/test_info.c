@@ -119,7 +119,7 @@ static void test_info(void **state) {
 
 /* What is out of the usual is counted, what is turned also where it stays as stored. */
 static void test_read_as_asked(void **state) {
-    static const oc_image_options readings[] = {OC_IMAGE_OPTIONS_DEFAULT, {false, {0, 0, 0}}};
+    static const oc_image_options readings[] = {OC_IMAGE_OPTIONS_DEFAULT, {.exif = false}};
     /* two frames of a pixel */
     static const char frames[] = "GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0"
                                  ",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"

@@ -171,7 +171,11 @@ static void test_same_bytes(void **state) {
 /* Images that are read in other ways lie in packs of their own, which leave each other alone. */
 static void test_readings(void **state) {
     static const oc_image_options readings[] = {
-        OC_IMAGE_OPTIONS_DEFAULT, {false, {255, 255, 255}}, {true, {0, 255, 255}}, {true, {255, 255, 0}}};
+        OC_IMAGE_OPTIONS_DEFAULT,
+        {.background = {255, 255, 255}},
+        {.exif = true, .background = {0, 255, 255}},
+        {.exif = true, .background = {255, 255, 0}},
+    };
     fixture *f = *state;
     unsigned char exif[TEST_EXIF_SIZE];
     size_t size;

@@ -244,17 +244,18 @@ static void test_cache_folder(void **state) {
 static void test_readings(void **state) {
     (void)state;
     oc_error error;
-    char path[320];
+    char path[400];
     oc_model *model = NULL;
     oc_train_options options = {.max_steps = 1};
     glob_t packs;
-    test_require(test_run(&world, "read", "data.exif=false data.background=1,2,3", &options, &error), OC_OK, &error);
+    test_require(test_run(&world, "read", "data.exif=false data.background=1,2,3 data.fit=squash", &options, &error),
+                 OC_OK, &error);
     test_require(
         oc_model_open(&model, test_run_file(&world, "read", "last.safetensors", path), NULL, NULL, 0, 0, NULL, &error),
         OC_OK, &error);
-    assert_true(oc_image_options_equal(&model->image, &(oc_image_options){false, {1, 2, 3}}));
+    assert_true(oc_image_options_equal(&model->image, &(oc_image_options){false, {1, 2, 3}, OC_FIT_SQUASH}));
     oc_model_destroy(&model);
-    snprintf(path, sizeof path, "%s/*-stored-010203-*", world.cache);
+    snprintf(path, sizeof path, "%s/*-stored-010203-squash-*", world.cache);
     assert_int_equal(glob(path, 0, NULL, &packs), 0);
     assert_int_equal(packs.gl_pathc, 2);
     globfree(&packs);

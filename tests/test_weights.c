@@ -68,7 +68,7 @@ static void test_round_trip(void **state) {
     const float mean[3] = {0.1F, -1e-8F, 123.456F}, std[3] = {1, 1.0F / 3, 1e6F};
     memcpy(model->mean, mean, sizeof mean);
     memcpy(model->std, std, sizeof std);
-    const oc_image_options image = {false, {0, 200, 255}};
+    const oc_image_options image = {false, {0, 200, 255}, OC_FIT_LETTERBOX};
     model->image = image;
     assert_int_equal(oc_model_save(model, in_folder("a"), NULL), OC_OK);
     assert_int_equal(oc_model_open(&back, in_folder("a"), NULL, NULL, 0, 0, NULL, NULL), OC_OK);

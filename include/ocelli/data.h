@@ -31,14 +31,16 @@ typedef struct oc_data_options {
  * per class (min, max, and each), sizes ("64x64": count, as images are seen), colour modes, how many images state an
  * orientation other than the usual one ("turned", also where data.exif leaves them as stored), have at least one pixel
  * that is not opaque ("transparent"), more than 8 bits a sample ("wide"), further frames or pages behind the first,
- * which alone is seen ("several"), undecodable files (up to 20 with reasons, and their number), per-channel mean and
- * std on [0, 1]. Decodes every image, so it also finds the bad ones without failing on them, and what was left out when
- * the data set was opened (links that lead nowhere, formats that are not read), which is logged, too:
+ * which alone is seen ("several"), the average share of their areas outside of the central square ("cropped", 0 to 1; a
+ * warning where data.fit crops and it is more than a third), undecodable files (up to 20 with reasons, and their
+ * number), per-channel mean and std on [0, 1]. Decodes every image, so it also finds the bad ones without failing on
+ * them, and what was left out when the data set was opened (links that lead nowhere, formats that are not read), which
+ * is logged, too:
  *     {"path", "classes": [code], "class_names": {code: human name}, "splits": {"train": {
  *          "folder", "images", "images_per_class": {"min", "max", "each": {code: count}}, "sizes": {"64x64": count},
  *          "colour_modes": {"rgb"|"grey"|"palette"|"rgba"|"grey+alpha"|"cmyk": count},
- *          "turned", "transparent", "wide", "several", "undecodable": {"count", "files": [{"name", "reason"}]},
- *          "left_out": {"count", "all", "first", "reason", "reasons": {reason: count}, "classes": {code: count}},
+ *          "turned", "transparent", "wide", "several", "cropped", "undecodable": {"count", "files": [{"name",
+ * "reason"}]}, "left_out": {"count", "all", "first", "reason", "reasons": {reason: count}, "classes": {code: count}},
  *          "mean": [3], "std": [3]}, …}, "elsewhere": as left_out}
  * left_out and elsewhere (outside all splits) are what is there and was not read: with the images that is all. "all"
  * counts everything, "count" what one would have expected to be an image, of which "first" is the first.

@@ -38,19 +38,20 @@ typedef struct oc_dataset_options {
 OC_API oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_options *options, oc_error *err);
 OC_API void oc_dataset_destroy(oc_dataset **dataset);
 
+/* How an image that is not square becomes square: its middle alone, the whole pressed together, or the whole within a
+ * square of the background. */
+typedef enum oc_fit { OC_FIT_CROP, OC_FIT_SQUASH, OC_FIT_LETTERBOX } oc_fit;
+
 /* How an image file becomes what a model sees; the recipe's keys data.<name>. A weights file keeps them, so that images
  * are read for it as they were in training. */
 typedef struct oc_image_options {
     bool exif;             /* turned as the orientation says that the file states, as every viewer does */
-    uint8_t background[3]; /* RGB: what pixels that are not opaque are composited on */
+    uint8_t background[3]; /* RGB: what pixels that are not opaque are composited on, and what fills a letterbox */
+    oc_fit fit;
 } oc_image_options;
 /* The recipe's defaults. */
 #define OC_IMAGE_OPTIONS_DEFAULT                                                                                       \
-    {                                                                                                                  \
-        true, {                                                                                                        \
-            255, 255, 255                                                                                              \
-        }                                                                                                              \
-    }
+    { true, {255, 255, 255}, OC_FIT_CROP }
 
 /* ---- Recipes: every setting of a run, in one table (ocelli/recipe.h) -------------------------------------------- */
 

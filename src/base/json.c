@@ -50,3 +50,30 @@ cleanup:
     json_decref(list);
     return status;
 }
+
+oc_status oc_json_no_memory(oc_error *err) {
+    return oc_fail(err, OC_E_MEMORY, NULL, "no memory for JSON");
+}
+
+oc_status oc_json_put(json_t *object, const char *key, json_t *value, oc_error *err) {
+    return json_object_set_new(object, key, value) == 0 ? OC_OK : oc_json_no_memory(err);
+}
+
+oc_status oc_json_put_bytes(json_t *object, const char *key, const char *text, oc_error *err) {
+    char *clean = NULL;
+    oc_status status;
+    json_t *test = json_string(text);
+    OC_TRY(oc_strdup(&clean, text, err));
+    for (char *c = clean; !test && *c; c++)
+        if ((unsigned char)*c > 126) *c = '?';
+    status = oc_json_put(object, key, json_string(clean), err);
+cleanup:
+    json_decref(test);
+    oc_free(clean);
+    return status;
+}
+
+oc_status oc_json_count(json_t *object, const char *key, int64_t more, oc_error *err) {
+    const json_int_t count = json_integer_value(json_object_get(object, key));
+    return oc_json_put(object, key, json_integer(count + more), err);
+}

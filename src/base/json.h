@@ -19,4 +19,12 @@ oc_status oc_json_text(char **out, const json_t *json, oc_error *err);
 /* *out = the names as the text of a JSON list, freed with oc_free; bytes that are not UTF-8 make a name "?". */
 oc_status oc_json_names(char **out, const oc_names *names, oc_error *err);
 
+/* Adds `value` to `object` under `key`; takes the reference, also on failure. OC_E_MEMORY. */
+oc_status oc_json_put(json_t *object, const char *key, json_t *value, oc_error *err);
+/* Adds a text that may not be UTF-8, as file names are: then it has '?' for the bytes beyond ASCII. OC_E_MEMORY. */
+oc_status oc_json_put_bytes(json_t *object, const char *key, const char *text, oc_error *err);
+/* Adds to the whole number under `key`, 0 where it is absent. OC_E_MEMORY. */
+oc_status oc_json_count(json_t *object, const char *key, int64_t more, oc_error *err);
+oc_status oc_json_no_memory(oc_error *err);
+
 #endif

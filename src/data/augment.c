@@ -135,7 +135,8 @@ oc_augmentation oc_augmentation_draw(oc_random *random, int32_t height, int32_t 
     return augmentation;
 }
 
-oc_augmentation oc_augmentation_central(int32_t height, int32_t width, int64_t size) {
+oc_augmentation oc_augmentation_plain(int32_t height, int32_t width, int64_t size, oc_fit fit) {
+    if (fit != OC_FIT_CROP) return (oc_augmentation){.height = height, .width = width};
     int64_t shorter = height < width ? height : width, side = size;
     if (shorter < size) side = shorter;
     if (4 * shorter > 5 * size) side = (4 * shorter + 2) / 5;

@@ -39,10 +39,11 @@ typedef struct oc_augmentation {
  * fallback), a flip with probability ½, and with probability 0.8 every colour operation, in random order. */
 oc_augmentation oc_augmentation_draw(oc_random *random, int32_t height, int32_t width);
 
-/* The central square of an image that is shown as it is, for an output of size × size: its side is `size` where the
+/* What is shown of an image as it is, for an output of size × size: the whole of one that is kept whole (any fit but
+ * OC_FIT_CROP), else its central square, whose side is `size` where the
  * shorter side of the image is size … 1.25·size (as packs keep them), the whole shorter side of a smaller image, and
  * 0.8 of the shorter side of a larger one. */
-oc_augmentation oc_augmentation_central(int32_t height, int32_t width, int64_t size);
+oc_augmentation oc_augmentation_plain(int32_t height, int32_t width, int64_t size, oc_fit fit);
 
 /* Applies `augmentation` to `image`: dst [3, size, size] = (value − mean) / std, value in [0, 1]. `resizer`: of one's
  * own, made for images of this size or larger and for results of size × size. Thread-safe; allocates nothing. */

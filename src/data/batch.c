@@ -130,7 +130,7 @@ static void rows_render(void *user, int64_t begin, int64_t end, int worker) {
             oc_random_init(&random, options->seed, OC_RANDOM_AUGMENT, (uint32_t)batcher->epoch, sample);
             augmentation = oc_augmentation_draw(&random, image.height, image.width);
         } else {
-            augmentation = oc_augmentation_central(image.height, image.width, options->size);
+            augmentation = oc_augmentation_plain(image.height, image.width, options->size, oc_pack_fit(batcher->pack));
             augmentation.flip = options->mirror;
         }
         oc_augmentation_apply(&augmentation, &image, options->size, options->mean, options->std,

@@ -8,11 +8,11 @@
 
 typedef struct oc_batch_options {
     int64_t batch_size;
-    int64_t size;   /* S: rows are [3, S, S] */
-    bool augment;   /* resized crop, flip, colour jitter; false: central crop to S (resized when the image is not S) */
-    bool mirror;    /* without augment: every image is flipped left to right */
-    bool shuffle;   /* a new permutation each epoch from (seed, epoch) */
-    bool drop_last; /* training: the partial last batch is dropped */
+    int64_t size;       /* S: rows are [3, S, S] */
+    bool augment;       /* resized crop, flip, colour jitter; false: as oc_augmentation_plain has it */
+    bool mirror;        /* without augment: every image is flipped left to right */
+    bool shuffle;       /* a new permutation each epoch from (seed, epoch) */
+    bool drop_last;     /* training: the partial last batch is dropped */
     double mixup_alpha; /* 0: none */
     uint64_t seed;
     float mean[3], std[3]; /* applied last, on [0, 1] */

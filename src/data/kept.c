@@ -1,4 +1,4 @@
-/* Shrinking images to what a pack keeps. */
+/* Making of images what a pack keeps. */
 #include "data/kept.h"
 
 #include <math.h>
@@ -8,42 +8,77 @@
 #include "base/memory.h"
 #include "data/resize.h"
 
-/* The size an image is kept in: itself, or with its shorter side cut to 1.25 × size. */
-static void kept_size(int64_t size, int64_t *width, int64_t *height) {
-    const int64_t limit = size * 5 / 4, w = *width, h = *height;
-    const int64_t shorter = w < h ? w : h;
-    if (shorter <= limit) return;
-    *width = w <= h ? limit : llround((double)w * (double)limit / (double)h);
-    *height = h <= w ? limit : llround((double)h * (double)limit / (double)w);
+#define CROPPED_MUCH (1.0 / 3.0)
+
+/* What is kept, and within it, in the middle, the image as it is scaled. */
+typedef struct arrangement {
+    int64_t width, height, inner_width, inner_height;
+} arrangement;
+
+/* `length` in proportion, at least 1. */
+static int64_t scaled(int64_t length, int64_t to, int64_t from) {
+    const int64_t result = llround((double)length * (double)to / (double)from);
+    return result < 1 ? 1 : result;
 }
 
-oc_status oc_kept_fill(oc_kept *kept, const oc_pixels *image, int64_t size, oc_error *err) {
-    int64_t width = image->width, height = image->height;
+static arrangement arrange(int64_t w, int64_t h, int64_t size, oc_fit fit) {
+    const int64_t limit = size * 5 / 4, shorter = w < h ? w : h, longer = w < h ? h : w;
+    if (fit == OC_FIT_CROP) {
+        if (shorter <= limit) return (arrangement){w, h, w, h};
+        const int64_t width = w <= h ? limit : scaled(w, limit, h), height = h <= w ? limit : scaled(h, limit, w);
+        return (arrangement){width, height, width, height};
+    }
+    const int64_t side = longer < limit ? longer : limit;
+    if (fit == OC_FIT_SQUASH) return (arrangement){side, side, side, side};
+    return (arrangement){side, side, scaled(w, side, longer), scaled(h, side, longer)};
+}
+
+static void background_fill(uint8_t *dst, size_t pixels, const uint8_t background[3]) {
+    for (size_t i = 0; i < pixels; i++) memcpy(dst + 3 * i, background, 3);
+}
+
+oc_status oc_kept_fill(oc_kept *kept, const oc_pixels *image, int64_t size, const oc_image_options *options,
+                       oc_error *err) {
+    const oc_image_options usual = OC_IMAGE_OPTIONS_DEFAULT;
+    if (!options) options = &usual;
+    const arrangement a = arrange(image->width, image->height, size, options->fit);
+    const int64_t w = a.inner_width, h = a.inner_height;
     oc_resizer *resizer = NULL;
     float *planes = NULL;
     oc_status status;
-    kept_size(size, &width, &height);
-    const size_t plane = (size_t)(width * height);
-    OC_TRY(oc_grow(&kept->pixels, &kept->capacity, plane * 3, 1, err));
-    kept->width = (int32_t)width;
-    kept->height = (int32_t)height;
-    if (width == image->width && height == image->height) {
-        memcpy(kept->pixels, image->data, plane * 3);
+    OC_TRY(oc_grow(&kept->pixels, &kept->capacity, (size_t)(a.width * a.height) * 3, 1, err));
+    kept->width = (int32_t)a.width;
+    kept->height = (int32_t)a.height;
+    if (w < a.width || h < a.height) background_fill(kept->pixels, (size_t)(a.width * a.height), options->background);
+    uint8_t *dst = kept->pixels + 3 * ((a.height - h) / 2 * a.width + (a.width - w) / 2); /* of the first pixel */
+    if (w == image->width && h == image->height) {
+        for (int64_t y = 0; y < h; y++) memcpy(dst + 3 * y * a.width, image->data + 3 * y * w, (size_t)w * 3);
         goto cleanup;
     }
-    OC_TRY(oc_resizer_create(&resizer, image->width, image->height, width, height, err));
-    OC_TRY(oc_alloc(&planes, plane, 3 * sizeof(float), err));
-    oc_resizer_run(resizer, image->data, image->width, &(oc_box){0, 0, image->width, image->height}, width, height,
-                   planes);
-    for (size_t i = 0; i < plane; i++)
-        for (size_t c = 0; c < 3; c++) {
-            const float v = planes[c * plane + i] * 255.0f + 0.5f;
-            kept->pixels[3 * i + c] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    OC_TRY(oc_resizer_create(&resizer, image->width, image->height, w, h, err));
+    OC_TRY(oc_alloc(&planes, (size_t)(w * h), 3 * sizeof(float), err));
+    oc_resizer_run(resizer, image->data, image->width, &(oc_box){0, 0, image->width, image->height}, w, h, planes);
+    for (int64_t i = 0; i < w * h; i++)
+        for (int64_t c = 0; c < 3; c++) {
+            const float v = planes[c * w * h + i] * 255.0f + 0.5f;
+            dst[3 * (i / w * a.width + i % w) + c] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
         }
 cleanup:
     oc_resizer_destroy(&resizer);
     oc_free(planes);
     return status;
+}
+
+double oc_kept_cropped(int64_t width, int64_t height) {
+    return width < height ? 1 - (double)width / (double)height : 1 - (double)height / (double)width;
+}
+
+void oc_kept_warn(double cropped, const char *split, const oc_log *log) {
+    if (cropped <= CROPPED_MUCH) return;
+    oc_log_line(log, OC_LOG_WARN,
+                "%.0f %% of the area of the images of %s, on average, lies outside of their central squares, of which "
+                "evaluation shows nothing: --set data.fit=squash or letterbox shows all of them",
+                100 * cropped, split);
 }
 
 void oc_kept_free(oc_kept *kept) {

@@ -12,10 +12,12 @@
 #include <xxhash.h>
 
 #include "base/error.h"
+#include "base/image_options.h"
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/decode.h"
+#include "data/kept.h"
 #include "data/pack_format.h"
 
 #define LISTED_BAD 20 /* bad files that are named before the rest is only counted */
@@ -34,7 +36,7 @@ static oc_status cache_folder(char **out, const char *given, oc_error *err) {
 }
 
 /* "<data set's own name>-<split>-<size>-<how images are read>-": what all generations of a pack begin with. Images are
- * read "upright" or as "stored", on a background in hexadecimal digits. */
+ * read "upright" or as "stored", on a background in hexadecimal digits, and fitted in the way of that name. */
 static oc_status pack_stem(oc_text *out, const oc_dataset *dataset, const char *split, int64_t size,
                            const oc_image_options *given, oc_error *err) {
     const oc_image_options image = given ? *given : (oc_image_options)OC_IMAGE_OPTIONS_DEFAULT;
@@ -50,9 +52,9 @@ static oc_status pack_stem(oc_text *out, const oc_dataset *dataset, const char *
                            c == '_' || (c == '.' && i > 0);
         OC_TRY(oc_text_append(out, plain ? &c : "_", 1, err));
     }
-    status =
-        oc_text_printf(out, err, "-%s-%lld-%s-%02x%02x%02x-", split, (long long)size, image.exif ? "upright" : "stored",
-                       image.background[0], image.background[1], image.background[2]);
+    status = oc_text_printf(out, err, "-%s-%lld-%s-%02x%02x%02x-%s-", split, (long long)size,
+                            image.exif ? "upright" : "stored", image.background[0], image.background[1],
+                            image.background[2], oc_fit_name(image.fit));
 cleanup:
     free(real);
     return status;
@@ -305,6 +307,7 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
     OC_TRY(pack_find(&pack, dataset, s, path, NULL, err));
     if (!pack) OC_TRY(pack_make(&pack, dataset, s, folder, path, stem.data, options, err));
     OC_TRY(skipped_report(pack, dataset, s, options, err));
+    pack->fit = options->image ? options->image->fit : OC_FIT_CROP;
     *out = pack;
     pack = NULL;
 cleanup:
@@ -348,6 +351,17 @@ oc_status oc_pack_contents(uint64_t **out, const oc_pack *pack, oc_error *err) {
     const oc_status status = oc_alloc(out, (size_t)pack->trailer.count + 1, sizeof **out, err);
     for (uint64_t i = 0; status == OC_OK && i < pack->trailer.count; i++) (*out)[i] = pack->entry[i].content;
     return status;
+}
+
+oc_fit oc_pack_fit(const oc_pack *pack) {
+    return pack->fit;
+}
+
+double oc_pack_cropped(const oc_pack *pack) {
+    double sum = 0;
+    for (uint64_t i = 0; pack->fit == OC_FIT_CROP && i < pack->trailer.count; i++)
+        sum += oc_kept_cropped(pack->entry[i].width, pack->entry[i].height);
+    return pack->trailer.count > 0 ? sum / (double)pack->trailer.count : 0;
 }
 
 void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count) {

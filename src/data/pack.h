@@ -39,6 +39,11 @@ int64_t oc_pack_count(const oc_pack *pack);
 oc_image oc_pack_image(const oc_pack *pack, int64_t index);
 /* *out = the content of every image [count], to be freed with oc_free. OC_E_MEMORY. */
 oc_status oc_pack_contents(uint64_t **out, const oc_pack *pack, oc_error *err);
+/* How its images were made square. */
+oc_fit oc_pack_fit(const oc_pack *pack);
+/* Average share of the images' areas outside of their central squares (oc_kept_cropped); 0 where they are kept whole.
+ */
+double oc_pack_cropped(const oc_pack *pack);
 /* Asks the system to bring images [index of each] into memory soon; a hint. */
 void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count);
 /* Images left out as undecodable. */

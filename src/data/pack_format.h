@@ -45,6 +45,7 @@ struct oc_pack {
     const oc_pack_skip *skip;
     const char *texts;
     char *path;
+    oc_fit fit; /* as opened */
 };
 
 /* Writes the pack of `split` to `path`, atomically. OC_E_STOPPED when the progress says so. */

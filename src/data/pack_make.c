@@ -63,7 +63,8 @@ static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
         s->status = oc_dataset_read(m->dataset, sample, &bytes, &size, &error);
         if (s->status == OC_OK) s->content = XXH3_64bits(bytes, size);
         if (s->status == OC_OK) s->status = oc_decode(m->decoder[worker], bytes, size, NULL, &image, &error);
-        if (s->status == OC_OK) s->status = oc_kept_fill(&s->image, &image, m->options->size, &error);
+        if (s->status == OC_OK)
+            s->status = oc_kept_fill(&s->image, &image, m->options->size, m->options->image, &error);
         if (s->status != OC_OK) snprintf(s->reason, sizeof s->reason, "%.199s", error.message);
         oc_free(bytes);
     }

@@ -244,11 +244,11 @@ cleanup:
 static oc_status prepare_image(const oc_pixels *pixels, const oc_model *network, workshop *shop, frame *f, float *dst,
                                oc_error *err) {
     oc_status status = OC_OK;
-    OC_TRY(oc_kept_fill(&shop->kept, pixels, network->size, err));
+    OC_TRY(oc_kept_fill(&shop->kept, pixels, network->size, &network->image, err));
     oc_image image = {.pixels = shop->kept.pixels, .width = shop->kept.width, .height = shop->kept.height};
     OC_TRY(frame_reserve(f, image.width, image.height, network->size, err));
-    oc_augmentation central = oc_augmentation_central(image.height, image.width, network->size);
-    oc_augmentation_apply(&central, &image, network->size, network->mean, network->std, dst, f->resizer);
+    oc_augmentation plain = oc_augmentation_plain(image.height, image.width, network->size, network->image.fit);
+    oc_augmentation_apply(&plain, &image, network->size, network->mean, network->std, dst, f->resizer);
 cleanup:
     return status;
 }

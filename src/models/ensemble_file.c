@@ -41,7 +41,8 @@ static oc_status write_member(oc_text *json, const oc_model *model, const oc_mod
         const char *key = text.pair[i].key, *value = text.pair[i].value;
         if (strcmp(key, "classes") == 0 && same_order(&model->classes, &member->classes)) continue;
         if (strcmp(key, "trained_on") == 0) continue;
-        const char *quote = strcmp(key, "model") == 0 || strcmp(key, "stem") == 0 ? "\"" : "";
+        const char *quote =
+            strcmp(key, "model") == 0 || strcmp(key, "stem") == 0 || strcmp(key, "fit") == 0 ? "\"" : "";
         OC_TRY(oc_text_printf(json, err, "%c\"%s\":%s", i ? ',' : '{', key, quote));
         OC_TRY(oc_text_append(json, value, strlen(value), err));
         OC_TRY(oc_text_append(json, quote, strlen(quote), err));

@@ -153,10 +153,6 @@ bool oc_normalisation_equal(const float mean[3], const float std[3], const float
     return same;
 }
 
-bool oc_image_options_equal(const oc_image_options *a, const oc_image_options *b) {
-    return a->exif == b->exif && memcmp(a->background, b->background, sizeof a->background) == 0;
-}
-
 void oc_model_init(oc_model *model, uint64_t seed) {
     const oc_table *table = oc_graph_table(model->graph);
     for (size_t i = 0; i < oc_table_count(table); i++) {

@@ -3,6 +3,7 @@
 #ifndef OC_MODELS_MODEL_H
 #define OC_MODELS_MODEL_H
 
+#include "base/image_options.h"
 #include "base/text.h"
 #include "graph/graph.h"
 #include "graph/plan.h"
@@ -56,9 +57,6 @@ const char *oc_model_stem(const char *name);
 /* Whether two normalisations are the same. */
 bool oc_normalisation_equal(const float mean[3], const float std[3], const float other_mean[3],
                             const float other_std[3]);
-
-/* Whether images are read in the same way. */
-bool oc_image_options_equal(const oc_image_options *a, const oc_image_options *b);
 
 /* Fills every tensor by its oc_init from the stream (seed, OC_RANDOM_INIT, place in the table); adds one to version. */
 void oc_model_init(oc_model *model, uint64_t seed);

@@ -103,12 +103,13 @@ static oc_status parse_holdout(oc_weights_info *out, const oc_weights_info_sourc
 
 static oc_status parse_image(oc_image_options *out, const oc_weights_info_source *source, const char *path,
                              oc_error *err) {
-    const char *exif = source->find(source->from, "exif");
+    const char *exif = source->find(source->from, "exif"), *fit = source->find(source->from, "fit");
     oc_status status = OC_OK;
     float background[3];
     *out = (oc_image_options)OC_IMAGE_OPTIONS_DEFAULT;
     out->exif = !exif || strcmp(exif, "false") != 0;
     if (exif && out->exif && strcmp(exif, "true") != 0) return missing_key("exif", path, err);
+    if (fit && !oc_fit_find(&out->fit, fit)) return missing_key("fit", path, err);
     if (!source->find(source->from, "background")) return OC_OK;
     OC_TRY(parse_triple(background, "background", -1, source, path, err));
     for (int c = 0; c < 3; c++) {
@@ -221,6 +222,7 @@ oc_status oc_weights_info_write(oc_weights_info_text *out, const oc_model *model
     if (model->options.no_stem_pool) add_pair(out, "stem_pool", "false");
     if (model->holdout > 0) add_pair(out, "holdout", out->holdout);
     if (!model->image.exif) add_pair(out, "exif", "false");
+    if (model->image.fit != usual.fit) add_pair(out, "fit", oc_fit_name(model->image.fit));
     if (memcmp(background, usual.background, sizeof usual.background) != 0)
         add_pair(out, "background", out->background);
     if (model->trained.count > 0 || !model->trained.unrecorded) {

@@ -1,5 +1,6 @@
 /* What a weights file says of itself in its metadata: model, classes (JSON list, in order), size, mean, std, and where
- * they are not the usual ones stem, stem_pool, holdout, exif and background; trained_on as models/trained.h has it. */
+ * they are not the usual ones stem, stem_pool, holdout, exif, background and fit; trained_on as models/trained.h has
+ * it. */
 #ifndef OC_MODELS_WEIGHTS_INFO_H
 #define OC_MODELS_WEIGHTS_INFO_H
 
@@ -40,7 +41,7 @@ void oc_weights_info_free(oc_weights_info *info);
 
 /* A network's metadata as text, for oc_safetensors_write, in `pair`; freed with oc_weights_info_text_free, also after
  * an error. The model outlives it. */
-#define OC_WEIGHTS_INFO_KEYS 11
+#define OC_WEIGHTS_INFO_KEYS 12
 typedef struct oc_weights_info_text {
     oc_metadata pair[OC_WEIGHTS_INFO_KEYS];
     size_t pairs;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/image_options.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
@@ -49,6 +50,9 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
     {{"data.background", OC_KEY_COLOR, 0, 0, "255", NULL, NULL,
       "what transparent pixels are composited on: a grey value 0 to 255, or red, green and blue as 124,116,104"},
      PLACE(image.background)},
+    {{"data.fit", OC_KEY_CHOICE, 0, 0, "crop", "crop|squash|letterbox", NULL,
+      "how images become square: the middle alone, the whole pressed together, or the whole on the background"},
+     PLACE(fit)},
 
     {{"train.epochs", OC_KEY_INT, 1, 1e6, "40", NULL, "--epochs", "passes over the training images"}, PLACE(epochs)},
     {{"train.batch_size", OC_KEY_INT, 1, 65536, "64", NULL, "--batch-size", "images in a step"}, PLACE(batch_size)},
@@ -342,11 +346,13 @@ cleanup:
 }
 
 oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe) {
-    return recipe->values;
+    oc_recipe_values values = recipe->values;
+    oc_fit_find(&values.image.fit, values.fit); /* which is one of the row's choices */
+    return values;
 }
 
 oc_image_options oc_recipe_image_options(const oc_recipe *recipe) {
-    return recipe->values.image;
+    return oc_recipe_resolve(recipe).image;
 }
 
 oc_model_options oc_recipe_model_options(const oc_recipe_values *values) {

@@ -14,6 +14,7 @@ typedef struct oc_recipe_values {
     int64_t size;
     bool augment;
     oc_image_options image;
+    const char *fit; /* image.fit as text */
     double holdout;
     const char *validate_on;
     int64_t epochs, batch_size;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/kept.h"
 #include "train/trainer.h"
 
 #define PIXEL_SAMPLES 64 /* images of a split whose pixels tell data sets apart */
@@ -107,6 +108,7 @@ oc_status oc_trainer_open_data(oc_trainer *trainer, const oc_checkpoint *state, 
                                .log = {on_line, trainer}};
     OC_TRY(oc_pack_open(&trainer->train_pack, trainer->dataset, "train", &options, err));
     OC_TRY(oc_pack_open(&trainer->val_pack, trainer->dataset, "val", &options, err));
+    oc_kept_warn(oc_pack_cropped(trainer->train_pack), "train", &options.log);
     OC_TRY(describe_data(trainer, err));
     status = oc_trainer_note_check(trainer, state, OC_ABOUT_DATA, "the data set", err);
     if (status != OC_OK && trainer->values.holdout > 0 && !oc_trainer_note_of(state, OC_ABOUT_IMAGES)) {

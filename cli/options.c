@@ -297,6 +297,8 @@ static const char *key_value(const oc_recipe_key *key) {
         return key->choices;
     case OC_KEY_COLOR:
         return "GREY|R,G,B";
+    case OC_KEY_STATISTIC:
+        return "NAME|R,G,B";
     }
     return "";
 }

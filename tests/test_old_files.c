@@ -131,6 +131,8 @@ static void test_recipe(void **state) {
     assert_int_equal(values.size, 32);
     assert_int_equal(values.epochs, 2);
     assert_int_equal(values.seed, 3);
+    assert_string_equal(values.mean.source, "reference");
+    assert_string_equal(values.std.source, "reference");
     assert_true(values.augment && values.mixup_alpha == 0.2 && values.label_smoothing == 0.01);
     oc_recipe_destroy(&recipe);
 }

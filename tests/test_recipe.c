@@ -73,7 +73,7 @@ static void test_table(void **state) {
         assert_non_null(dot);
         assert_non_null(key->help);
         assert_string_equal(oc_recipe_get(recipe, key->key), key->default_value);
-        assert_true((key->type == OC_KEY_CHOICE) == (key->choices != NULL));
+        assert_true((key->type == OC_KEY_CHOICE || key->type == OC_KEY_STATISTIC) == (key->choices != NULL));
         if (key->type == OC_KEY_INT || key->type == OC_KEY_REAL) assert_true(key->min < key->max);
         size_t group = (size_t)(dot - key->key) + 1;
         bool left = false;
@@ -287,7 +287,8 @@ static void test_shipped_recipe(void **state) {
                             : key->type == OC_KEY_INT   ? "77"
                             : key->type == OC_KEY_REAL  ? "0.123"
                             : key->type == OC_KEY_COLOR ? "12,34,56"
-                                                        : strrchr(key->choices, '|') + 1;
+                            : key->type == OC_KEY_STATISTIC ? "0.5,0.25,1"
+                                                            : strrchr(key->choices, '|') + 1;
         assert_int_equal(oc_recipe_set(recipe, key->key, other, "", &error), OC_OK);
         assert_string_not_equal(oc_recipe_get(recipe, key->key), key->default_value);
     }

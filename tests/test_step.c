@@ -10,6 +10,7 @@
 
 #include "data/dataset.h"
 #include "support/run.h"
+#include "train/normalisation.h"
 #include "train/step.h"
 
 #define STEPS 4 /* one more than an epoch has */
@@ -33,9 +34,10 @@ static int destroy_world(void **state) {
 static void compare(const char *settings, const char *file) {
     oc_error error = {0};
     oc_recipe *recipe = test_recipe_create(settings);
+    const oc_names *classes = oc_dataset_classes(world.dataset);
+    test_require(oc_normalisation_settle(recipe, classes, &error), OC_OK, &error);
     const oc_recipe_values values = oc_recipe_resolve(recipe);
     const oc_model_options variant = oc_recipe_model_options(&values);
-    const oc_names *classes = oc_dataset_classes(world.dataset);
     oc_team *team = NULL;
     oc_slab *slab = NULL;
     oc_pack *pack = NULL;
@@ -51,6 +53,7 @@ static void compare(const char *settings, const char *file) {
                                  values.size, &variant, &error),
                  OC_OK, &error);
     oc_model_init(model, values.seed);
+    test_require(oc_normalisation_find(model->mean, model->std, &values, pack, team, &error), OC_OK, &error);
     const oc_batch_options batch = oc_train_step_batch_options(&values, model);
     test_require(oc_batcher_create(&batcher, pack, &batch, team, &error), OC_OK, &error);
     test_require(oc_train_step_open(&step, &values, model->graph, &model->weights, NULL, team, slab, &error), OC_OK,
@@ -113,11 +116,16 @@ static void test_normalisation(void **state) {
     (void)state;
     static const float mean[3] = {0.4650f, 0.4342f, 0.3944f}, std[3] = {0.2729f, 0.2731f, 0.2707f};
     const oc_model model = {.mean = {0.1f, 0.2f, 0.3f}, .std = {0.4f, 0.5f, 0.6f}};
-    oc_recipe_values values = {.augment = true};
+    oc_recipe_values values = {.augment = true, .mean = {.source = "reference"}, .std = {.source = "auto"}};
     oc_batch_options options = oc_train_step_batch_options(&values, &model);
     assert_memory_equal(options.mean, mean, sizeof mean);
     assert_memory_equal(options.std, std, sizeof std);
     values.augment = false;
+    options = oc_train_step_batch_options(&values, &model);
+    assert_memory_equal(options.mean, model.mean, sizeof model.mean);
+    assert_memory_equal(options.std, model.std, sizeof model.std);
+    values =
+        (oc_recipe_values){.augment = true, .mean = {.source = "dataset"}, .std = {.source = OC_STATISTIC_NUMBERS}};
     options = oc_train_step_batch_options(&values, &model);
     assert_memory_equal(options.mean, model.mean, sizeof model.mean);
     assert_memory_equal(options.std, model.std, sizeof model.std);

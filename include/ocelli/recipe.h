@@ -9,8 +9,17 @@
 extern "C" {
 #endif
 
-/* COLOR: a grey value, "255", or red, green and blue, "124,116,104"; whole numbers 0 … 255. */
-typedef enum oc_key_type { OC_KEY_BOOL, OC_KEY_INT, OC_KEY_REAL, OC_KEY_TEXT, OC_KEY_CHOICE, OC_KEY_COLOR } oc_key_type;
+/* COLOR: a grey value, "255", or red, green and blue, "124,116,104"; whole numbers 0 … 255. STATISTIC: a word of the
+ * choices, or numbers for red, green and blue, "0.485,0.456,0.406". */
+typedef enum oc_key_type {
+    OC_KEY_BOOL,
+    OC_KEY_INT,
+    OC_KEY_REAL,
+    OC_KEY_TEXT,
+    OC_KEY_CHOICE,
+    OC_KEY_COLOR,
+    OC_KEY_STATISTIC
+} oc_key_type;
 
 typedef struct oc_recipe_key {
     const char *key; /* "optimizer.lr" */

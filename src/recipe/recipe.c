@@ -53,6 +53,13 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
     {{"data.fit", OC_KEY_CHOICE, 0, 0, "crop", "crop|squash|letterbox", NULL,
       "how images become square: the middle alone, the whole pressed together, or the whole on the background"},
      PLACE(fit)},
+    {{"data.mean", OC_KEY_STATISTIC, -1, 2, "auto", "auto|reference|imagenet|dataset", NULL,
+      "what is subtracted from pixels on [0, 1]; auto: the reference for Tiny ImageNet's classes, else the data set's "
+      "own"},
+     PLACE(mean)},
+    {{"data.std", OC_KEY_STATISTIC, 0.001, 10, "auto", "auto|reference|imagenet|dataset", NULL,
+      "what they are then divided by; auto as for the mean"},
+     PLACE(std)},
 
     {{"train.epochs", OC_KEY_INT, 1, 1e6, "40", NULL, "--epochs", "passes over the training images"}, PLACE(epochs)},
     {{"train.batch_size", OC_KEY_INT, 1, 65536, "64", NULL, "--batch-size", "images in a step"}, PLACE(batch_size)},
@@ -144,6 +151,21 @@ static bool read_color(const char *text, uint8_t out[3]) {
     return count != 2;
 }
 
+/* "0.485,0.456,0.406", with blanks behind the commas or without; each within the key's range. */
+static bool read_numbers(const char *text, const oc_recipe_key *key, double out[3]) {
+    for (int c = 0; c < 3; c++) {
+        char number[32] = "";
+        const size_t length = strcspn(text, ",");
+        if (length < 1 || length >= sizeof number || (text[length] == ',') != (c < 2)) return false;
+        memcpy(number, text, length);
+        if (!read_real(number, &out[c]) || !(out[c] >= key->min && out[c] <= key->max)) return false;
+        text += length;
+        if (c < 2) text++;
+        text += strspn(text, " ");
+    }
+    return true;
+}
+
 static const char *type_text(oc_key_type type) {
     switch (type) {
     case OC_KEY_BOOL:
@@ -228,11 +250,20 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
 
     double number = 0;
     uint8_t color[3] = {0};
+    double numbers[3] = {0};
+    const bool listed = key->type == OC_KEY_STATISTIC && strchr(value, ',');
     bool is_true = strcmp(value, "true") == 0, fits = true;
     if (key->type == OC_KEY_BOOL) fits = is_true || strcmp(value, "false") == 0;
     if (key->type == OC_KEY_INT) fits = read_int(value, &number);
     if (key->type == OC_KEY_REAL) fits = read_real(value, &number);
     if (key->type == OC_KEY_COLOR) fits = read_color(value, color);
+    if (listed && !read_numbers(value, key, numbers)) {
+        char low[32], high[32];
+        oc_number_write(key->min, low);
+        oc_number_write(key->max, high);
+        return oc_fail(err, OC_E_USAGE, where, "%s takes one of %s, or three numbers from %s to %s, not \"%.100s\"",
+                       key->key, key->choices, low, high, value);
+    }
     if (!fits)
         return oc_fail(err, OC_E_USAGE, where, "%s takes %s, not \"%.100s\"", key->key, type_text(key->type), value);
 
@@ -244,12 +275,12 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
         return oc_fail(err, OC_E_USAGE, where, "%s = %.100s is out of range: it goes from %s to %s", key->key, value,
                        low, high);
     }
-    if (key->type == OC_KEY_CHOICE) {
+    if (key->type == OC_KEY_CHOICE || (key->type == OC_KEY_STATISTIC && !listed)) {
         status = check_choice(key, value, where, err);
         if (status != OC_OK) return status;
     }
 
-    char canonical[32];
+    char canonical[3 * 40];
     const char *text = value;
     if (key->type == OC_KEY_INT) snprintf(canonical, sizeof canonical, "%" PRId64, (int64_t)number);
     if (key->type == OC_KEY_REAL) oc_number_write(number == 0 ? 0 : number, canonical); /* no "-0" */
@@ -257,7 +288,12 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
         snprintf(canonical, sizeof canonical, "%d", color[0]);
     else if (key->type == OC_KEY_COLOR)
         snprintf(canonical, sizeof canonical, "%d,%d,%d", color[0], color[1], color[2]);
-    if (numeric || key->type == OC_KEY_COLOR) text = canonical;
+    if (listed) {
+        char number[3][32];
+        for (int c = 0; c < 3; c++) oc_number_write(numbers[c] == 0 ? 0 : numbers[c], number[c]);
+        snprintf(canonical, sizeof canonical, "%s,%s,%s", number[0], number[1], number[2]);
+    }
+    if (numeric || listed || key->type == OC_KEY_COLOR) text = canonical;
     char *copy = NULL, *set_where = NULL;
     status = oc_strdup(&copy, text, err);
     if (status == OC_OK) status = oc_strdup(&set_where, where, err);
@@ -282,6 +318,10 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
         break;
     case OC_KEY_COLOR:
         memcpy(place, color, sizeof color);
+        break;
+    case OC_KEY_STATISTIC:
+        *(oc_statistic *)place = (oc_statistic){.source = listed ? OC_STATISTIC_NUMBERS : copy,
+                                                .value = {numbers[0], numbers[1], numbers[2]}};
         break;
     case OC_KEY_TEXT:
     case OC_KEY_CHOICE:
@@ -405,7 +445,9 @@ oc_status oc_recipe_text(const oc_recipe *recipe, char **out, oc_error *err) {
             OC_TRY(oc_text_printf(&text, err, "\n%.*s:\n", (int)size, group));
         }
         OC_TRY(oc_text_printf(&text, err, "  # %s", key->help));
-        if (key->type == OC_KEY_CHOICE) OC_TRY(oc_text_printf(&text, err, " (%s)", key->choices));
+        if (key->choices)
+            OC_TRY(oc_text_printf(&text, err, " (%s%s)", key->choices,
+                                  key->type == OC_KEY_STATISTIC ? ", or three numbers" : ""));
         OC_TRY(oc_text_printf(&text, err, "\n  %s: ", name));
         OC_TRY(append_value(&text, recipe->text[i], err));
     }

@@ -5,6 +5,13 @@
 #include "ocelli/recipe.h"
 #include "recipe/yaml.h"
 
+/* A number a channel, or where it comes from. */
+#define OC_STATISTIC_NUMBERS "numbers"
+typedef struct oc_statistic {
+    const char *source; /* a word of the key's choices, or OC_STATISTIC_NUMBERS: value */
+    double value[3];
+} oc_statistic;
+
 /* What code reads: filled by oc_recipe_values from a recipe; text is owned by the recipe. */
 typedef struct oc_recipe_values {
     const char *model_name;
@@ -14,7 +21,8 @@ typedef struct oc_recipe_values {
     int64_t size;
     bool augment;
     oc_image_options image;
-    const char *fit; /* image.fit as text */
+    const char *fit;        /* image.fit as text */
+    oc_statistic mean, std; /* of pixels on [0, 1] */
     double holdout;
     const char *validate_on;
     int64_t epochs, batch_size;

@@ -10,6 +10,7 @@
 #include "recipe/recipe_table.h"
 #include "recipe/yaml.h"
 
+#define SAVED_KEYS 28 /* that the first saved recipes had */
 #define NAME_SIZE 256
 
 typedef struct walk {
@@ -95,8 +96,30 @@ oc_status oc_recipe_settings(const oc_yaml_node *map, const char *where, oc_on_s
     return walk_map(&w, map, "", err);
 }
 
+/* Settings that go into a recipe. */
+typedef struct setter {
+    oc_recipe *recipe;
+    int count;
+    bool mean, std; /* stated */
+} setter;
+
 static oc_status set_in_recipe(void *user, const char *key, const char *value, const char *where, oc_error *err) {
-    return oc_recipe_set(user, key, value, where, err);
+    setter *s = user;
+    s->count++;
+    s->mean |= strcmp(key, "data.mean") == 0;
+    s->std |= strcmp(key, "data.std") == 0;
+    return oc_recipe_set(s->recipe, key, value, where, err);
+}
+
+/* A saved recipe states every key there is. One without data.mean and data.std was saved before there were the two,
+ * when every data set had the reference's. */
+static oc_status complete(const setter *s, const char *where, oc_error *err) {
+    oc_status status = OC_OK;
+    if (s->count < SAVED_KEYS) return OC_OK;
+    if (!s->mean) OC_TRY(oc_recipe_set(s->recipe, "data.mean", "reference", where, err));
+    if (!s->std) OC_TRY(oc_recipe_set(s->recipe, "data.std", "reference", where, err));
+cleanup:
+    return status;
 }
 
 oc_status oc_recipe_load_memory(oc_recipe *recipe, const char *yaml, size_t size, const char *where, oc_error *err) {
@@ -110,7 +133,9 @@ oc_status oc_recipe_load_memory(oc_recipe *recipe, const char *yaml, size_t size
         goto cleanup;
     }
     OC_TRY(oc_recipe_copy(&copy, recipe, err));
-    OC_TRY(oc_recipe_settings(root, where, set_in_recipe, copy, err));
+    setter into = {.recipe = copy};
+    OC_TRY(oc_recipe_settings(root, where, set_in_recipe, &into, err));
+    OC_TRY(complete(&into, where, err));
     /* All of it was good: the copy becomes the recipe. */
     oc_recipe before = *recipe;
     *recipe = *copy;

@@ -18,6 +18,7 @@
 #include "models/build.h"
 #include "ocelli/ensemble.h"
 #include "study/study.h"
+#include "train/normalisation.h"
 #include "train/run_folder.h"
 
 /* One call of oc_study_run. */
@@ -87,6 +88,8 @@ oc_status oc_study_check_data(oc_study *study, oc_study_data *data, oc_error *er
         const oc_dataset_options options = oc_recipe_dataset_options(&run->values);
         OC_TRY(oc_study_data_get(data, &options, &dataset, err));
         run->dataset = dataset;
+        OC_TRY(oc_normalisation_settle(run->recipe, oc_dataset_classes(dataset), err)); /* as the trainer will */
+        run->values = oc_recipe_resolve(run->recipe);
         int64_t images = oc_study_images(dataset, "train");
         if (oc_study_images(dataset, "val") == 0)
             return oc_yaml_fail(study->path, line, err, "%s: the data set has no validation images: %s", run->name,

@@ -7,12 +7,7 @@
 #include "base/memory.h"
 #include "models/precision.h"
 #include "train/ema.h"
-
-/* Per-channel statistics of Tiny ImageNet's training images after augmentation, on [0, 1]; the reference recipe's.
- * Everything else (evaluation, and training without augmentation) takes the model's own, which its weights file
- * carries. */
-static const float augmented_mean[3] = {0.4650f, 0.4342f, 0.3944f};
-static const float augmented_std[3] = {0.2729f, 0.2731f, 0.2707f};
+#include "train/normalisation.h"
 
 oc_batch_options oc_train_step_batch_options(const oc_recipe_values *values, const oc_model *model) {
     oc_batch_options options = {.batch_size = values->batch_size,
@@ -22,8 +17,9 @@ oc_batch_options oc_train_step_batch_options(const oc_recipe_values *values, con
                                 .drop_last = true,
                                 .mixup_alpha = values->mixup_alpha,
                                 .seed = values->seed};
-    memcpy(options.mean, values->augment ? augmented_mean : model->mean, sizeof options.mean);
-    memcpy(options.std, values->augment ? augmented_std : model->std, sizeof options.std);
+    memcpy(options.mean, model->mean, sizeof options.mean);
+    memcpy(options.std, model->std, sizeof options.std);
+    oc_normalisation_of_training(options.mean, options.std, values);
     return options;
 }
 

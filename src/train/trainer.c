@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "train/normalisation.h"
 
 static const char *const about_keys[OC_TRAINER_ABOUT] = {"recipe", "threads", "data", "start", "images"};
 
@@ -256,6 +257,7 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     trainer->options = *options;
     trainer->dataset = dataset;
     OC_TRY(oc_recipe_copy(&trainer->recipe, recipe, err));
+    OC_TRY(oc_normalisation_settle(trainer->recipe, oc_dataset_classes(dataset), err));
     trainer->values = oc_recipe_resolve(trainer->recipe);
     OC_TRY(oc_recipe_text(trainer->recipe, &trainer->about[OC_ABOUT_RECIPE], err));
     OC_TRY(oc_model_entry_find(&entry, trainer->values.model_name, err));

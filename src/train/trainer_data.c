@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/kept.h"
+#include "train/normalisation.h"
 #include "train/trainer.h"
 
 #define PIXEL_SAMPLES 64 /* images of a split whose pixels tell data sets apart */
@@ -121,6 +122,8 @@ oc_status oc_trainer_open_data(oc_trainer *trainer, const oc_checkpoint *state, 
     }
     if (status != OC_OK) goto cleanup;
     OC_TRY(describe_images(trainer, state, err));
+    oc_model *model = trainer->model;
+    OC_TRY(oc_normalisation_find(model->mean, model->std, &trainer->values, trainer->train_pack, trainer->team, err));
 cleanup:
     return status;
 }

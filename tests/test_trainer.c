@@ -365,10 +365,9 @@ static void test_non_finite(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_run),       cmocka_unit_test(test_slow_steps),
-                                       cmocka_unit_test(test_refusals),        cmocka_unit_test(test_readings),
-                                       cmocka_unit_test(test_two_at_once),
-                                       cmocka_unit_test(test_cache_folder),    cmocka_unit_test(test_start),
-                                       cmocka_unit_test(test_begun_meanwhile), cmocka_unit_test(test_non_finite)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_run), cmocka_unit_test(test_slow_steps),      cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_readings),  cmocka_unit_test(test_two_at_once),     cmocka_unit_test(test_cache_folder),
+        cmocka_unit_test(test_start),     cmocka_unit_test(test_begun_meanwhile), cmocka_unit_test(test_non_finite)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

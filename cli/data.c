@@ -16,7 +16,7 @@ static const oc_flag info_flags[] = {
 
 static const oc_flag pack_flags[] = {
     {"--size", "N", "input size that the images are packed for; the recipe's data.size unless given"},
-    {"--verify", NULL, "compare every byte with its checksum"},
+    {"--verify", "[=all]", "compare every byte with its checksum, and 500 images, or all, with what their files give"},
     OC_FLAG_SKIP_BAD,
     OC_FLAG_CACHE,
     OC_FLAG_RECIPE,
@@ -147,16 +147,20 @@ static oc_status run_pack(const oc_args *args, oc_error *err) {
     oc_data_options options = {.image = &image,
                                .cache = oc_args_text(args, "--cache"),
                                .skip_bad = oc_args_has(args, "--skip-bad"),
-                               .verify = oc_args_has(args, "--verify"),
                                .progress = oc_bar_progress(&bar),
                                .log = oc_bar_log(&bar)};
+    const char *verify = oc_args_text(args, "--verify");
     oc_status status = oc_args_threads(args, &options.threads, err);
+    if (oc_args_has(args, "--verify")) options.verify = verify ? OC_VERIFY_ALL : OC_VERIFY_SAMPLE;
+    if (status == OC_OK && verify && strcmp(verify, "all") != 0)
+        status = oc_cli_fail(err, OC_E_USAGE, "--verify", "\"%s\" is not all", verify);
     if (status == OC_OK) status = open_word(&dataset, &image, &options.size, args, err);
     if (status == OC_OK) status = oc_args_size(args, &options.size, err);
     if (status == OC_OK) status = oc_data_pack(dataset, &options, err);
     oc_bar_clear(&bar);
     if (status == OC_OK)
-        printf("%s is packed%s\n", oc_args_word(args)[0], options.verify ? ", every byte checked" : "");
+        printf("%s is packed%s\n", oc_args_word(args)[0],
+               options.verify ? ", and the cache is what the files give" : "");
     oc_dataset_destroy(&dataset);
     return status;
 }
@@ -194,7 +198,7 @@ const oc_command oc_command_data_info = {
 const oc_command oc_command_data_pack = {
     .name = "data pack",
     .summary = "decodes a data set into the cache, or checks what is there",
-    .usage = "PATH [--verify] [--size N] [--cache DIR]",
+    .usage = "PATH [--verify[=all]] [--size N] [--cache DIR]",
     .example = "ocelli data pack tiny-imagenet-200.zip",
     .flags = pack_flags,
     .computes = true,

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "environment.h"
 #include "ocelli/ensemble.h"
+#include "ocelli/recipe.h"
 #include "progress.h"
 
 #define HOLDOUT "holdout"
@@ -22,6 +23,8 @@ static const oc_flag flags[] = {
     {"--prune", "K", "keep the K members that are most useful together"},
     {"--epochs", "N", "stack: passes over the images; 20 unless given"},
     {"--seed", "N", "stack: governs order and random start; 0 unless given"},
+    OC_FLAG_RECIPE,
+    OC_FLAG_SET,
     OC_FLAG_PRECISION,
     OC_FLAG_JSON,
     OC_FLAG_THREADS,
@@ -30,20 +33,19 @@ static const oc_flag flags[] = {
     OC_FLAG_END,
 };
 
-/* "train", "holdout:F" (F: [0, 1)) or whatever the library is to refuse. */
-static oc_status read_fit_on(const oc_args *args, oc_ensemble_options *options, oc_dataset_options *data,
-                             oc_error *err) {
+/* "train", "holdout:F" (F: [0, 1)), whose share goes into the recipe, or whatever the library is to refuse. */
+static oc_status read_fit_on(const oc_args *args, oc_ensemble_options *options, oc_recipe *recipe, oc_error *err) {
     const char *text = oc_args_text(args, "--fit-on"), *colon = text ? strchr(text, ':') : NULL;
     options->fit_on = text ? text : "train";
     if (!colon || (size_t)(colon - text) != strlen(HOLDOUT) || strncmp(text, HOLDOUT, strlen(HOLDOUT)) != 0)
         return OC_OK;
     char *end = NULL;
     errno = 0;
-    data->holdout = strtod(colon + 1, &end);
-    if (end == colon + 1 || *end != '\0' || errno != 0 || !(data->holdout > 0 && data->holdout < 1))
+    const double share = strtod(colon + 1, &end);
+    if (end == colon + 1 || *end != '\0' || errno != 0 || !(share > 0 && share < 1))
         return oc_cli_fail(err, OC_E_USAGE, "--fit-on", "\"%s\" is no share between 0 and 1", colon + 1);
     options->fit_on = HOLDOUT;
-    return OC_OK;
+    return oc_recipe_set(recipe, "data.holdout", colon + 1, "--fit-on", err);
 }
 
 /* Refuses flags that the method has no use for; an unknown method is for the library to refuse. */
@@ -125,7 +127,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     oc_ensemble_report *report = NULL;
     const char *data = NULL;
     int64_t seed = 0;
-    oc_dataset_options data_options = {0};
+    oc_recipe *recipe = NULL;
     oc_bar bar = oc_bar_make(oc_environment_stop_flag());
     oc_ensemble_options options = {.method = oc_args_text(args, "--method"),
                                    .init = oc_args_text(args, "--init"),
@@ -136,7 +138,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
                                    .log = oc_bar_log(&bar)};
     oc_status status = oc_args_need(args, "--data", &data, err);
     if (status == OC_OK) status = oc_args_need(args, "--out", &options.out, err);
-    if (status == OC_OK) status = read_fit_on(args, &options, &data_options, err);
+    if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
+    if (status == OC_OK) status = read_fit_on(args, &options, recipe, err);
     if (status == OC_OK) status = oc_args_int(args, "--prune", 2, 64, &options.prune, err);
     if (status == OC_OK) status = oc_args_int(args, "--epochs", 1, 1000000, &options.epochs, err);
     if (status == OC_OK) status = oc_args_int(args, "--seed", 0, INT64_MAX, &seed, err);
@@ -144,7 +147,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = check_flags(args, options.method, err);
     if (status == OC_OK) status = check_members(args, err);
     options.seed = (uint64_t)seed;
-    if (status == OC_OK) status = oc_dataset_open(&dataset, data, &data_options, err);
+    if (status == OC_OK) status = oc_cli_dataset(&dataset, data, recipe, err);
     if (status == OC_OK)
         status = oc_ensemble_fit(&report, dataset, oc_args_word(args), oc_args_words(args), &options, err);
     oc_bar_clear(&bar);
@@ -156,6 +159,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     }
     oc_ensemble_report_destroy(&report);
     oc_dataset_destroy(&dataset);
+    oc_recipe_destroy(&recipe);
     return status;
 }
 

@@ -55,18 +55,21 @@ static bool is_switch(const oc_recipe_key *key) {
     return strncmp(key->flag, "--no-", 5) == 0;
 }
 
+/* Whether a flag has a value, as --name=value, or also as the next word. */
+typedef enum taking { VALUE_NONE, VALUE_NEEDED, VALUE_OPTIONAL } taking;
+
 /* Whether the subcommand knows the flag (a name, not a word of the user's), and whether it takes a value. */
-static bool find_flag(const oc_command *command, const char *name, const char **known, bool *takes_value) {
+static bool find_flag(const oc_command *command, const char *name, const char **known, taking *takes) {
     for (const oc_flag *flag = command->flags; flag->name; flag++)
         if (strcmp(flag->name, name) == 0) {
             *known = flag->name;
-            *takes_value = flag->value != NULL;
+            *takes = !flag->value ? VALUE_NONE : flag->value[0] == '[' ? VALUE_OPTIONAL : VALUE_NEEDED;
             return true;
         }
     const oc_recipe_key *key = command->recipe ? recipe_key(name) : NULL;
     if (!key) return false;
     *known = key->flag;
-    *takes_value = !is_switch(key);
+    *takes = is_switch(key) ? VALUE_NONE : VALUE_NEEDED;
     return true;
 }
 
@@ -97,13 +100,13 @@ static oc_status take_flag(oc_args *args, int argc, char *const *argv, int *i, o
     char name[64];
     const char *word = argv[*i], *equals = strchr(word, '='), *known = NULL;
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
-    bool takes_value = false;
+    taking takes = VALUE_NONE;
     snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1), word);
-    if (length >= sizeof name || !find_flag(args->command, name, &known, &takes_value))
+    if (length >= sizeof name || !find_flag(args->command, name, &known, &takes))
         return unknown_flag(args->command, name, err);
     const char *value = equals ? equals + 1 : NULL;
-    if (!takes_value && value) return oc_cli_fail(err, OC_E_USAGE, known, "takes no value");
-    if (takes_value && !value) {
+    if (takes == VALUE_NONE && value) return oc_cli_fail(err, OC_E_USAGE, known, "takes no value");
+    if (takes == VALUE_NEEDED && !value) {
         if (*i + 1 >= argc) return oc_cli_fail(err, OC_E_USAGE, known, "needs a value");
         value = argv[++*i];
     }
@@ -278,7 +281,7 @@ oc_status oc_args_recipe(const oc_args *args, oc_recipe *recipe, oc_error *err) 
 
 static void print_flag(FILE *out, const char *name, const char *value, const char *help, const char *more) {
     char left[64];
-    snprintf(left, sizeof left, "%s%s%s", name, value ? " " : "", value ? value : "");
+    snprintf(left, sizeof left, "%s%s%s", name, value && value[0] != '[' ? " " : "", value ? value : "");
     fprintf(out, "  %-22s %s%s\n", left, help, more);
 }
 

@@ -8,7 +8,7 @@
 
 typedef struct oc_flag {
     const char *name;  /* "--threads" */
-    const char *value; /* what stands for its value in --help, "N"; NULL: a switch */
+    const char *value; /* what stands for its value in --help, "N"; "[=NAME]": it may have one; NULL: a switch */
     const char *help;  /* one line */
 } oc_flag;
 

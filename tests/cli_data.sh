@@ -25,6 +25,9 @@ quietly "$ocelli" data info "$data" --json
 grep -q '"left_out":{"count":2,"all":5,"first":"train/n90000001/images/a.jpg",' "$work/out" || fail "no left_out in JSON"
 quietly "${train[@]}" --data "$data" --out "$work/run"
 says "$left"
+grep -q '"left_out":{"count":2,"all":5,"first":"train/n90000001/images/a.jpg",' "$work/run/data.json" ||
+    fail "the run folder does not say what was not read: $(cat "$work/run/data.json")"
+grep -qE "$left" "$work/run/log.txt" || fail "nor does its log"
 rm "$first/a.jpg" "$first/b.avif"
 quietly "${train[@]}" --data "$data" --out "$work/run2"
 grep -q warning "$work/err" && fail "a warning of nothing: $(cat "$work/err")"
@@ -44,6 +47,13 @@ quietly "$ocelli" data pack "$data" --size 32
 mkdir "$work/both"
 quietly flock -x "$work/both" timeout 60 "$ocelli" data pack "$data" --cache "$work/both"
 [[ $(find "$work/both" -type f | wc -l) -eq 3 ]] || fail "not three packs alone: $(ls "$work/both")"
+
+echo "-- a cache compared with the files"
+quietly "$ocelli" data pack "$data" --size 32 --verify
+grep -q 'train: [0-9]* images, every byte as it was written; [0-9]* decoded anew' "$work/err" || fail "$(cat "$work/err")"
+quietly "$ocelli" data pack "$data" --size 32 --verify=all
+expect 2 '--verify: .*most.* is not all' "$ocelli" data pack "$data" --size 32 --verify=most
+expect 2 '--json: takes no value' "$ocelli" data info "$data" --json=all
 
 echo "-- sizes"
 quietly "$ocelli" data pack "$data" --cache "$work/by-key" --set data.size=48

@@ -49,6 +49,19 @@ quietly "${join[@]}" --out "$work/train" --method weighted --fit-on train "${mem
 grep -q 'warning: .*2 of the members.*run1.*run2' "$work/err" || fail "no warning of a fit on training images"
 [[ $(grep -c ' seen$' "$work/out") -eq 2 ]] || fail "the table does not say what was seen"
 
+echo "-- a test split that judges"
+cp -r "$data" "$work/by-test"
+rm -r "$work/by-test/test" "$work/by-test/val" "$work/by-test/wnids.txt"
+mkdir "$work/by-test/test"
+for class in "$work/by-test/train"/*; do
+    mkdir "$work/by-test/test/${class##*/}"
+    mv "$class"/images/*_[0-4].JPEG "$work/by-test/test/${class##*/}"
+done
+expect 1 'data.val=test' "$ocelli" ensemble --data "$work/by-test" --out "$work/judged" "${members[@]}"
+quietly "$ocelli" ensemble --data "$work/by-test" --set data.val=test --method mean --out "$work/judged" "${members[@]}"
+grep -q '^images  *15$' "$work/out" || fail "not judged by the 15 images of test: $(cat "$work/out")"
+expect 2 'data.val: .*tset' "$ocelli" ensemble --data "$work/by-test" --set data.val=tset --out "$work/judged" "${members[@]}"
+
 echo "-- errors"
 none=("${join[@]}" --out "$work/none")
 expect 2 '2 to 64 members: 0' "${none[@]}"

@@ -96,6 +96,12 @@ static void must_open(fixture *f, const char *path, const char *split, int64_t s
     if (open_pack(f, path, split, size, skip_bad, &error) != OC_OK) fail_msg("%s: %s", error.where, error.message);
 }
 
+/* Checks the pack that was opened, with as many as `sample` images decoded anew. */
+static oc_status verify(fixture *f, int64_t sample, int64_t *compared, oc_error *err) {
+    return oc_pack_verify(f->pack, f->dataset, "train", &(oc_pack_options){.size = 64, .team = f->team}, sample,
+                          compared, err);
+}
+
 static bool was_made(const fixture *f) {
     return strstr(f->log, "decoding ") != NULL;
 }
@@ -116,7 +122,9 @@ static void test_content(void **state) {
     assert_int_equal(f->total, 300);
     assert_int_equal(oc_pack_count(f->pack), 300);
     assert_int_equal(oc_pack_skipped(f->pack), 0);
-    assert_int_equal(oc_pack_verify(f->pack, NULL), OC_OK);
+    int64_t compared;
+    assert_int_equal(verify(f, 500, &compared, NULL), OC_OK);
+    assert_int_equal(compared, 300);
     const oc_split *split = oc_dataset_split(f->dataset, "train");
     oc_decoder *decoder = NULL;
     assert_int_equal(oc_decoder_create(&decoder, NULL, NULL), OC_OK);
@@ -293,10 +301,40 @@ static void test_damaged(void **state) {
     test_bytes_write(path, bytes, size);
     must_open(f, f->root, "train", 64, false);
     oc_error error = {0};
-    assert_int_equal(oc_pack_verify(f->pack, &error), OC_E_FORMAT);
+    int64_t compared;
+    assert_int_equal(verify(f, 0, &compared, &error), OC_E_FORMAT);
     assert_string_equal(error.where, path);
     free(bytes);
     free(path);
+}
+
+/* An image that has changed under an open pack, of twenty among which one is left out: all find it, a sample of ten
+ * does about every other time. */
+static void test_verify(void **state) {
+    fixture *f = *state;
+    oc_error error = {0};
+    char name[60];
+    int64_t compared, found = 0;
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "train/%c/%02d.png", 'a' + i % 2, i);
+        test_png_write(in_root(f, name), 16, 16, i, TEST_PNG_RGB);
+    }
+    test_text_write(in_root(f, "train/a/04.png"), "no picture");
+    must_open(f, f->root, "train", 64, true);
+    assert_int_equal(verify(f, INT64_MAX, &compared, NULL), OC_OK);
+    assert_int_equal(compared, 19);
+    test_png_write(in_root(f, "train/b/07.png"), 16, 16, 99, TEST_PNG_RGB);
+    assert_int_equal(verify(f, 19, &compared, &error), OC_E_FORMAT);
+    assert_non_null(strstr(error.message, "1 are others than it has, the first is train/b/07.png"));
+    for (int i = 0; i < 60; i++) {
+        found += verify(f, 10, &compared, NULL) == OC_E_FORMAT;
+        assert_int_equal(compared, 10);
+    }
+    print_message("found %d times of 60\n", (int)found);
+    assert_true(found > 5 && found < 58); /* beyond, by chance, once in 10^8 */
+    must_open(f, f->root, "train", 64, true);
+    assert_true(was_made(f));
+    assert_int_equal(verify(f, INT64_MAX, &compared, NULL), OC_OK);
 }
 
 static void test_stopped(void **state) {
@@ -326,7 +364,9 @@ static void test_two_processes(void **state) {
         oc_status status = oc_dataset_open(&dataset, f->root, NULL, NULL);
         if (status == OC_OK)
             status = oc_pack_open(&pack, dataset, "train", &(oc_pack_options){.size = 64, .cache = f->cache}, NULL);
-        if (status == OC_OK) status = oc_pack_verify(pack, NULL);
+        int64_t compared;
+        if (status == OC_OK)
+            status = oc_pack_verify(pack, dataset, "train", &(oc_pack_options){.size = 64}, 300, &compared, NULL);
         _exit(status == OC_OK && oc_pack_count(pack) == 300 ? 0 : 1);
     }
     for (int i = 0; i < 3; i++) {
@@ -473,6 +513,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verify, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_locked, setup, teardown),

@@ -62,7 +62,7 @@ static void test_whole_run(void **state) {
     assert_int_equal(test_lines(&world, "whole", "metrics.csv", 17), 4);
     assert_int_equal(test_lines(&world, "whole", "steps.csv", 3), 1 + 2 * EPOCH_STEPS);
     char path[320];
-    static const char *const files[] = {"recipe.yaml", "plan.txt", "log.txt", "best.safetensors"};
+    static const char *const files[] = {"recipe.yaml", "plan.txt", "data.json", "log.txt", "best.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         size_t size = 0;
         free(test_bytes_read(test_run_file(&world, "whole", files[i], path), &size));

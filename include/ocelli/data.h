@@ -16,13 +16,17 @@ OC_API const char *oc_dataset_class_name(const oc_dataset *dataset, const char *
 OC_API size_t oc_dataset_class_count(const oc_dataset *dataset);
 OC_API const char *oc_dataset_class(const oc_dataset *dataset, size_t index);
 
+/* What of a packed cache is checked: every byte against its checksum, and some hundred images, chosen by chance, or
+ * all, decoded anew and compared. */
+typedef enum oc_verify { OC_VERIFY_NOTHING, OC_VERIFY_SAMPLE, OC_VERIFY_ALL } oc_verify;
+
 typedef struct oc_data_options {
     int64_t size;                  /* input size the pack is for; 0: 64 */
     const oc_image_options *image; /* how images are read, as oc_recipe_image_options has it; NULL: the defaults */
     const char *cache;
     int threads; /* 0: all */
     bool skip_bad;
-    bool verify; /* check every byte of the packs against their checksums */
+    oc_verify verify;
     oc_progress progress;
     oc_log log;
 } oc_data_options;

@@ -16,6 +16,7 @@
 #define CHUNK 1024 /* images between two progress reports */
 #define GRAIN 8
 #define LISTED_BAD 20
+#define SAMPLE 500 /* images that are compared where not all are to be */
 
 /* What one file is. */
 typedef struct finding {
@@ -288,9 +289,17 @@ oc_status oc_data_pack(const oc_dataset *dataset, const oc_data_options *options
     for (size_t i = 0; oc_split_names[i]; i++) {
         if (!oc_dataset_split(dataset, oc_split_names[i])) continue;
         OC_TRY(oc_pack_open(&pack, dataset, oc_split_names[i], &pack_options, err));
-        if (options->verify) OC_TRY(oc_pack_verify(pack, err));
-        oc_log_line(&options->log, OC_LOG_INFO, "%s: %lld images%s", oc_split_names[i], (long long)oc_pack_count(pack),
-                    options->verify ? ", every byte as it was written" : "");
+        const int64_t sample = options->verify == OC_VERIFY_ALL ? INT64_MAX : SAMPLE;
+        int64_t compared = 0;
+        if (options->verify == OC_VERIFY_NOTHING) {
+            oc_log_line(&options->log, OC_LOG_INFO, "%s: %lld images", oc_split_names[i],
+                        (long long)oc_pack_count(pack));
+        } else {
+            OC_TRY(oc_pack_verify(pack, dataset, oc_split_names[i], &pack_options, sample, &compared, err));
+            oc_log_line(&options->log, OC_LOG_INFO,
+                        "%s: %lld images, every byte as it was written; %lld decoded anew and the same",
+                        oc_split_names[i], (long long)oc_pack_count(pack), (long long)compared);
+        }
         oc_pack_destroy(&pack);
     }
 cleanup:

@@ -378,10 +378,3 @@ void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count)
 int64_t oc_pack_skipped(const oc_pack *pack) {
     return (int64_t)pack->trailer.skipped;
 }
-
-oc_status oc_pack_verify(const oc_pack *pack, oc_error *err) {
-    if (XXH3_64bits(pack->file.data, pack->trailer.data_size) != pack->trailer.data_sum)
-        return oc_fail(err, OC_E_FORMAT, pack->path,
-                       "damaged cache: its pixels are not those that were written; delete it and it is made again");
-    return OC_OK;
-}

@@ -48,7 +48,10 @@ double oc_pack_cropped(const oc_pack *pack);
 void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count);
 /* Images left out as undecodable. */
 int64_t oc_pack_skipped(const oc_pack *pack);
-/* Checks the stored checksum of every byte. OC_E_FORMAT. */
-oc_status oc_pack_verify(const oc_pack *pack, oc_error *err);
+/* Checks the stored checksum of every byte, and then decodes images anew from their files and compares them: as many as
+ * `sample`, chosen by chance, or, where that is no fewer, all; *compared = their number. The pack is of that split of
+ * the data set, opened by `options`. OC_E_FORMAT names the first that differs; OC_E_STOPPED. */
+oc_status oc_pack_verify(const oc_pack *pack, const oc_dataset *dataset, const char *split,
+                         const oc_pack_options *options, int64_t sample, int64_t *compared, oc_error *err);
 
 #endif

@@ -5,6 +5,7 @@
 #define OC_DATA_PACK_FORMAT_H
 
 #include "base/file.h"
+#include "data/kept.h"
 #include "data/pack.h"
 
 /* Another one whenever the layout changes, or what images are decoded to. */
@@ -51,6 +52,11 @@ struct oc_pack {
 /* Writes the pack of `split` to `path`, atomically. OC_E_STOPPED when the progress says so. */
 oc_status oc_pack_make(const oc_dataset *dataset, const oc_split *split, const char *path,
                        const oc_pack_options *options, oc_error *err);
+
+/* Reads a sample's file and makes of it what a pack keeps; *content = XXH3-64 of its bytes, 0 when it cannot be read.
+ * OC_E_IO, OC_E_FORMAT. */
+oc_status oc_pack_prepare(oc_kept *kept, uint64_t *content, const oc_dataset *dataset, const oc_sample *sample,
+                          oc_decoder *decoder, const oc_pack_options *options, oc_error *err);
 
 /* XXH3-64 of one sample's bytes, 0 when it cannot be read. */
 uint64_t oc_pack_content(const oc_dataset *dataset, const oc_sample *sample);

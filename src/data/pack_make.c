@@ -48,6 +48,22 @@ uint64_t oc_pack_content(const oc_dataset *dataset, const oc_sample *sample) {
     return hash;
 }
 
+oc_status oc_pack_prepare(oc_kept *kept, uint64_t *content, const oc_dataset *dataset, const oc_sample *sample,
+                          oc_decoder *decoder, const oc_pack_options *options, oc_error *err) {
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    oc_pixels image;
+    oc_status status;
+    *content = 0;
+    OC_TRY(oc_dataset_read(dataset, sample, &bytes, &size, err));
+    *content = XXH3_64bits(bytes, size);
+    OC_TRY(oc_decode(decoder, bytes, size, NULL, &image, err));
+    status = oc_kept_fill(kept, &image, options->size, options->image, err);
+cleanup:
+    oc_free(bytes);
+    return status;
+}
+
 /* ---- in the team ---- */
 
 static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
@@ -55,18 +71,9 @@ static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; i++) {
         const oc_sample *sample = &m->split->sample[m->begin + i];
         slot *s = &m->slots[i];
-        uint8_t *bytes = NULL;
-        size_t size = 0;
-        oc_pixels image;
         oc_error error = {0};
-        s->content = 0;
-        s->status = oc_dataset_read(m->dataset, sample, &bytes, &size, &error);
-        if (s->status == OC_OK) s->content = XXH3_64bits(bytes, size);
-        if (s->status == OC_OK) s->status = oc_decode(m->decoder[worker], bytes, size, NULL, &image, &error);
-        if (s->status == OC_OK)
-            s->status = oc_kept_fill(&s->image, &image, m->options->size, m->options->image, &error);
+        s->status = oc_pack_prepare(&s->image, &s->content, m->dataset, sample, m->decoder[worker], m->options, &error);
         if (s->status != OC_OK) snprintf(s->reason, sizeof s->reason, "%.199s", error.message);
-        oc_free(bytes);
     }
 }
 

@@ -92,7 +92,8 @@ static oc_status options_resolve(oc_ensemble_job *job, oc_error *err) {
     OC_TRY(fit_on_resolve(job, err));
     if (!oc_dataset_split(job->dataset, "val"))
         status = oc_fail(err, OC_E_NOT_FOUND, oc_dataset_path(job->dataset),
-                         "the data set has no validation images to judge an ensemble by");
+                         "the data set has no validation images to judge an ensemble by: %s",
+                         oc_dataset_val_advice(job->dataset));
 cleanup:
     return status;
 }

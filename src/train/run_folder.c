@@ -17,6 +17,7 @@ oc_status oc_run_folder_name(oc_run_folder *folder, const char *path, oc_error *
     OC_TRY(oc_path_join(&folder->start, path, "start.safetensors", err));
     OC_TRY(oc_path_join(&folder->best, path, "best.safetensors", err));
     OC_TRY(oc_path_join(&folder->last, path, "last.safetensors", err));
+    OC_TRY(oc_path_join(&folder->data, path, "data.json", err));
     OC_TRY(oc_path_join(&folder->state, path, "state.safetensors", err));
     OC_TRY(oc_path_join(&folder->metrics, path, "metrics.csv", err));
     OC_TRY(oc_path_join(&folder->steps, path, "steps.csv", err));
@@ -29,6 +30,7 @@ void oc_run_folder_free(oc_run_folder *folder) {
     oc_free(folder->path);
     oc_free(folder->recipe);
     oc_free(folder->plan);
+    oc_free(folder->data);
     oc_free(folder->start);
     oc_free(folder->best);
     oc_free(folder->last);
@@ -78,7 +80,7 @@ oc_status oc_run_folder_prepare(oc_run_folder *folder, const oc_recipe *recipe, 
                          "another process has begun a run in this folder meanwhile: choose another --out");
         goto cleanup;
     }
-    const char *const written[] = {folder->recipe, folder->plan, folder->start,
+    const char *const written[] = {folder->recipe, folder->plan, folder->data, folder->start,
                                    folder->best,   folder->last, folder->state};
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) OC_TRY(oc_file_remove_leftovers(written[i], err));
     /* First, so that a run which has a recipe has the weights that it begins with as well. */

@@ -9,7 +9,7 @@
 /* Paths, owned. Start from {0}. The record (metrics, steps, events, log) has its files from src/record. */
 typedef struct oc_run_folder {
     char *path;
-    char *recipe, *plan;               /* recipe.yaml, plan.txt */
+    char *recipe, *plan, *data;        /* recipe.yaml, plan.txt, data.json */
     char *start, *best, *last, *state; /* *.safetensors */
     char *metrics, *steps;             /* *.csv: only to see whether a run is there */
     bool fresh;                        /* no run was there when it was looked at */

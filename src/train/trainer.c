@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/left_out.h"
 #include "train/normalisation.h"
 
 static const char *const about_keys[OC_TRAINER_ABOUT] = {"recipe", "threads", "data", "start", "images"};
@@ -205,12 +206,14 @@ static oc_status restore(oc_trainer *trainer, const oc_checkpoint *state, oc_err
  * the run began with. */
 static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     oc_status status = OC_OK;
-    char *plan = NULL;
+    char *plan = NULL, *account = NULL;
     bool plan_changed = false;
     const oc_position *position = &trainer->position;
     OC_TRY(oc_plan_describe(trainer->step.plan, &plan, err));
     const oc_model *start = trainer->given_start ? trainer->model : NULL;
     OC_TRY(oc_run_folder_prepare(&trainer->folder, trainer->recipe, start, plan, &plan_changed, err));
+    OC_TRY(oc_dataset_account(&account, trainer->dataset, err));
+    OC_TRY(oc_file_write_atomic(trainer->folder.data, account, strlen(account), err));
     OC_TRY(oc_record_create(&trainer->record, trainer->folder.path, position->step, position->metrics_rows, err));
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
@@ -239,6 +242,7 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     }
 cleanup:
     oc_free(plan);
+    oc_free(account);
     return status;
 }
 

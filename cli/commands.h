@@ -26,9 +26,11 @@ oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *re
 /* What --stem and --no-stem-pool say. The text is the arguments'. */
 oc_model_options oc_cli_model_options(const oc_args *args);
 
-/* Opens --weights, with --model, --classes, --size, --stem and --no-stem-pool where the file does not say them.
- * `dataset` (may be NULL) gives the names where --classes is a count. */
-oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *dataset, oc_error *err);
+/* Opens --weights, with --model, --classes, --size, --stem and --no-stem-pool where the file does not say them, as is
+ * what the recipe has of reading images. `dataset` (may be NULL) gives the names where --classes is a count. Warnings
+ * go to standard error. */
+oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_recipe *recipe, const oc_dataset *dataset,
+                         oc_error *err);
 
 /* Whether a call failed because a model does not take images of the given size. */
 bool oc_cli_is_about_size(oc_status status, const oc_error *err);

@@ -185,7 +185,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
         options.smoothing = strtod(oc_recipe_get(recipe, "loss.label_smoothing"), NULL);
         status = oc_cli_dataset(&dataset, r.data, recipe, err);
     }
-    if (status == OC_OK) status = oc_cli_weights(&r.model, args, dataset, err);
+    if (status == OC_OK) status = oc_cli_weights(&r.model, args, recipe, dataset, err);
     if (status == OC_OK && r.paired) status = oc_model_open(&r.other, r.paired, NULL, NULL, 0, 0, NULL, err);
     if (status == OC_OK && json) {
         const size_t classes = oc_model_class_count(r.model);

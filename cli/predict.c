@@ -286,7 +286,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_args_int(args, "--batch-size", 1, 65536, &batch, err);
     if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
     if (status == OC_OK && data) status = oc_cli_dataset(&dataset, data, recipe, err);
-    if (status == OC_OK) status = oc_cli_weights(&model, args, dataset, err);
+    if (status == OC_OK) status = oc_cli_weights(&model, args, recipe, dataset, err);
     printer p = {.dataset = dataset};
     if (status == OC_OK)
         status = submission ? predict_submission(args, model, dataset, batch, err)

@@ -111,7 +111,14 @@ oc_model_options oc_cli_model_options(const oc_args *args) {
                               .no_stem_pool = oc_args_has(args, "--no-stem-pool")};
 }
 
-oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *dataset, oc_error *err) {
+static void warn(void *user, oc_log_level level, const char *line) {
+    (void)user;
+    (void)level;
+    fprintf(stderr, "ocelli: warning: %s\n", line);
+}
+
+oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_recipe *recipe, const oc_dataset *dataset,
+                         oc_error *err) {
     oc_lines classes = {0};
     const char *weights = NULL, *list = oc_args_text(args, "--classes");
     int64_t size = 0;
@@ -122,6 +129,7 @@ oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_dataset *
     if (status == OC_OK)
         status = oc_model_open(out, weights, oc_args_text(args, "--model"), (const char *const *)classes.item,
                                classes.count, size, &options, err);
+    if (status == OC_OK) status = oc_recipe_reading(recipe, *out, &(oc_log){warn, NULL}, err);
     if (status == OC_OK && oc_model_note(*out)[0])
         fprintf(stderr, "ocelli: warning: %s: %s\n", weights, oc_model_note(*out));
     /* What the library lacks, these flags can say. */

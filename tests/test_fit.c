@@ -100,14 +100,31 @@ static void on_log(void *user, oc_log_level level, const char *line) {
 
 static void test_cropped(void **state) {
     (void)state;
-    assert_true(oc_kept_cropped(30, 30) == 0);
-    assert_true(fabs(oc_kept_cropped(30, 40) - 0.25) < 1e-12 && fabs(oc_kept_cropped(40, 30) - 0.25) < 1e-12);
-    logged[0] = '\0';
-    oc_kept_warn(0.333, "val", &(oc_log){on_log, NULL});
-    assert_string_equal(logged, "");
-    oc_kept_warn(0.5, "val", &(oc_log){on_log, NULL});
-    assert_non_null(strstr(logged, "50 % of the area of the images of val"));
+    static const struct {
+        int64_t width, height, size;
+        double share;
+        bool warns;
+    } cases[] = {
+        {30, 30, 64, 0, false},
+        {30, 40, 64, 0.25, false},
+        {40, 30, 64, 0.25, false},
+        {64, 64, 64, 0, false},
+        {64, 70, 64, 6.0 / 70, false},
+        {20, 60, 64, 2.0 / 3, true},
+        {200, 200, 32, 0.36, false},           /* it is a square */
+        {640, 480, 32, 1 - 0.64 * 0.75, true}, /* 1.25 · 32 = 40 high and 53 wide, of which 32 × 32 is shown */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        oc_cropped cropped = {0};
+        for (int k = 0; k < 3; k++) oc_cropped_add(&cropped, cases[i].width, cases[i].height, cases[i].size);
+        assert_float_equal(oc_cropped_share(&cropped), cases[i].share, 0.005);
+        logged[0] = '\0';
+        oc_cropped_warn(&cropped, "val", &(oc_log){on_log, NULL});
+        assert_true((logged[0] != '\0') == cases[i].warns);
+    }
+    assert_non_null(strstr(logged, "middle of each image of val alone, on average nothing of 52 %"));
     assert_non_null(strstr(logged, "data.fit=squash or letterbox"));
+    assert_true(oc_cropped_share(&(oc_cropped){0}) == 0);
 }
 
 /* ---- batches, evaluation, classification ---- */
@@ -171,7 +188,9 @@ static void test_what_is_seen(void **state) {
         const oc_pack_options options = {.size = SIZE, .image = &image, .cache = cache, .team = team};
         test_require(oc_pack_open(&pack, dataset, "val", &options, &error), OC_OK, &error);
         assert_int_equal(oc_pack_fit(pack), fit);
-        assert_true(fabs(oc_pack_cropped(pack) - (fit == OC_FIT_CROP ? 2.0 / 3 : 0)) < 1e-12);
+        /* 60 × 20 is kept so, of which 16 × 16 is shown */
+        const oc_cropped cropped = oc_pack_cropped(pack);
+        assert_float_equal(oc_cropped_share(&cropped), fit == OC_FIT_CROP ? 1 - 256.0 / 1200 : 0, 1e-9);
         const oc_batch_options batch = {.batch_size = 4, .size = SIZE, .std = {1, 1, 1}};
         static float dst[4][3][SIZE][SIZE];
         test_require(oc_batcher_create(&batcher, pack, &batch, team, &error), OC_OK, &error);

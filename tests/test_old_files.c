@@ -261,7 +261,8 @@ static void test_holdout(void **state) {
     make_run(run, "state-holdout.header");
     test_require(oc_dataset_open(&held, in_folder("data"), &options, &error), OC_OK, &error);
     assert_int_equal(resume(run, "0.3", held), OC_E_MISMATCH);
-    if (!strstr(error.message, "42 training") || !strstr(error.message, "chose the images to hold out otherwise") ||
+    if (!strstr(error.message, "42 training") ||
+        !strstr(error.message, "read data sets otherwise (which images are held out") ||
         !strstr(error.message, "--weights last.safetensors"))
         fail_msg("%s", error.message);
     oc_dataset_destroy(&held);

@@ -243,6 +243,7 @@ static void test_other_formats(void **state) {
     } files[] = {
         {"PK\3\4\0\0\0\0\0\0archive/data.pkl", 26, "PyTorch writes its checkpoints (.pth"},
         {"\x80\2}q\0(X\6\0\0\0weight", 16, "this is a pickle"},
+        {"\x80\4\x95\0\0\0\0\0\0\0\0}\x94", 13, "this is a pickle"},
         {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n", 66, "git lfs pull"},
         {"\n\n<!DOCTYPE html>\n<html lang=\"en\">", 34, "this is a web page"},
         {"<HTML><body>Not Found</body></HTML>", 35, "this is a web page"},

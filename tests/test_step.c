@@ -53,7 +53,7 @@ static void compare(const char *settings, const char *file) {
                                  values.size, &variant, &error),
                  OC_OK, &error);
     oc_model_init(model, values.seed);
-    test_require(oc_normalisation_find(model->mean, model->std, &values, pack, team, &error), OC_OK, &error);
+    oc_normalisation_find(model->mean, model->std, &values, pack);
     const oc_batch_options batch = oc_train_step_batch_options(&values, model);
     test_require(oc_batcher_create(&batcher, pack, &batch, team, &error), OC_OK, &error);
     test_require(oc_train_step_open(&step, &values, model->graph, &model->weights, NULL, team, slab, &error), OC_OK,

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "data/kept.h"
+
 #define AREA_LOW 0.3
 #define AREA_HIGH 1.0
 #define ASPECT_LOW (3.0 / 4.0)
@@ -137,9 +139,7 @@ oc_augmentation oc_augmentation_draw(oc_random *random, int32_t height, int32_t 
 
 oc_augmentation oc_augmentation_plain(int32_t height, int32_t width, int64_t size, oc_fit fit) {
     if (fit != OC_FIT_CROP) return (oc_augmentation){.height = height, .width = width};
-    int64_t shorter = height < width ? height : width, side = size;
-    if (shorter < size) side = shorter;
-    if (4 * shorter > 5 * size) side = (4 * shorter + 2) / 5;
+    const int64_t side = oc_central_side(width, height, size);
     return (oc_augmentation){.top = (int32_t)((height - side) / 2),
                              .left = (int32_t)((width - side) / 2),
                              .height = (int32_t)side,

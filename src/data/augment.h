@@ -40,9 +40,7 @@ typedef struct oc_augmentation {
 oc_augmentation oc_augmentation_draw(oc_random *random, int32_t height, int32_t width);
 
 /* What is shown of an image as it is, for an output of size × size: the whole of one that is kept whole (any fit but
- * OC_FIT_CROP), else its central square, whose side is `size` where the
- * shorter side of the image is size … 1.25·size (as packs keep them), the whole shorter side of a smaller image, and
- * 0.8 of the shorter side of a larger one. */
+ * OC_FIT_CROP), else its central square (oc_central_side). */
 oc_augmentation oc_augmentation_plain(int32_t height, int32_t width, int64_t size, oc_fit fit);
 
 /* Applies `augmentation` to `image`: dst [3, size, size] = (value − mean) / std, value in [0, 1]. `resizer`: of one's

@@ -158,22 +158,24 @@ cleanup:
 
 /* ---- the handle ---- */
 
-/* Everything that says what a pack holds, but for the files' bytes, for which their state stands. */
-static uint64_t samples_hash(const oc_dataset *dataset, XXH3_state_t *hash) {
+/* Everything that says what a split's pack holds, but for the files' bytes, for which their state stands. */
+static uint64_t split_hash(const oc_dataset *dataset, const oc_split *split, XXH3_state_t *hash) {
     XXH3_64bits_reset(hash);
     for (size_t i = 0; i < dataset->classes.count; i++)
         XXH3_64bits_update(hash, dataset->classes.item[i], strlen(dataset->classes.item[i]) + 1);
-    for (int s = 0; s < OC_SPLIT_COUNT; s++) {
-        const oc_split *split = &dataset->split[s];
-        if (s == OC_SPLIT_HOLDOUT && !dataset->present[s]) continue;
-        XXH3_64bits_update(hash, &split->count, sizeof split->count);
-        for (int64_t i = 0; i < split->count; i++) {
-            XXH3_64bits_update(hash, split->sample[i].path, strlen(split->sample[i].path) + 1);
-            XXH3_64bits_update(hash, &split->sample[i].label, sizeof split->sample[i].label);
-            XXH3_64bits_update(hash, &split->sample[i].state, sizeof split->sample[i].state);
-        }
+    for (int64_t i = 0; i < split->count; i++) {
+        XXH3_64bits_update(hash, split->sample[i].path, strlen(split->sample[i].path) + 1);
+        XXH3_64bits_update(hash, &split->sample[i].label, sizeof split->sample[i].label);
+        XXH3_64bits_update(hash, &split->sample[i].state, sizeof split->sample[i].state);
     }
     return XXH3_64bits_digest(hash);
+}
+
+static void fingerprints_find(oc_dataset *dataset, XXH3_state_t *hash) {
+    uint64_t all[OC_SPLIT_COUNT];
+    for (int s = 0; s < OC_SPLIT_COUNT; s++)
+        all[s] = dataset->split[s].fingerprint = split_hash(dataset, &dataset->split[s], hash);
+    dataset->fingerprint = XXH3_64bits(all, sizeof all);
 }
 
 static uint64_t identity_hash(const char *path, const oc_dataset_options *options) {
@@ -213,7 +215,7 @@ oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_o
     dataset->test_as_val = options->val && strcmp(options->val, "test") == 0;
     OC_TRY(oc_dataset_scan(dataset, err));
     if (dataset->present[OC_SPLIT_TRAIN] && dataset->holdout > 0) OC_TRY(holdout_apply(dataset, err));
-    dataset->fingerprint = samples_hash(dataset, hash);
+    fingerprints_find(dataset, hash);
     dataset->identity = identity_hash(path, options);
     *out = dataset;
     dataset = NULL;

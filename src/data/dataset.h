@@ -32,6 +32,7 @@ typedef struct oc_split {
     int64_t count;
     oc_left_out *left_out;
     size_t left_outs;
+    uint64_t fingerprint; /* XXH3 over the classes' names and every sample's path, label and state */
 } oc_split;
 
 struct oc_dataset; /* opaque: ocelli.h's oc_dataset */
@@ -52,7 +53,7 @@ void oc_dataset_report(const oc_dataset *dataset, const oc_split *split, const o
 const char *oc_dataset_val_advice(const oc_dataset *dataset);
 /* Sorted class codes; shared by all splits. */
 const oc_names *oc_dataset_classes(const oc_dataset *dataset);
-/* XXH3 over the classes' names and every sample's path, label and state. */
+/* XXH3 over those of all splits. */
 uint64_t oc_dataset_fingerprint(const oc_dataset *dataset);
 /* XXH3 over where the data set lies and how it was opened: two with the same identity and different fingerprints are
  * an older and a newer state of the same. */

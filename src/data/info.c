@@ -16,7 +16,8 @@
 #define CHUNK 1024 /* images between two progress reports */
 #define GRAIN 8
 #define LISTED_BAD 20
-#define SAMPLE 500 /* images that are compared where not all are to be */
+#define DEFAULT_SIZE 64 /* of inputs */
+#define SAMPLE 500      /* images that are compared where not all are to be */
 
 /* What one file is. */
 typedef struct finding {
@@ -145,8 +146,8 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
     json_t *split = json_object(), *sizes = json_object(), *colors = json_object(), *part = NULL;
     oc_status status = OC_OK;
     json_int_t turned = 0, transparent = 0, wide = 0, several = 0;
-    double cropped = 0;
-    int64_t good = 0;
+    const int64_t size = s->options->size > 0 ? s->options->size : DEFAULT_SIZE;
+    oc_cropped cropped = {0};
     char key[32];
     OC_TRY(oc_json_put_bytes(split, "folder", s->split->folder, err));
     OC_TRY(oc_json_put(split, "images", json_integer(s->split->count), err));
@@ -160,8 +161,7 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
         snprintf(key, sizeof key, "%dx%d", f->width, f->height);
         OC_TRY(oc_json_count(sizes, key, 1, err));
         OC_TRY(oc_json_count(colors, oc_color_name(f->color), 1, err));
-        cropped += oc_kept_cropped(f->width, f->height);
-        good++;
+        oc_cropped_add(&cropped, f->width, f->height, size);
         turned += f->turned;
         transparent += f->transparent;
         wide += f->wide;
@@ -173,10 +173,9 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
     OC_TRY(oc_json_put(split, "transparent", json_integer(transparent), err));
     OC_TRY(oc_json_put(split, "wide", json_integer(wide), err));
     OC_TRY(oc_json_put(split, "several", json_integer(several), err));
-    if (good > 0) cropped /= (double)good;
-    OC_TRY(oc_json_put(split, "cropped", json_real(cropped), err));
+    OC_TRY(oc_json_put(split, "cropped", json_real(oc_cropped_share(&cropped)), err));
     if (!s->options->image || s->options->image->fit == OC_FIT_CROP)
-        oc_kept_warn(cropped, s->split->name, &s->options->log);
+        oc_cropped_warn(&cropped, s->split->name, &s->options->log);
     OC_TRY(bad_json(&part, s, err));
     OC_TRY(oc_json_put(split, "undecodable", part, err));
     OC_TRY(oc_left_out_json(&part, s->dataset, s->split, err));
@@ -279,7 +278,7 @@ oc_status oc_data_pack(const oc_dataset *dataset, const oc_data_options *options
     if (options->size < 0) return oc_fail(err, OC_E_USAGE, "--size", "%lld is not a size", (long long)options->size);
     OC_TRY(oc_team_create(&team, options->threads, err));
     oc_team_log(team, &options->log);
-    const oc_pack_options pack_options = {.size = options->size ? options->size : 64,
+    const oc_pack_options pack_options = {.size = options->size ? options->size : DEFAULT_SIZE,
                                           .image = options->image,
                                           .cache = options->cache,
                                           .skip_bad = options->skip_bad,
@@ -287,7 +286,9 @@ oc_status oc_data_pack(const oc_dataset *dataset, const oc_data_options *options
                                           .progress = options->progress,
                                           .log = options->log};
     for (size_t i = 0; oc_split_names[i]; i++) {
-        if (!oc_dataset_split(dataset, oc_split_names[i])) continue;
+        const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
+        if (!split) continue;
+        oc_dataset_report(dataset, split, &options->log);
         OC_TRY(oc_pack_open(&pack, dataset, oc_split_names[i], &pack_options, err));
         const int64_t sample = options->verify == OC_VERIFY_ALL ? INT64_MAX : SAMPLE;
         int64_t compared = 0;

@@ -9,6 +9,7 @@
 #include "data/resize.h"
 
 #define CROPPED_MUCH (1.0 / 3.0)
+#define SHAPES_LEAST 0.05 /* of the area: large squares, of which 0.64 is shown, are no reason to warn */
 
 /* What is kept, and within it, in the middle, the image as it is scaled. */
 typedef struct arrangement {
@@ -31,6 +32,12 @@ static arrangement arrange(int64_t w, int64_t h, int64_t size, oc_fit fit) {
     const int64_t side = longer < limit ? longer : limit;
     if (fit == OC_FIT_SQUASH) return (arrangement){side, side, side, side};
     return (arrangement){side, side, scaled(w, side, longer), scaled(h, side, longer)};
+}
+
+int64_t oc_central_side(int64_t width, int64_t height, int64_t size) {
+    const int64_t shorter = width < height ? width : height;
+    if (shorter < size) return shorter;
+    return 4 * shorter > 5 * size ? (4 * shorter + 2) / 5 : size;
 }
 
 static void background_fill(uint8_t *dst, size_t pixels, const uint8_t background[3]) {
@@ -69,16 +76,28 @@ cleanup:
     return status;
 }
 
-double oc_kept_cropped(int64_t width, int64_t height) {
-    return width < height ? 1 - (double)width / (double)height : 1 - (double)height / (double)width;
+void oc_cropped_add(oc_cropped *cropped, int64_t width, int64_t height, int64_t size) {
+    const arrangement kept = arrange(width, height, size, OC_FIT_CROP);
+    const double area = (double)kept.width * (double)kept.height;
+    const double shorter = (double)(kept.width < kept.height ? kept.width : kept.height);
+    const double side = (double)oc_central_side(kept.width, kept.height, size);
+    cropped->images++;
+    cropped->unseen += 1 - side * side / area;
+    cropped->beside += 1 - shorter * shorter / area;
 }
 
-void oc_kept_warn(double cropped, const char *split, const oc_log *log) {
-    if (cropped <= CROPPED_MUCH) return;
-    oc_log_line(log, OC_LOG_WARN,
-                "%.0f %% of the area of the images of %s, on average, lies outside of their central squares, of which "
-                "evaluation shows nothing: --set data.fit=squash or letterbox shows all of them",
-                100 * cropped, split);
+double oc_cropped_share(const oc_cropped *cropped) {
+    return cropped->images > 0 ? cropped->unseen / (double)cropped->images : 0;
+}
+
+void oc_cropped_warn(const oc_cropped *cropped, const char *split, const oc_log *log) {
+    const double share = oc_cropped_share(cropped), images = (double)cropped->images;
+    if (share <= CROPPED_MUCH || cropped->beside < SHAPES_LEAST * images) return;
+    oc_log_line(
+        log, OC_LOG_WARN,
+        "evaluation shows the middle of each image of %s alone, on average nothing of %.0f %% of its area: --set "
+        "data.fit=squash or letterbox shows all of it",
+        split, 100 * share);
 }
 
 void oc_kept_free(oc_kept *kept) {

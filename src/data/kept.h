@@ -18,11 +18,23 @@ typedef struct oc_kept {
  * defaults) fit and background count. OC_E_MEMORY. */
 oc_status oc_kept_fill(oc_kept *kept, const oc_pixels *image, int64_t size, const oc_image_options *options,
                        oc_error *err);
-/* Share of an image's area that lies outside of its central square, [0, 1): what no evaluation sees where it is
- * cropped. Both sides >= 1. */
-double oc_kept_cropped(int64_t width, int64_t height);
-/* Warns where the average of that over the images of a split is more than a third. */
-void oc_kept_warn(double cropped, const char *split, const oc_log *log);
+/* Side of the central square that evaluation shows of an image that is cropped: `size` where the shorter side of the
+ * image is size … 1.25·size (as packs keep them), the whole shorter side of a smaller image, and 0.8 of the shorter
+ * side of a larger one. */
+int64_t oc_central_side(int64_t width, int64_t height, int64_t size);
+
+/* What evaluation does not show of images that are cropped, added up; start from {0}. */
+typedef struct oc_cropped {
+    int64_t images;
+    double unseen; /* shares of their areas, [0, 1) each */
+    double beside; /* what of that lies outside of their central squares: by their shapes, not their sizes */
+} oc_cropped;
+/* Adds an image of width × height (>= 1), as it is or as it is kept, for input size `size`. */
+void oc_cropped_add(oc_cropped *cropped, int64_t width, int64_t height, int64_t size);
+/* Average share that is not shown; 0 of no images. */
+double oc_cropped_share(const oc_cropped *cropped);
+/* Warns where that is more than a third and the shapes of the images of a split have a part in it. */
+void oc_cropped_warn(const oc_cropped *cropped, const char *split, const oc_log *log);
 void oc_kept_free(oc_kept *kept);
 
 #endif

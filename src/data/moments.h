@@ -2,7 +2,7 @@
 #ifndef OC_DATA_MOMENTS_H
 #define OC_DATA_MOMENTS_H
 
-#include "data/pack.h"
+#include <stdint.h>
 
 /* Start from {0}. Enough for 2^48 pixels. */
 typedef struct oc_moments {
@@ -14,8 +14,5 @@ void oc_moments_add(oc_moments *moments, const uint8_t *pixels, int64_t width, i
 void oc_moments_join(oc_moments *moments, const oc_moments *other);
 /* Of values on [0, 1]; zeros where there are no pixels. */
 void oc_moments_find(const oc_moments *moments, double mean[3], double std[3]);
-
-/* Those of all pixels of a pack, as they are kept. OC_E_MEMORY. */
-oc_status oc_pack_moments(double mean[3], double std[3], const oc_pack *pack, oc_team *team, oc_error *err);
 
 #endif

@@ -23,6 +23,8 @@
 #define LISTED_BAD 20 /* bad files that are named before the rest is only counted */
 #define SUFFIX ".ocpack"
 #define LOCK "packs.lock"
+#define STEM_READING 4  /* hyphens in and about the part of a stem that says how images are read */
+#define VERSION_PLACE 6 /* of its digits in the magic */
 #define NAMED_CLASSES 5 /* classes that are named before the rest is only counted */
 
 /* ---- where it lies ---- */
@@ -129,8 +131,7 @@ cleanup:
  * may have been replaced without a trace in their folder. */
 static bool is_fresh(const oc_pack *pack, const oc_dataset *dataset, const oc_split *split) {
     const oc_pack_trailer *t = &pack->trailer;
-    if (t->fingerprint != oc_dataset_fingerprint(dataset) || t->count + t->skipped != (uint64_t)split->count)
-        return false;
+    if (t->fingerprint != split->fingerprint || t->count + t->skipped != (uint64_t)split->count) return false;
     for (uint64_t i = 0; i < t->skipped; i++) {
         const oc_pack_skip *skip = &pack->skip[i];
         if (skip->sample >= (uint64_t)split->count ||
@@ -159,21 +160,44 @@ static oc_status pack_find(oc_pack **out, const oc_dataset *dataset, const oc_sp
     return OC_OK;
 }
 
-/* Removes packs of earlier states of the same data set. Who has one mapped keeps it. */
+/* Whether a file ends as a pack of an earlier version does, whose trailer began as today's and was no larger. */
+static bool is_earlier_version(const char *path) {
+    static const char magic[] = OC_PACK_MAGIC;
+    oc_mapping file = {0};
+    bool earlier = false;
+    if (oc_mapping_open(&file, path, NULL) != OC_OK) return false;
+    for (size_t back = sizeof magic - 1; !earlier && back <= sizeof(oc_pack_trailer) && back <= file.size; back++) {
+        const uint8_t *at = file.data + file.size - back;
+        earlier = memcmp(at, magic, VERSION_PLACE) == 0 && memcmp(at, magic, sizeof magic - 1) < 0;
+    }
+    oc_mapping_close(&file);
+    return earlier;
+}
+
+/* Removes packs of earlier states of the same data set, and those of its name that an earlier version made, which
+ * nobody reads any more. Who has one mapped keeps it. */
 static void generations_remove(const oc_pack *fresh, const char *folder, const char *stem, const oc_log *log) {
     const size_t stem_size = strlen(stem), suffix_size = strlen(SUFFIX);
+    size_t kind_size = stem_size; /* of "<data set's own name>-<split>-<size>-" */
+    for (int parts = 0; kind_size > 0 && parts < STEM_READING; kind_size--) parts += stem[kind_size - 1] == '-';
+    kind_size++;
     DIR *dir = opendir(folder);
     for (const struct dirent *entry; dir && (entry = readdir(dir));) {
         const size_t size = strlen(entry->d_name);
         oc_pack *old = NULL;
         char *path = NULL;
-        if (strncmp(entry->d_name, stem, stem_size) != 0 || size < suffix_size ||
-            strcmp(entry->d_name + size - suffix_size, SUFFIX) != 0)
+        if (strncmp(entry->d_name, stem, kind_size) != 0 || size < suffix_size ||
+            strcmp(entry->d_name + size - suffix_size, SUFFIX) != 0 ||
+            oc_path_join(&path, folder, entry->d_name, NULL) != OC_OK || strcmp(path, fresh->path) == 0) {
+            oc_free(path);
             continue;
-        if (oc_path_join(&path, folder, entry->d_name, NULL) == OC_OK && strcmp(path, fresh->path) != 0 &&
-            pack_load(&old, path, NULL) == OC_OK && old->trailer.identity == fresh->trailer.identity &&
-            unlink(path) == 0)
-            oc_log_line(log, OC_LOG_INFO, "%s: removed, the data set has changed since", path);
+        }
+        if (strncmp(entry->d_name, stem, stem_size) == 0 && pack_load(&old, path, NULL) == OC_OK) {
+            if (old->trailer.identity == fresh->trailer.identity && unlink(path) == 0)
+                oc_log_line(log, OC_LOG_INFO, "%s: removed, the data set has changed since", path);
+        } else if (is_earlier_version(path) && unlink(path) == 0) {
+            oc_log_line(log, OC_LOG_INFO, "%s: removed, it is of an earlier version", path);
+        }
         oc_pack_destroy(&old);
         oc_free(path);
     }
@@ -226,7 +250,7 @@ cleanup:
 
 /* ---- the handle ---- */
 
-/* Warns of classes that have lost all their images of the split: nobody can learn them. */
+/* Warns of classes that have lost all their images of the split: they are neither learnt nor judged. */
 static oc_status emptied_report(const oc_pack *pack, const oc_dataset *dataset, const oc_split *split,
                                 const oc_log *log, oc_error *err) {
     const oc_names *classes = oc_dataset_classes(dataset);
@@ -245,9 +269,8 @@ static oc_status emptied_report(const oc_pack *pack, const oc_dataset *dataset, 
             OC_TRY(oc_text_printf(&names, err, "%s%s", lost > 1 ? ", " : "", classes->item[i]));
     if (lost > NAMED_CLASSES) OC_TRY(oc_text_printf(&names, err, " and %zu more", lost - NAMED_CLASSES));
     if (lost > 0)
-        oc_log_line(log, OC_LOG_WARN,
-                    "no image that can be decoded is left in %s of the class%s %s: nothing can be learnt of %s",
-                    split->name, lost > 1 ? "es" : "", names.data, lost > 1 ? "them" : "it");
+        oc_log_line(log, OC_LOG_WARN, "no image that can be decoded is left in %s of the class%s %s", split->name,
+                    lost > 1 ? "es" : "", names.data);
 cleanup:
     oc_free(state);
     oc_text_free(&names);
@@ -258,7 +281,6 @@ cleanup:
 static oc_status skipped_report(const oc_pack *pack, const oc_dataset *dataset, const oc_split *split,
                                 const oc_pack_options *options, oc_error *err) {
     const uint64_t skipped = pack->trailer.skipped;
-    oc_dataset_report(dataset, split, &options->log);
     for (uint64_t i = 0; i < skipped && i < LISTED_BAD; i++)
         oc_log_line(&options->log, OC_LOG_WARN, "%s/%s: %s", oc_dataset_path(dataset),
                     split->sample[pack->skip[i].sample].path, pack->texts + pack->skip[i].reason);
@@ -278,8 +300,7 @@ static oc_status skipped_report(const oc_pack *pack, const oc_dataset *dataset, 
                     (unsigned long long)skipped, (long long)split->count, split->name);
     if (pack->trailer.count == 0)
         return oc_fail(err, OC_E_FORMAT, oc_dataset_path(dataset), "no image of %s can be decoded", split->name);
-    if (skipped > 0 && strcmp(split->name, "train") == 0)
-        return emptied_report(pack, dataset, split, &options->log, err);
+    if (skipped > 0) return emptied_report(pack, dataset, split, &options->log, err);
     return OC_OK;
 }
 
@@ -301,8 +322,7 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
     OC_TRY(cache_folder(&folder, options->cache, err));
     OC_TRY(oc_folder_create(folder, err));
     OC_TRY(pack_stem(&stem, dataset, split, options->size, options->image, err));
-    OC_TRY(
-        oc_text_printf(&name, err, "%s%016llx" SUFFIX, stem.data, (unsigned long long)oc_dataset_fingerprint(dataset)));
+    OC_TRY(oc_text_printf(&name, err, "%s%016llx" SUFFIX, stem.data, (unsigned long long)s->fingerprint));
     OC_TRY(oc_path_join(&path, folder, name.data, err));
     OC_TRY(pack_find(&pack, dataset, s, path, NULL, err));
     if (!pack) OC_TRY(pack_make(&pack, dataset, s, folder, path, stem.data, options, err));
@@ -353,15 +373,23 @@ oc_status oc_pack_contents(uint64_t **out, const oc_pack *pack, oc_error *err) {
     return status;
 }
 
+const char *oc_pack_version(void) {
+    return OC_PACK_MAGIC;
+}
+
 oc_fit oc_pack_fit(const oc_pack *pack) {
     return pack->fit;
 }
 
-double oc_pack_cropped(const oc_pack *pack) {
-    double sum = 0;
+oc_cropped oc_pack_cropped(const oc_pack *pack) {
+    oc_cropped cropped = {0};
     for (uint64_t i = 0; pack->fit == OC_FIT_CROP && i < pack->trailer.count; i++)
-        sum += oc_kept_cropped(pack->entry[i].width, pack->entry[i].height);
-    return pack->trailer.count > 0 ? sum / (double)pack->trailer.count : 0;
+        oc_cropped_add(&cropped, pack->entry[i].width, pack->entry[i].height, pack->trailer.size);
+    return cropped;
+}
+
+oc_moments oc_pack_moments(const oc_pack *pack) {
+    return pack->trailer.moments;
 }
 
 void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count) {

@@ -7,6 +7,8 @@
 
 #include "base/parallel.h"
 #include "data/dataset.h"
+#include "data/kept.h"
+#include "data/moments.h"
 
 typedef struct oc_pack oc_pack;
 
@@ -17,8 +19,14 @@ typedef struct oc_pack_options {
     bool skip_bad;                 /* leave undecodable images out (logged, with their number) instead of refusing */
     oc_team *team;                 /* borrowed, only while opening */
     oc_progress progress;
-    oc_log log; /* up to 20 bad files with reasons, classes of train that lose all, what was left out on opening */
+    oc_log log; /* up to 20 bad files with reasons, classes that lose all */
 } oc_pack_options;
+
+/* Changes with what packs hold of the same images: "OCPACK05". Static. */
+const char *oc_pack_version(void);
+
+/* Changes with what packs hold of the same images: "OCPACK05". Static. */
+const char *oc_pack_version(void);
 
 /* One image: pixels [height, width, 3] uint8 RGB, in the mapping. */
 typedef struct oc_image {
@@ -41,9 +49,10 @@ oc_image oc_pack_image(const oc_pack *pack, int64_t index);
 oc_status oc_pack_contents(uint64_t **out, const oc_pack *pack, oc_error *err);
 /* How its images were made square. */
 oc_fit oc_pack_fit(const oc_pack *pack);
-/* Average share of the images' areas outside of their central squares (oc_kept_cropped); 0 where they are kept whole.
- */
-double oc_pack_cropped(const oc_pack *pack);
+/* What evaluation does not show of its images; nothing where they are kept whole. */
+oc_cropped oc_pack_cropped(const oc_pack *pack);
+/* Of all its pixels. */
+oc_moments oc_pack_moments(const oc_pack *pack);
 /* Asks the system to bring images [index of each] into memory soon; a hint. */
 void oc_pack_prefetch(const oc_pack *pack, const uint32_t *index, int64_t count);
 /* Images left out as undecodable. */

@@ -6,10 +6,11 @@
 
 #include "base/file.h"
 #include "data/kept.h"
+#include "data/moments.h"
 #include "data/pack.h"
 
 /* Another one whenever the layout changes, or what images are decoded to. */
-#define OC_PACK_MAGIC "OCPACK04"
+#define OC_PACK_MAGIC "OCPACK05"
 
 /* `content`, here and below, is XXH3-64 of the file's bytes. */
 typedef struct oc_pack_entry {
@@ -34,6 +35,7 @@ typedef struct oc_pack_trailer {
     uint64_t index_offset;          /* of the index; the skip entries and the texts follow it directly */
     uint64_t texts_size;
     uint64_t file_size;
+    oc_moments moments; /* of all pixels */
     uint64_t index_sum; /* XXH3-64 from index_offset to the trailer */
     uint64_t data_sum;  /* XXH3-64 of the pixels */
     uint64_t sum;       /* XXH3-64 of the trailer up to here */

@@ -20,6 +20,7 @@ typedef struct slot {
     oc_status status;
     char reason[200];
     uint64_t content;
+    oc_moments moments;
 } slot;
 
 typedef struct maker {
@@ -73,7 +74,11 @@ static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
         slot *s = &m->slots[i];
         oc_error error = {0};
         s->status = oc_pack_prepare(&s->image, &s->content, m->dataset, sample, m->decoder[worker], m->options, &error);
-        if (s->status != OC_OK) snprintf(s->reason, sizeof s->reason, "%.199s", error.message);
+        s->moments = (oc_moments){0};
+        if (s->status == OC_OK)
+            oc_moments_add(&s->moments, s->image.pixels, s->image.width, s->image.height);
+        else
+            snprintf(s->reason, sizeof s->reason, "%.199s", error.message);
     }
 }
 
@@ -109,6 +114,7 @@ static oc_status image_add(maker *m, const slot *s, const oc_sample *sample, oc_
     OC_TRY(text_add(m, sample->in_split, &entry->name, err));
     OC_TRY(oc_file_writer_write(m->writer, image->pixels, size, err));
     XXH3_64bits_update(m->data_hash, image->pixels, size);
+    oc_moments_join(&m->trailer.moments, &s->moments);
     m->trailer.count++;
     m->trailer.data_size += size;
 cleanup:
@@ -153,7 +159,7 @@ static oc_status end_write(maker *m, oc_error *err) {
     OC_TRY(oc_file_writer_write(m->writer, m->skip, skips, err));
     OC_TRY(oc_file_writer_write(m->writer, m->texts.data, m->texts.size, err));
     memcpy(t->magic, OC_PACK_MAGIC, sizeof t->magic);
-    t->fingerprint = oc_dataset_fingerprint(m->dataset);
+    t->fingerprint = m->split->fingerprint;
     t->identity = oc_dataset_identity(m->dataset);
     t->size = m->options->size;
     t->index_offset = t->data_size + padding;

@@ -272,6 +272,8 @@ static oc_status split_score(oc_split_scores *out, oc_ensemble_job *job, const c
                                      .log = job->options.log}};
     OC_TRY(oc_path_join(&folder, job->options.out, SCORES_FOLDER, err));
     cache.folder = folder;
+    if (oc_dataset_split(job->dataset, split))
+        oc_dataset_report(job->dataset, oc_dataset_split(job->dataset, split), &job->options.log);
     for (size_t m = 0; m < job->members; m++) OC_TRY(member_score(out, job, m, &cache, err));
 cleanup:
     oc_free(folder);

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "data/dataset.h"
-#include "data/pack_format.h"
+#include "data/pack.h"
 #include "eval/evaluator.h"
 #include "models/precision.h"
 #include "tensor/safetensors.h"
@@ -20,8 +20,8 @@
 
 /* ---- the key ---- */
 
-static oc_status key_make(char key[KEY_SIZE], const oc_score_cache *cache, const oc_model *model, const char *path,
-                          oc_error *err) {
+static oc_status key_make(char key[KEY_SIZE], const oc_score_cache *cache, const oc_split *split, const oc_model *model,
+                          const char *path, oc_error *err) {
     oc_status status = OC_OK;
     oc_mapping file = {0};
     char text[256];
@@ -32,10 +32,10 @@ static oc_status key_make(char key[KEY_SIZE], const oc_score_cache *cache, const
     oc_mapping_close(&file);
     /* Precision, threads and versions: the scores' bits may depend on them, and what is computed from them shall not
      * depend on what an earlier call left here. How images are read stands in the weights file. */
-    const int length = snprintf(text, sizeof text, "%016llx %016llx %.32s %lld %s %d %.32s " OC_PACK_MAGIC,
-                                (unsigned long long)weights, (unsigned long long)oc_dataset_fingerprint(cache->dataset),
-                                cache->eval.split, (long long)model->size, oc_precision_name(precision),
-                                cache->eval.threads, oc_version());
+    const int length =
+        snprintf(text, sizeof text, "%016llx %016llx %.32s %lld %s %d %.32s %s", (unsigned long long)weights,
+                 (unsigned long long)(split ? split->fingerprint : 0), cache->eval.split, (long long)model->size,
+                 oc_precision_name(precision), cache->eval.threads, oc_version(), oc_pack_version());
     snprintf(key, KEY_SIZE, "%016llx", (unsigned long long)XXH3_64bits(text, (size_t)length));
 cleanup:
     return status;
@@ -150,7 +150,7 @@ oc_status oc_score_cache_get(oc_scores *out, bool *computed, const oc_score_cach
     oc_error reason = {0};
     char *file = NULL;
     char key[KEY_SIZE], name[64];
-    OC_TRY(key_make(key, cache, model, path, err));
+    OC_TRY(key_make(key, cache, split, model, path, err));
     snprintf(name, sizeof name, "%s.safetensors", key);
     OC_TRY(oc_path_join(&file, cache->folder, name, err));
     OC_TRY(oc_file_remove_leftovers(file, err));

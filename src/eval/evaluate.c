@@ -110,11 +110,18 @@ static void report_trained(const oc_scores *scores, const oc_model *model, const
                     path, split);
 }
 
+/* Says what a person should know of the images, once however many networks score them. */
+static void report_split(const oc_dataset *dataset, const oc_eval_options *options) {
+    const oc_split *split = oc_dataset_split(dataset, options->split ? options->split : "val");
+    if (split) oc_dataset_report(dataset, split, &options->log);
+}
+
 /* The scores of a model, and what of them the caller wants to keep. */
 static oc_status compute(oc_scores *out, oc_model *model, const oc_dataset *dataset, const oc_eval_options *options,
                          oc_error *err) {
     oc_status status = OC_OK;
     if (options->save_logits) OC_TRY(oc_file_check_writable(options->save_logits, err));
+    report_split(dataset, options);
     OC_TRY(oc_scores_compute(out, model, dataset, options, err));
     report_trained(out, model, options);
     if (options->save_logits) OC_TRY(save(out, model, dataset, options, err));

@@ -179,6 +179,7 @@ static oc_status add_split(oc_text *csv, oc_model *model, const oc_dataset *data
     oc_status status = OC_OK;
     oc_scores scores = {0};
     oc_names ids = {0};
+    oc_dataset_report(dataset, oc_dataset_split(dataset, options->split), &options->log);
     OC_TRY(oc_scores_compute(&scores, model, dataset, options, err));
     options->threads = scores.threads;
     for (int64_t i = 0; i < scores.images; i++) {

@@ -281,6 +281,7 @@ oc_status oc_ensemble_open(oc_model **out, const oc_safetensors *file, const oc_
     }
     OC_TRY(oc_ensemble_allocate(model, err));
     OC_TRY(oc_trained_join(&model->trained, &info->trained, err));
+    model->told = true;
     OC_TRY(oc_weights_read(model->ensemble->data, model->ensemble->table, file, path, err));
     OC_TRY(check_weights(model->ensemble, path, err));
     for (size_t m = 0; m < model->ensemble->members; m++) {

@@ -46,6 +46,7 @@ struct oc_model {
     int64_t size;                 /* input height and width; of an ensemble, its first member's */
     float mean[3], std[3];        /* normalisation at evaluation, on [0, 1] */
     oc_image_options image;       /* how images are read for it */
+    bool told;                    /* by its weights file are image, mean and std */
     double holdout;     /* share of each training class that training left out (oc_dataset_options); 0: none */
     oc_trained trained; /* what is behind the weights; of an ensemble: behind its members and what joins them */
     int64_t steps;      /* training steps behind the weights, PyTorch's num_batches_tracked; 0: not known */

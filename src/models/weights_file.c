@@ -197,6 +197,11 @@ oc_status oc_model_read(oc_model *model, const char *path, const oc_log *log, oc
     OC_TRY(oc_trained_join(&model->trained, &info.trained, err));
     memcpy(model->weights.arena, arena, arena_size * sizeof *arena);
     if (note) oc_log_line(log, OC_LOG_WARN, "%s: %s", path, note);
+    if (info.model && !oc_image_options_equal(&info.image, &model->image))
+        oc_log_line(log, OC_LOG_INFO,
+                    "%s: images were read otherwise for these weights (data.exif, data.background, data.fit) than they "
+                    "are now",
+                    path);
     if (new_head)
         oc_log_line(log, OC_LOG_INFO, "%s is for other classes: its last layer, %s, is left aside and begins anew",
                     path, oc_model_head(model));
@@ -259,6 +264,7 @@ static oc_status read_network(oc_model *model, const oc_safetensors *file, const
     model->holdout = info->holdout;
     model->steps = oc_weights_steps(file, "");
     model->weights.version++;
+    model->told = info->model != NULL;
     if (info->model) {
         memcpy(model->mean, info->mean, sizeof model->mean);
         memcpy(model->std, info->std, sizeof model->std);

@@ -53,11 +53,11 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
     {{"data.fit", OC_KEY_CHOICE, 0, 0, "crop", "crop|squash|letterbox", NULL,
       "how images become square: the middle alone, the whole pressed together, or the whole on the background"},
      PLACE(fit)},
-    {{"data.mean", OC_KEY_STATISTIC, -1, 2, "auto", "auto|reference|imagenet|dataset", NULL,
+    {{"data.mean", OC_KEY_STATISTIC, -1, 2, "auto", "auto|reference|imagenet|dataset|R,G,B", NULL,
       "what is subtracted from pixels on [0, 1]; auto: the reference for Tiny ImageNet's classes, else the data set's "
       "own"},
      PLACE(mean)},
-    {{"data.std", OC_KEY_STATISTIC, 0.001, 10, "auto", "auto|reference|imagenet|dataset", NULL,
+    {{"data.std", OC_KEY_STATISTIC, 0.001, 10, "auto", "auto|reference|imagenet|dataset|R,G,B", NULL,
       "what they are then divided by; auto as for the mean"},
      PLACE(std)},
 
@@ -261,7 +261,7 @@ oc_status oc_recipe_row_set(oc_recipe *recipe, int index, const char *value, con
         char low[32], high[32];
         oc_number_write(key->min, low);
         oc_number_write(key->max, high);
-        return oc_fail(err, OC_E_USAGE, where, "%s takes one of %s, or three numbers from %s to %s, not \"%.100s\"",
+        return oc_fail(err, OC_E_USAGE, where, "%s takes one of %s, the numbers from %s to %s, not \"%.100s\"",
                        key->key, key->choices, low, high, value);
     }
     if (!fits)
@@ -385,6 +385,11 @@ cleanup:
     return status;
 }
 
+bool oc_recipe_states(const oc_recipe *recipe, const char *key) {
+    const int index = find_key(key);
+    return index >= 0 && strcmp(recipe->where[index], key) != 0;
+}
+
 oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe) {
     oc_recipe_values values = recipe->values;
     oc_fit_find(&values.image.fit, values.fit); /* which is one of the row's choices */
@@ -445,9 +450,7 @@ oc_status oc_recipe_text(const oc_recipe *recipe, char **out, oc_error *err) {
             OC_TRY(oc_text_printf(&text, err, "\n%.*s:\n", (int)size, group));
         }
         OC_TRY(oc_text_printf(&text, err, "  # %s", key->help));
-        if (key->choices)
-            OC_TRY(oc_text_printf(&text, err, " (%s%s)", key->choices,
-                                  key->type == OC_KEY_STATISTIC ? ", or three numbers" : ""));
+        if (key->choices) OC_TRY(oc_text_printf(&text, err, " (%s)", key->choices));
         OC_TRY(oc_text_printf(&text, err, "\n  %s: ", name));
         OC_TRY(append_value(&text, recipe->text[i], err));
     }

@@ -42,6 +42,9 @@ typedef struct oc_recipe_values {
 } oc_recipe_values;
 oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe);
 
+/* Whether a flag or a file has set the key; else it has its default. */
+bool oc_recipe_states(const oc_recipe *recipe, const char *key);
+
 /* What the recipe says of the model's variant; text is owned by the recipe. */
 oc_model_options oc_recipe_model_options(const oc_recipe_values *values);
 

@@ -11,6 +11,11 @@
     "weights_only=True); s.save_file({k: v.clone() for k, v in d.get('state_dict', d).items() if hasattr(v, "          \
     "'shape')}, 'OUT.safetensors')"
 
+#define PICKLE                                                                                                         \
+    "this is a pickle, as PyTorch wrote its checkpoints (.pth, .pt) and .bin files, which can hold any program and "   \
+    "are "                                                                                                             \
+    "not read: " CONVERT
+
 typedef struct beginning {
     const char *bytes;
     size_t size;
@@ -23,9 +28,10 @@ static const beginning beginnings[] = {
     BEGINNING("PK\3\4",
               "this is a zip, as PyTorch writes its checkpoints (.pth, .pt, .ckpt), which can hold any program "
               "and are not read: " CONVERT),
-    BEGINNING("\x80\2",
-              "this is a pickle, as PyTorch wrote its checkpoints (.pth, .pt) and .bin files, which can hold any "
-              "program and are not read: " CONVERT),
+    BEGINNING("\x80\2", PICKLE),
+    BEGINNING("\x80\3", PICKLE),
+    BEGINNING("\x80\4", PICKLE),
+    BEGINNING("\x80\5", PICKLE),
     BEGINNING("version https://git-lfs",
               "this is the pointer of a git-lfs file, not the file: in its repository, git lfs "
               "pull brings the file"),

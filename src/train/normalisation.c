@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/moments.h"
+#include "models/model.h"
 
 /* XXH3-64 over the sorted names of Tiny ImageNet's classes, each with its NUL. */
 #define TINY_IMAGENET 0x5aa5b5bcdb0286d3ULL
@@ -61,18 +62,53 @@ static void take(float dst[3], const oc_statistic *statistic, const float imagen
     }
 }
 
-oc_status oc_normalisation_find(float mean[3], float std[3], const oc_recipe_values *values, const oc_pack *pack,
-                                oc_team *team, oc_error *err) {
-    oc_status status = OC_OK;
-    double average[3] = {0}, deviation[3] = {0};
-    if (is(&values->mean, "dataset") || is(&values->std, "dataset"))
-        OC_TRY(oc_pack_moments(average, deviation, pack, team, err));
+void oc_normalisation_find(float mean[3], float std[3], const oc_recipe_values *values, const oc_pack *pack) {
+    const oc_moments moments = oc_pack_moments(pack);
+    double average[3], deviation[3];
+    oc_moments_find(&moments, average, deviation);
     for (int c = 0; c < 3; c++)
         if (deviation[c] < 1.0 / 255) deviation[c] = 1;
     take(mean, &values->mean, imagenet_mean, average);
     take(std, &values->std, imagenet_std, deviation);
-cleanup:
-    return status;
+}
+
+/* ---- A model that is only used ---------------------------------------------------------------------------------- */
+
+/* Tells of a key that the recipe states and the weights file denies. */
+static void warn(const oc_recipe *recipe, const oc_model *model, const char *key, bool same, const oc_log *log) {
+    if (!same && oc_recipe_states(recipe, key))
+        oc_log_line(log, OC_LOG_WARN, "%s: %s is of no account: %s says how images are read for it", key,
+                    oc_recipe_get(recipe, key), model->path ? model->path : "the model");
+}
+
+/* Whether a statistic that does not depend on the training images is the model's; one that does cannot be told. */
+static bool is_same(const oc_statistic *statistic, const float imagenet[3], const float of_model[3]) {
+    float value[3];
+    memcpy(value, of_model, sizeof value);
+    if (!is(statistic, "dataset")) take(value, statistic, imagenet, (const double[3]){0});
+    return memcmp(value, of_model, sizeof value) == 0;
+}
+
+oc_status oc_recipe_reading(const oc_recipe *recipe, oc_model *model, const oc_log *log, oc_error *err) {
+    const oc_recipe_values values = oc_recipe_resolve(recipe);
+    const oc_image_options *image = &values.image;
+    if (model->told) {
+        warn(recipe, model, "data.exif", image->exif == model->image.exif, log);
+        warn(recipe, model, "data.background",
+             memcmp(image->background, model->image.background, sizeof image->background) == 0, log);
+        warn(recipe, model, "data.fit", image->fit == model->image.fit, log);
+        warn(recipe, model, "data.mean", is_same(&values.mean, imagenet_mean, model->mean), log);
+        warn(recipe, model, "data.std", is_same(&values.std, imagenet_std, model->std), log);
+        return OC_OK;
+    }
+    if (is(&values.mean, "dataset") || is(&values.std, "dataset"))
+        return oc_fail(err, OC_E_USAGE, is(&values.mean, "dataset") ? "data.mean" : "data.std",
+                       "\"dataset\" is of the images that the weights were trained on, which are not at hand: give the "
+                       "numbers");
+    model->image = *image;
+    take(model->mean, &values.mean, imagenet_mean, (const double[3]){0});
+    take(model->std, &values.std, imagenet_std, (const double[3]){0});
+    return OC_OK;
 }
 
 void oc_normalisation_of_training(float mean[3], float std[3], const oc_recipe_values *values) {

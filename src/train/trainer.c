@@ -1,4 +1,5 @@
 /* Setting up a run: every check first, then the run folder. The steps themselves are in trainer_run.c. */
+#define _GNU_SOURCE 1
 #include "train/trainer.h"
 
 #include <inttypes.h>
@@ -218,7 +219,8 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
                    trainer->about[OC_ABOUT_DATA], trainer->about[OC_ABOUT_THREADS]);
-    if (trainer->early.size > 0) (void)oc_record_log(trainer->record, trainer->early.data, NULL);
+    for (char *line, *rest = trainer->early.data; (line = strsep(&rest, "\n"));)
+        (void)oc_record_log(trainer->record, line, NULL);
     if (oc_team_note(trainer->team)[0])
         oc_trainer_log(trainer, oc_team_note_level(trainer->team), "threads: %s", oc_team_note(trainer->team));
     const int slow = oc_plan_slow_steps(trainer->step.plan);
@@ -235,7 +237,8 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
                        trainer->total_steps);
         if (plan_changed)
             oc_trainer_log(trainer, OC_LOG_WARN,
-                           "this machine computes the model otherwise than the run did before (plan.txt): the weights "
+                           "this machine, or this version, computes the model otherwise than the run did before "
+                           "(plan.txt): the weights "
                            "will not be bit by bit those of a run that never stopped");
     } else {
         OC_TRY(oc_trainer_save(trainer, err));

@@ -107,23 +107,31 @@ oc_status oc_trainer_open_data(oc_trainer *trainer, const oc_checkpoint *state, 
                                .team = trainer->team,
                                .progress = trainer->options.progress,
                                .log = {on_line, trainer}};
+    oc_dataset_report(trainer->dataset, oc_dataset_split(trainer->dataset, "train"), &options.log);
+    oc_dataset_report(trainer->dataset, oc_dataset_split(trainer->dataset, "val"), &options.log);
     OC_TRY(oc_pack_open(&trainer->train_pack, trainer->dataset, "train", &options, err));
     OC_TRY(oc_pack_open(&trainer->val_pack, trainer->dataset, "val", &options, err));
-    oc_kept_warn(oc_pack_cropped(trainer->train_pack), "train", &options.log);
+    const oc_cropped cropped = oc_pack_cropped(trainer->train_pack);
+    oc_cropped_warn(&cropped, "train", &options.log);
     OC_TRY(describe_data(trainer, err));
     status = oc_trainer_note_check(trainer, state, OC_ABOUT_DATA, "the data set", err);
-    if (status != OC_OK && trainer->values.holdout > 0 && !oc_trainer_note_of(state, OC_ABOUT_IMAGES)) {
+    if (status != OC_OK && !oc_trainer_note_of(state, OC_ABOUT_IMAGES)) {
         const oc_error why = err ? *err : (oc_error){0};
         oc_fail(
             err, status, why.where,
-            "%s. It is of a version that chose the images to hold out otherwise: go on from its weights, in another "
-            "folder, by --weights last.safetensors",
+            "%s. The run is of a version that read data sets otherwise (which images are held out, their orientation "
+            "and transparency, folders within classes): go on from its weights, in another folder, by --weights "
+            "last.safetensors",
             why.message);
     }
     if (status != OC_OK) goto cleanup;
     OC_TRY(describe_images(trainer, state, err));
     oc_model *model = trainer->model;
-    OC_TRY(oc_normalisation_find(model->mean, model->std, &trainer->values, trainer->train_pack, trainer->team, err));
+    oc_normalisation_find(model->mean, model->std, &trainer->values, trainer->train_pack);
+    oc_trainer_log(trainer, OC_LOG_INFO, "data.mean: %s, data.std: %s: %.4f %.4f %.4f and %.4f %.4f %.4f in evaluation",
+                   trainer->values.mean.source, trainer->values.std.source, (double)model->mean[0],
+                   (double)model->mean[1], (double)model->mean[2], (double)model->std[0], (double)model->std[1],
+                   (double)model->std[2]);
 cleanup:
     return status;
 }

@@ -9,7 +9,7 @@
 /* One image file. Samples of a split are sorted by (class name, place in the class), bytewise; those without a label by
  * place. */
 typedef struct oc_sample {
-    char *path;           /* relative to the data set's root (inside the zip: the member's name) */
+    char *path;           /* relative to the data set's root (of a zip: of what the members' names say) */
     const char *in_split; /* the end of the path: from the split's folder on */
     const char *in_class; /* … from the class's folder on, without a folder "images" that it begins with */
     const char *name;     /* … the file's name alone, as errors and predictions show it */

@@ -15,7 +15,7 @@
 #include "data/source.h"
 
 typedef struct zip_member {
-    const char *name; /* owned by `first` */
+    const char *name; /* owned by `first`, or one of `cleaned` */
     zip_uint64_t index;
 } zip_member;
 
@@ -25,6 +25,7 @@ typedef struct zip_folder {
     zip_t *first; /* keeps the names alive; one of the pool */
     zip_member *member;
     size_t count;
+    oc_names cleaned;     /* in the archive's order */
     pthread_mutex_t lock; /* of the pool */
     zip_t **idle;         /* with room for all that are open */
     size_t idle_count, idle_capacity, open_count;
@@ -303,6 +304,7 @@ static void zip_destroy(oc_source *source) {
     pthread_mutex_destroy(&zip->lock);
     oc_free(zip->idle);
     oc_free(zip->member);
+    oc_names_free(&zip->cleaned);
     oc_free(source->path);
     oc_free(zip);
 }
@@ -321,6 +323,28 @@ static oc_status backslashes_refuse(const zip_folder *zip, oc_error *err) {
         "its names have backslashes for slashes (%.100s), as some Windows programs write them: unpack it, or "
         "pack it again with another program",
         first);
+}
+
+/* Adds a member by what its name says to who unpacks it: "/train//a/./1.jpg" is train/a/1.jpg. */
+static oc_status member_add(zip_folder *zip, zip_uint64_t index, const char *name, oc_error *err) {
+    oc_status status = OC_OK;
+    while (*name == '/' || (name[0] == '.' && name[1] == '/')) name += *name == '/' ? 1 : 2;
+    if (strstr(name, "//") || strstr(name, "/./")) {
+        OC_TRY(oc_names_add(&zip->cleaned, name, err));
+        char *clean = zip->cleaned.item[zip->cleaned.count - 1], *to = clean;
+        for (const char *from = clean; *from;) {
+            const bool begins = to > clean && to[-1] == '/';
+            if (begins && (*from == '/' || (from[0] == '.' && from[1] == '/')))
+                from += *from == '/' ? 1 : 2;
+            else
+                *to++ = *from++;
+        }
+        *to = '\0';
+        name = clean;
+    }
+    if (*name) zip->member[zip->count++] = (zip_member){name, index};
+cleanup:
+    return status;
 }
 
 static const oc_source_ops zip_ops = {zip_list, zip_read, zip_peek, zip_destroy};
@@ -347,9 +371,7 @@ oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err)
     OC_TRY(oc_alloc(&zip->member, (size_t)count, sizeof(*zip->member), err));
     for (zip_int64_t i = 0; i < count; i++) {
         const char *name = zip_get_name(zip->first, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
-        /* "./train/…" is what some tools write. */
-        while (name && name[0] == '.' && name[1] == '/') name += 2;
-        if (name && *name) zip->member[zip->count++] = (zip_member){name, (zip_uint64_t)i};
+        if (name) OC_TRY(member_add(zip, (zip_uint64_t)i, name, err));
     }
     if (zip->count > 1) qsort(zip->member, zip->count, sizeof(*zip->member), member_compare);
     OC_TRY(backslashes_refuse(zip, err));

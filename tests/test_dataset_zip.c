@@ -1,4 +1,4 @@
-/* Zips as odd programs write them. */
+/* Zips as odd programs write them, and damaged ones: what names mean, and what a lie in the directory costs. */
 #define _GNU_SOURCE 1
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -86,9 +87,56 @@ static void test_slashes(void **state) {
     assert_int_equal(train->left_out[0].why, OC_UNREAD_REPEATED);
 }
 
+static long peak_memory(void) {
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* A member that claims to be large costs no memory before its bytes are there; one that is large is read. */
+static void test_sizes(void **state) {
+    fixture *f = *state;
+    const size_t claimed = (size_t)200 << 20, large = ((size_t)5 << 20) + 1;
+    size_t size, got;
+    uint8_t *data = NULL;
+    char path[400];
+    test_zip_create(f->archive, f->root, "", true);
+    unsigned char *bytes = test_bytes_read(f->archive, &size);
+    for (size_t i = 0; i + 28 < size; i++)
+        for (int k = 0; memcmp(bytes + i, "PK\1\2", 4) == 0 && k < 4; k++)
+            bytes[i + 24 + k] = (unsigned char)(claimed >> 8 * k);
+    test_bytes_write(f->archive, bytes, size);
+    free(bytes);
+    const oc_split *train = must_open(f);
+    const long before = peak_memory();
+    int refused = 0;
+    for (int k = 0; k < 2; k++) {
+        oc_error error = {0};
+        refused += oc_dataset_read(f->dataset, &train->sample[k], &data, &got, &error) == OC_E_FORMAT;
+        oc_free(data);
+    }
+    assert_int_equal(refused, 2);
+    assert_in_range(peak_memory() - before, 0, claimed / 1024 / 2);
+
+    uint8_t *whole = malloc(large);
+    assert_non_null(whole);
+    for (size_t i = 0; i < large; i++) whole[i] = (uint8_t)(i * 2654435761U >> 24);
+    snprintf(path, sizeof path, "%s/b/1.jpg", f->root);
+    test_bytes_write(path, whole, large);
+    remove(f->archive);
+    test_zip_create(f->archive, f->root, "", true);
+    train = must_open(f);
+    assert_int_equal(oc_dataset_read(f->dataset, &train->sample[1], &data, &got, NULL), OC_OK);
+    assert_int_equal(got, large);
+    assert_memory_equal(data, whole, large);
+    oc_free(data);
+    free(whole);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_slashes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,8 @@
 #include "base/memory.h"
 #include "data/source.h"
 
+#define PIECE ((size_t)1 << 20) /* of a member's memory, at first */
+
 typedef struct zip_member {
     const char *name; /* owned by `first`, or one of `cleaned` */
     zip_uint64_t index;
@@ -218,6 +220,20 @@ cleanup:
     return status;
 }
 
+/* More memory for a member's bytes, at most `most`. It grows as they come: to state a size costs a damaged archive
+ * nothing. */
+static oc_status room_make(char **bytes, size_t *room, size_t most, oc_error *err) {
+    const size_t wanted = *room == 0 ? PIECE : 2 * *room, size = wanted < most ? wanted : most;
+    char *more;
+    const oc_status status = oc_alloc(&more, size, 1, err);
+    if (status != OC_OK) return status;
+    if (*bytes) memcpy(more, *bytes, *room);
+    oc_free(*bytes);
+    *bytes = more;
+    *room = size;
+    return OC_OK;
+}
+
 static oc_status zip_read(oc_source *source, const char *path, size_t limit, char **data, size_t *size, oc_error *err) {
     zip_folder *zip = (zip_folder *)source;
     oc_status status = OC_OK;
@@ -243,22 +259,22 @@ static oc_status zip_read(oc_source *source, const char *path, size_t limit, cha
         status = oc_fail(err, OC_E_FORMAT, where, "too large: more than %zu bytes", limit);
         goto cleanup;
     }
-    OC_TRY(oc_alloc(&bytes, (size_t)info.size + 1, 1, err));
     file = zip_fopen_index(archive, zip->member[place].index, 0);
     if (!file) {
         status = member_fail(zip, path, zip_get_error(archive), err);
         goto cleanup;
     }
     /* One byte more than there should be is asked for: the checksum is compared where the member ends. */
-    zip_uint64_t got = 0;
+    size_t got = 0, room = 0;
     for (;;) {
-        const zip_int64_t n = zip_fread(file, bytes + got, info.size + 1 - got);
+        if (got == room) OC_TRY(room_make(&bytes, &room, (size_t)info.size + 1, err));
+        const zip_int64_t n = zip_fread(file, bytes + got, room - got);
         if (n < 0) {
             status = member_fail(zip, path, zip_file_get_error(file), err);
             goto cleanup;
         }
         if (n == 0) break;
-        got += (zip_uint64_t)n;
+        got += (size_t)n;
         if (got > info.size) break;
     }
     if (got != info.size) {
@@ -268,7 +284,7 @@ static oc_status zip_read(oc_source *source, const char *path, size_t limit, cha
     }
     bytes[got] = '\0';
     *data = bytes;
-    *size = (size_t)got;
+    *size = got;
     bytes = NULL;
 cleanup:
     if (file) zip_fclose(file);

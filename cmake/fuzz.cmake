@@ -1,11 +1,16 @@
-# One libFuzzer executable for each fuzz/fuzz_*.c; scripts/fuzz runs them.
+# One libFuzzer executable for each fuzz/fuzz_*.c, all with what lies in fuzz/support; scripts/fuzz runs them.
 file(GLOB oc_fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/fuzz/fuzz_*.c)
+file(GLOB oc_fuzz_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/fuzz/support/*.c)
+add_library(oc_fuzz_support STATIC ${oc_fuzz_support})
+target_include_directories(oc_fuzz_support PRIVATE include src fuzz)
+target_include_directories(oc_fuzz_support SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
+target_link_libraries(oc_fuzz_support PUBLIC ocelli_static)
 foreach(source IN LISTS oc_fuzz_sources)
   cmake_path(GET source STEM name)
   add_executable(${name} ${source})
-  target_include_directories(${name} PRIVATE include src)
+  target_include_directories(${name} PRIVATE include src fuzz)
   target_include_directories(${name} SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
-  target_link_libraries(${name} PRIVATE ocelli_static)
+  target_link_libraries(${name} PRIVATE oc_fuzz_support)
   # LLVMFuzzerTestOneInput has no prototype in a header of libFuzzer's C interface.
   target_compile_options(${name} PRIVATE -Wno-missing-prototypes)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)

@@ -12,7 +12,7 @@ static void look_at(const oc_pixels *image) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const oc_image_options as_stored = {false, {9, 99, 199}};
+    static const oc_image_options as_stored = {false, {9, 99, 199}, OC_FIT_CROP};
     static oc_decoder *decoder, *other;
     oc_pixels image, stored;
     oc_error error = {0};

@@ -137,6 +137,29 @@ static void test_links_and_pipes(void **state) {
     has_left_out(f, "val", 2, OC_UNREAD_NEITHER, 1, "val/c");
 }
 
+/* Links that lead to folders with links: a few do no harm, each more doubles the folders. */
+static void test_links_multiplied(void **state) {
+    fixture *f = *state;
+    char name[64], target[64];
+    image(f, "b/1.jpg");
+    image(f, ".chain/0/1.jpg");
+    assert_int_equal(symlink(".chain/10", in_root(f, "a")), 0);
+    for (int i = 1; i <= 17; i++) {
+        snprintf(name, sizeof name, ".chain/%d", i);
+        assert_int_equal(mkdir(in_root(f, name), 0777), 0);
+        snprintf(target, sizeof target, "../%d", i - 1);
+        for (int k = 0; k < 2; k++) {
+            snprintf(name, sizeof name, ".chain/%d/%d", i, k);
+            assert_int_equal(symlink(target, in_root(f, name)), 0);
+        }
+    }
+    must_open(f);
+    assert_int_equal(oc_dataset_split(f->dataset, "train")->count, 1 + (1 << 10));
+    assert_int_equal(remove(in_root(f, "a")), 0);
+    assert_int_equal(symlink(".chain/17", in_root(f, "a")), 0);
+    must_fail(f, f->root, "/a/0/", "links to folders lead to more than 100000 of them");
+}
+
 static void test_formats(void **state) {
     static const char *const names[] = {"a/1.avif", "a/2.HEIC", "a/3.ppm", "a/4.jxl", "a/5.jp2", "a/6.dng"};
     fixture *f = *state;
@@ -475,6 +498,7 @@ static void test_compression(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_links_and_pipes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_links_multiplied, setup, teardown),
         cmocka_unit_test_setup_teardown(test_formats, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nested, setup, teardown),

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 
 #define DEPTH_MOST 64
+#define LINKED_MOST 100000 /* folders reached by links: two in each of 30 folders lead to the last in 2^30 ways */
 
 oc_status oc_source_open(oc_source **out, const char *path, oc_error *err) {
     if (!oc_path_exists(path))
@@ -40,12 +41,13 @@ cleanup:
     return status;
 }
 
-oc_status oc_folder_add_folder(oc_folder *folder, const char *name, oc_error *err) {
+oc_status oc_folder_add_folder(oc_folder *folder, const char *name, bool linked, oc_error *err) {
     oc_status status;
     char *path = NULL;
     OC_TRY(*folder->path ? oc_path_join(&path, folder->path, name, err) : oc_strdup(&path, name, err));
     OC_TRY(oc_grow(&folder->folder, &folder->folder_capacity, folder->folders + 1, sizeof *folder->folder, err));
-    folder->folder[folder->folders++] = (oc_folder){.path = path, .name = path + strlen(path) - strlen(name)};
+    folder->folder[folder->folders++] =
+        (oc_folder){.path = path, .name = path + strlen(path) - strlen(name), .linked = linked || folder->linked};
     path = NULL;
 cleanup:
     oc_free(path);
@@ -104,7 +106,9 @@ static oc_status loop_mark(oc_folder *folder, size_t i, oc_error *err) {
     return OC_OK;
 }
 
-static oc_status walk(oc_source *source, oc_folder *folder, const ancestors *above, int depth, oc_error *err) {
+/* *linked: folders reached by links so far. */
+static oc_status walk(oc_source *source, oc_folder *folder, const ancestors *above, int depth, int64_t *linked,
+                      oc_error *err) {
     const ancestors here = {folder, above};
     char where[OC_ERROR_WHERE_SIZE];
     oc_status status = OC_OK;
@@ -114,12 +118,17 @@ static oc_status walk(oc_source *source, oc_folder *folder, const ancestors *abo
     if (folder->folders > 1) qsort(folder->folder, folder->folders, sizeof *folder->folder, folder_compare);
     for (size_t i = 0; i < folder->folders;) {
         oc_folder *inner = &folder->folder[i];
+        if (inner->linked && ++*linked > LINKED_MOST)
+            return oc_fail(err, OC_E_FORMAT, oc_source_where(source, inner->path, where, sizeof where),
+                           "links to folders lead to more than %d of them: remove those that lead to one folder in "
+                           "many ways",
+                           LINKED_MOST);
         OC_TRY(source->ops->list(source, inner, err));
         if (is_among(inner, &here)) {
             OC_TRY(loop_mark(folder, i, err));
             continue;
         }
-        OC_TRY(walk(source, inner, &here, depth + 1, err));
+        OC_TRY(walk(source, inner, &here, depth + 1, linked, err));
         i++;
     }
     if (folder->entries > 1) qsort(folder->entry, folder->entries, sizeof *folder->entry, entry_compare);
@@ -128,11 +137,12 @@ cleanup:
 }
 
 oc_status oc_source_walk(oc_source *source, oc_folder *root, oc_error *err) {
+    int64_t linked = 0;
     oc_status status;
     OC_TRY(oc_strdup(&root->path, "", err));
     root->name = root->path;
     OC_TRY(source->ops->list(source, root, err));
-    status = walk(source, root, NULL, 0, err);
+    status = walk(source, root, NULL, 0, &linked, err);
 cleanup:
     return status;
 }

@@ -34,6 +34,7 @@ struct oc_folder {
     oc_folder *folder;
     size_t folders, folder_capacity;
     uint64_t device, inode; /* 0: of a zip, where nothing can loop */
+    bool linked;            /* it, or a folder that it lies in, is there by a link */
 };
 
 /* The operations of one kind of source. Paths are relative to the source's root. */
@@ -59,17 +60,17 @@ oc_status oc_source_open(oc_source **out, const char *path, oc_error *err);
 void oc_source_destroy(oc_source **source);
 
 /* Fills *root, which is {0}, with the whole tree, entries and folders sorted bytewise by name. A link that leads back
- * to a folder it lies in is an entry. The caller frees it, also after an error. OC_E_FORMAT: nested beyond all measure.
- */
+ * to a folder it lies in is an entry. The caller frees it, also after an error. OC_E_FORMAT: nested, or multiplied by
+ * links, beyond all measure. */
 oc_status oc_source_walk(oc_source *source, oc_folder *root, oc_error *err);
 /* Leaves {0}. */
 void oc_folder_free(oc_folder *folder);
 /* The folder or file of that name in it; NULL: there is none. */
 const oc_folder *oc_folder_in(const oc_folder *folder, const char *name);
 const oc_entry *oc_folder_file(const oc_folder *folder, const char *name);
-/* For the kinds of source: add to a folder. OC_E_MEMORY. */
+/* For the kinds of source: add to a folder; `linked`: by a link. OC_E_MEMORY. */
 oc_status oc_folder_add_entry(oc_folder *folder, const char *name, oc_entry_kind kind, uint64_t state, oc_error *err);
-oc_status oc_folder_add_folder(oc_folder *folder, const char *name, oc_error *err);
+oc_status oc_folder_add_folder(oc_folder *folder, const char *name, bool linked, oc_error *err);
 /* Whether an entry of that name is passed over as hidden. */
 bool oc_entry_hidden(const char *name);
 

@@ -194,7 +194,7 @@ static oc_status folder_add(zip_folder *zip, size_t i, size_t length, const char
     if (oc_entry_hidden(own))
         status = oc_folder_add_entry(out, own, OC_ENTRY_HIDDEN, 0, err);
     else if (*own)
-        status = oc_folder_add_folder(out, own, err);
+        status = oc_folder_add_folder(out, own, false, err);
     free(path);
     return status;
 }

@@ -224,14 +224,32 @@ static void test_loose(void **state) {
     image(f, "train/loose.jpg");
     image(f, "val/a/1.jpg");
     image(f, "val/loose.jpg");
+    image(f, "train/loose");
     image(f, "docs/picture.jpg");
+    image(f, "docs/picture.tmp");
     image(f, "top.jpg");
     test_text_write(in_root(f, "README"), "");
     must_open(f);
-    has_left_out(f, "train", 1, OC_UNREAD_LOOSE, 1, "train/loose.jpg");
+    has_left_out(f, "train", 1, OC_UNREAD_LOOSE, 2, "train/loose");
     has_left_out(f, "val", 1, OC_UNREAD_LOOSE, 1, "val/loose.jpg");
-    has_left_out(f, "elsewhere", 0, OC_UNREAD_ELSEWHERE, 2, "top.jpg");
+    has_left_out(f, "elsewhere", 0, OC_UNREAD_ELSEWHERE, 3, "top.jpg");
     has_left_out(f, "elsewhere", 0, OC_UNREAD_NO_IMAGE, 1, "README");
+}
+
+/* However many files sort before a folder's images, it holds images: here train is a class, not a split. */
+static void test_sidecars(void **state) {
+    fixture *f = *state;
+    char name[64];
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "train/%02d.xml", i);
+        test_text_write(in_root(f, name), "<x/>");
+    }
+    image(f, "train/picture");
+    image(f, "train/more/1.jpg");
+    image(f, "cat/1.jpg");
+    must_open(f);
+    has_said(f, "the folder train is read as a class");
+    has_left_out(f, "train", 3, OC_UNREAD_NO_IMAGE, 40, "train/00.xml");
 }
 
 /* ---- splits by other names ---- */
@@ -503,6 +521,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
         cmocka_unit_test_setup_teardown(test_loose, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sidecars, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split_names_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_val_of_test, setup, teardown),

@@ -20,7 +20,6 @@
 #define IMAGES "images"
 #define ANNOTATIONS "val_annotations.txt"
 #define WNIDS "wnids.txt"
-#define LOOKED_INTO 16 /* files without a telling name that are looked into to see whether a folder holds images */
 
 static oc_status fail_at(oc_dataset *dataset, oc_error *err, const char *folder, const char *message) {
     char where[OC_ERROR_WHERE_SIZE];
@@ -42,27 +41,15 @@ cleanup:
 
 /* ---- files ---- */
 
-static bool has_image(oc_dataset *dataset, const oc_folder *folder) {
-    oc_unread why;
-    int looked_into = 0;
-    for (size_t i = 0; i < folder->entries; i++) {
-        const oc_entry *entry = &folder->entry[i];
-        if (entry->kind != OC_ENTRY_FILE) continue;
-        if (oc_kind_of_name(entry->name) == OC_KIND_UNSAID && looked_into++ >= LOOKED_INTO) continue;
-        if (oc_entry_is_image(dataset->source, folder, entry, &why)) return true;
-    }
-    return false;
-}
-
 /* Adds the images in a folder and in the folders within it, and counts what else is there. */
 static oc_status folder_read(oc_dataset *dataset, const oc_place *place, const oc_folder *folder, oc_error *err) {
     oc_status status = OC_OK;
     for (size_t i = 0; i < folder->entries; i++) {
         const oc_entry *entry = &folder->entry[i];
-        oc_unread why;
-        OC_TRY(oc_entry_is_image(dataset->source, folder, entry, &why)
+        OC_TRY(entry->unread == OC_UNREAD_COUNT
                    ? oc_dataset_add(dataset, place, folder->path, entry, err)
-                   : oc_dataset_leave_out(dataset, place->split, place->label, folder->path, entry->name, why, err));
+                   : oc_dataset_leave_out(dataset, place->split, place->label, folder->path, entry->name,
+                                          (oc_unread)entry->unread, err));
     }
     for (size_t i = 0; i < folder->folders; i++) OC_TRY(folder_read(dataset, place, &folder->folder[i], err));
 cleanup:
@@ -75,9 +62,8 @@ static oc_status entries_leave_out(oc_dataset *dataset, int split, const oc_fold
     oc_status status = OC_OK;
     for (size_t i = 0; i < folder->entries; i++) {
         const oc_entry *entry = &folder->entry[i];
-        const bool image = entry->kind == OC_ENTRY_FILE && oc_kind_of_name(entry->name) == OC_KIND_IMAGE;
         OC_TRY(oc_dataset_leave_out(dataset, split, -1, folder->path, entry->name,
-                                    image ? why : oc_entry_unread(entry->kind), err));
+                                    entry->unread == OC_UNREAD_COUNT ? why : (oc_unread)entry->unread, err));
     }
 cleanup:
     return status;
@@ -111,7 +97,7 @@ static void split_sort(oc_split *split) {
 
 /* True for a folder that holds folders other than "images" and no images itself: not one class but several. */
 static bool holds_classes(oc_dataset *dataset, const oc_folder *folder) {
-    return folder->folders > (oc_folder_in(folder, IMAGES) ? 1 : 0) && !has_image(dataset, folder);
+    return folder->folders > (oc_folder_in(folder, IMAGES) ? 1 : 0) && !folder->images;
 }
 
 /* Where the splits' images lie. In one level of class folders that is in train alone, which then is the whole. */
@@ -255,14 +241,14 @@ static oc_status annotated_match(oc_dataset *dataset, const oc_annotations *anno
     size_t next = 0;
     for (size_t i = 0; i < images->entries; i++) {
         const oc_entry *entry = &images->entry[i];
-        oc_unread why;
         while (next < annotations->count && strcmp(annotations->item[next].image, entry->name) < 0) next++;
         const bool listed = next < annotations->count && strcmp(annotations->item[next].image, entry->name) == 0;
         if (listed && entry->kind == OC_ENTRY_FILE) continue;
-        if (oc_entry_is_image(dataset->source, images, entry, &why))
+        if (entry->unread == OC_UNREAD_COUNT)
             return oc_fail(err, OC_E_FORMAT, where, "no line for the image %s, which is in %s", entry->name,
                            images->path);
-        OC_TRY(oc_dataset_leave_out(dataset, OC_SPLIT_VAL, -1, images->path, entry->name, why, err));
+        OC_TRY(
+            oc_dataset_leave_out(dataset, OC_SPLIT_VAL, -1, images->path, entry->name, (oc_unread)entry->unread, err));
     }
     split_sort(&dataset->split[OC_SPLIT_VAL]);
 cleanup:
@@ -292,7 +278,7 @@ cleanup:
 
 static oc_status val_read(oc_dataset *dataset, const oc_folder *val, bool distributed, oc_error *err) {
     const oc_folder *images = oc_folder_in(val, IMAGES);
-    const oc_folder *flat = has_image(dataset, val) ? val : images && has_image(dataset, images) ? images : NULL;
+    const oc_folder *flat = val->images > 0 ? val : images && images->images > 0 ? images : NULL;
     const bool annotated = oc_folder_file(val, ANNOTATIONS), class_folders = val->folders > (images ? 1 : 0);
     oc_status status = OC_OK;
     if (annotated && (flat || !class_folders))
@@ -322,7 +308,7 @@ static bool has_class(const oc_dataset *dataset, const oc_folder *folder) {
 static oc_status test_read(oc_dataset *dataset, const oc_folder *test, oc_error *err) {
     const oc_place place = {OC_SPLIT_TEST, -1, test->path, test->path};
     const oc_folder *images = oc_folder_in(test, IMAGES);
-    const bool flat = has_image(dataset, test) || (images && has_image(dataset, images));
+    const bool flat = test->images > 0 || (images && images->images > 0);
     const oc_status status = has_class(dataset, test) || (!flat && holds_classes(dataset, test))
                                  ? labelled_read(dataset, OC_SPLIT_TEST, test, err)
                                  : folder_read(dataset, &place, test, err);
@@ -376,7 +362,7 @@ static bool has_role_word(const char *name) {
 /* A folder of folders with images that is called much like a split would make one class of all of them. */
 static oc_status split_refuse(oc_dataset *dataset, const oc_folder *folder, oc_error *err) {
     char where[OC_ERROR_WHERE_SIZE];
-    if (!holds_classes(dataset, folder) && !(folder->folders == 1 && !has_image(dataset, folder))) return OC_OK;
+    if (!holds_classes(dataset, folder) && !(folder->folders == 1 && !folder->images)) return OC_OK;
     if (!has_role_word(folder->name)) return OC_OK;
     return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, folder->path, where, sizeof where),
                    "this looks like a split, but is not called as one, and would be read as one class: move its class "
@@ -424,10 +410,7 @@ cleanup:
 /* The folder "images" that holds all of a split's class folders, or the split's folder itself. */
 static const oc_folder *unwrap(oc_dataset *dataset, const oc_folder *split) {
     const oc_folder *images = oc_folder_in(split, IMAGES);
-    return images && split->folders == 1 && images->folders > 0 && !has_image(dataset, split) &&
-                   !has_image(dataset, images)
-               ? images
-               : split;
+    return images && split->folders == 1 && images->folders > 0 && !split->images && !images->images ? images : split;
 }
 
 /* Which of the folders in `base` are splits, if they are. */
@@ -461,7 +444,7 @@ static oc_status arrangement_find(oc_dataset *dataset, const oc_folder *root, ar
                                   oc_error *err) {
     char where[OC_ERROR_WHERE_SIZE];
     *out = arrange(dataset, root);
-    while (!(*split = is_split(dataset, out)) && !has_image(dataset, out->base)) {
+    while (!(*split = is_split(dataset, out)) && !out->base->images) {
         const oc_folder *base = out->base, *inner = NULL;
         for (size_t i = 0; i < base->folders; i++) {
             const arrangement a = arrange(dataset, &base->folder[i]);
@@ -517,6 +500,7 @@ oc_status oc_dataset_scan(oc_dataset *dataset, oc_error *err) {
     bool split = false;
     oc_status status;
     OC_TRY(oc_source_walk(dataset->source, &root, err));
+    oc_folder_look(dataset->source, &root);
     OC_TRY(arrangement_find(dataset, &root, &a, &split, err));
     OC_TRY(test_take(dataset, &a, split, err));
     if (!split) a = (arrangement){.base = a.base, .split = {a.base}};

@@ -26,7 +26,8 @@ const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT] = {
     [OC_UNREAD_ELSEWHERE] = {"an image outside the splits", true},
 };
 
-oc_unread oc_entry_unread(oc_entry_kind kind) {
+/* The reason of an entry that is not looked into, being no file. */
+static oc_unread unread_of(oc_entry_kind kind) {
     static const oc_unread why[] = {[OC_ENTRY_FILE] = OC_UNREAD_NO_IMAGE,
                                     [OC_ENTRY_HIDDEN] = OC_UNREAD_HIDDEN,
                                     [OC_ENTRY_NEITHER] = OC_UNREAD_NEITHER,
@@ -39,7 +40,7 @@ bool oc_entry_is_image(oc_source *source, const oc_folder *folder, const oc_entr
     uint8_t bytes[OC_KIND_BYTES];
     size_t got = 0;
     char *path = NULL;
-    *why = oc_entry_unread(entry->kind);
+    *why = unread_of(entry->kind);
     if (entry->kind != OC_ENTRY_FILE) return false;
     oc_kind kind = oc_kind_of_name(entry->name);
     if (kind == OC_KIND_UNSAID) {
@@ -52,4 +53,19 @@ bool oc_entry_is_image(oc_source *source, const oc_folder *folder, const oc_entr
     }
     *why = kind == OC_KIND_OTHER_IMAGE ? OC_UNREAD_FORMAT : OC_UNREAD_NO_IMAGE;
     return kind == OC_KIND_IMAGE;
+}
+
+void oc_folder_look(oc_source *source, oc_folder *folder) {
+    folder->images = 0;
+    for (size_t i = 0; i < folder->entries; i++) {
+        oc_unread why;
+        const bool image = oc_entry_is_image(source, folder, &folder->entry[i], &why);
+        folder->entry[i].unread = (int)(image ? OC_UNREAD_COUNT : why);
+        folder->images += image;
+    }
+    folder->images_within = folder->images;
+    for (size_t i = 0; i < folder->folders; i++) {
+        oc_folder_look(source, &folder->folder[i]);
+        folder->images_within += folder->folder[i].images_within;
+    }
 }

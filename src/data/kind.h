@@ -41,9 +41,10 @@ typedef struct oc_unread_reason {
 } oc_unread_reason;
 extern const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT];
 
-/* The reason of an entry that is not looked into: of a kind other than a file, or of no interest. */
-oc_unread oc_entry_unread(oc_entry_kind kind);
 /* Whether an entry of a folder is an image that is read; where it is not, *why. */
 bool oc_entry_is_image(oc_source *source, const oc_folder *folder, const oc_entry *entry, oc_unread *why);
+/* Finds that for a whole tree, once: looks into every file whose name does not tell, however many there are, since a
+ * bound would make what a folder is depend on what sorts before its images. */
+void oc_folder_look(oc_source *source, oc_folder *folder);
 
 #endif

@@ -34,7 +34,7 @@ oc_status oc_folder_add_entry(oc_folder *folder, const char *name, oc_entry_kind
     char *own = NULL;
     OC_TRY(oc_strdup(&own, name, err));
     OC_TRY(oc_grow(&folder->entry, &folder->entry_capacity, folder->entries + 1, sizeof *folder->entry, err));
-    folder->entry[folder->entries++] = (oc_entry){own, kind, state};
+    folder->entry[folder->entries++] = (oc_entry){.name = own, .kind = kind, .state = state};
     own = NULL;
 cleanup:
     oc_free(own);

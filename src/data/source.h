@@ -22,6 +22,7 @@ typedef struct oc_entry {
     /* Of a file XXH3-64 over what tells it from a changed one without reading it: size, times of change of the content
      * and of the file itself (ns), inode; of a zip's member size and checksum. Links are followed. */
     uint64_t state;
+    int unread; /* set by kind.h's oc_folder_look: an oc_unread, of an image OC_UNREAD_COUNT */
 } oc_entry;
 
 /* A folder and all that is in it; starts from {0} but for the path. */
@@ -35,6 +36,8 @@ struct oc_folder {
     size_t folders, folder_capacity;
     uint64_t device, inode; /* 0: of a zip, where nothing can loop */
     bool linked;            /* it, or a folder that it lies in, is there by a link */
+    /* Set by oc_folder_look: images that are read directly in it, and with all folders. */
+    int64_t images, images_within;
 };
 
 /* The operations of one kind of source. Paths are relative to the source's root. */

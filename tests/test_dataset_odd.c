@@ -283,6 +283,122 @@ static void test_split_names(void **state) {
     splits_are(f, "data/train", "data/val", "not read and lying elsewhere: 1 (an image outside the splits)");
 }
 
+/* ---- what the folders are ---- */
+
+/* Images, apart by spaces, in an otherwise empty data set. */
+static void images_are(fixture *f, const char *paths) {
+    char path[64];
+    int used;
+    mkdir(f->root, 0777);
+    test_temporary_remove(f->root);
+    for (; sscanf(paths, " %63s%n", path, &used) == 1; paths += used) image(f, path);
+}
+
+/* The classes, apart by spaces, and how many images train and val have. */
+static void is_read_as(fixture *f, const char *classes, int train, int val) {
+    char text[200] = "";
+    must_open(f);
+    const oc_names *names = oc_dataset_classes(f->dataset);
+    for (size_t i = 0; i < names->count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? " " : "", names->item[i]);
+    assert_string_equal(text, classes);
+    assert_int_equal(oc_dataset_split(f->dataset, "train")->count, train);
+    if (val > 0) assert_int_equal(oc_dataset_split(f->dataset, "val")->count, val);
+}
+
+/* Folders without images, and loose images, do not hide where the classes are. */
+static void test_wrapped(void **state) {
+    fixture *f = *state;
+    images_are(f, "dataset/a/1.jpg dataset/b/1.jpg dataset/c/1.jpg");
+    test_text_write(in_root(f, "labels/a.txt"), "1");
+    is_read_as(f, "a b c", 3, 0);
+    has_said(f, "train is the folder dataset");
+    mkdir(in_root(f, "d"), 0777);
+    is_read_as(f, "a b c", 3, 0);
+    has_said(f, "nothing is in the folder d; the classes are taken from dataset");
+    images_are(f, "cover.jpg data/a/1.jpg data/b/1.jpg");
+    is_read_as(f, "a b", 2, 0);
+    has_left_out(f, "elsewhere", 0, OC_UNREAD_ELSEWHERE, 1, "cover.jpg");
+    images_are(f, "set/cover.jpg set/a/1.jpg set/b/1.jpg");
+    is_read_as(f, "a b", 2, 0);
+    has_left_out(f, "train", 2, OC_UNREAD_LOOSE, 1, "set/cover.jpg");
+    images_are(f, "Images/a/1.jpg Images/b/1.jpg");
+    is_read_as(f, "a b", 2, 0);
+    images_are(f, "set/images/a/1.jpg set/images/b/1.jpg");
+    is_read_as(f, "a b", 2, 0);
+    images_are(f, "cat/Images/1.jpg dog/Images/1.jpg");
+    is_read_as(f, "cat dog", 2, 0);
+    assert_string_equal(oc_dataset_split(f->dataset, "train")->sample[0].in_class, "1.jpg");
+}
+
+static void test_wrapped_splits(void **state) {
+    fixture *f = *state;
+    images_are(f, "logo.jpg ds/train/a/1.jpg ds/train/b/1.jpg ds/val/a/2.jpg");
+    is_read_as(f, "a b", 2, 1);
+    has_left_out(f, "elsewhere", 0, OC_UNREAD_ELSEWHERE, 1, "logo.jpg");
+    images_are(f, "train/data/a/1.jpg train/data/b/1.jpg val/data/a/2.jpg val/data/b/2.jpg");
+    is_read_as(f, "a b", 2, 2);
+    has_said(f, "val is the folder val/data");
+    images_are(f, "train/Images/a/1.jpg train/Images/b/1.jpg val/IMAGES/a/2.jpg");
+    is_read_as(f, "a b", 2, 1);
+    /* What train has as a class is one in val, whatever is in it. */
+    images_are(f, "train/a/in/1.jpg train/a/out/1.jpg train/b/1.jpg val/a/in/2.jpg val/a/out/2.jpg");
+    is_read_as(f, "a b", 3, 2);
+    images_are(f, "train/logo.jpg train/a/1.jpg train/b/1.jpg");
+    is_read_as(f, "a b", 2, 0);
+    has_left_out(f, "train", 2, OC_UNREAD_LOOSE, 1, "train/logo.jpg");
+}
+
+/* What would make one class of several is refused. */
+static void test_folders_refused(void **state) {
+    static const struct {
+        const char *images, *where, *message;
+    } bad[] = {
+        {"fold1/a/1.jpg fold1/b/1.jpg fold2/a/2.jpg fold2/b/2.jpg", "fold1", "the folders in it look like classes"},
+        {"train/fold1/a/1.jpg train/fold1/b/1.jpg train/fold2/a/2.jpg", "train/fold1", "look like classes"},
+        {"dataset/a/1.jpg dataset/b/1.jpg samples/1.jpg", "dataset", "look like classes"},
+        {"my_data/x.jpg my_data/a/1.jpg my_data/b/1.jpg samples/1.jpg", "my_data", "look like classes"},
+        {"images/a/1.jpg images/b/1.jpg masks/a/1.jpg masks/b/1.jpg", "images", "look like classes"},
+        {"x/deep/train/a/1.jpg x/deep/val/a/1.jpg y/1.jpg", "set/x", "folders in it are called as splits"},
+        {"x/train/a/1.jpg y/1.jpg", "set/x", "folders in it are called as splits"},
+        {"docs/1.jpg train/1.jpg train/a/1.jpg train/b/1.jpg", "set/train", "this looks like a split"},
+        {"cat/train/1.jpg cat/val/1.jpg dog/train/1.jpg dog/val/1.jpg", "set", "several data sets here, cat and dog"},
+        {"train/1.jpg test/1.jpg", "set/train", "this folder has no class folders in it"},
+    };
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        images_are(f, bad[i].images);
+        must_fail(f, f->root, bad[i].where, bad[i].message);
+    }
+}
+
+/* What may be meant is read, and told. */
+static void test_folders_doubted(void **state) {
+    fixture *f = *state;
+    images_are(f, "cat/in/1.jpg cat/out/1.jpg dog/in/2.jpg dog/out/2.jpg");
+    is_read_as(f, "cat dog", 4, 0);
+    has_said(f, "cat and dog are read as classes, though both hold folders of the same names");
+    images_are(f, "cat/persian/1.jpg cat/siamese/1.jpg dog/1.jpg");
+    is_read_as(f, "cat dog", 3, 0);
+    has_said(f, "cat is read as one class, though it alone holds folders of images");
+    images_are(f, "cat/1.jpg cat/more/1.jpg dog/1.jpg dog/more/1.jpg");
+    is_read_as(f, "cat dog", 4, 0);
+    assert_string_equal(f->log, "");
+}
+
+/* Beside class folders one without images is no class, which is told; unless images of it are not read. */
+static void test_imageless(void **state) {
+    fixture *f = *state;
+    images_are(f, "a/1.jpg b/1.jpg");
+    mkdir(in_root(f, "c"), 0777);
+    test_text_write(in_root(f, "d/d.zip"), "PK\3\4");
+    is_read_as(f, "a b", 2, 0);
+    has_said(f, "no image in the folders c, d beside the classes: not taken for classes");
+    has_left_out(f, "train", 2, OC_UNREAD_NO_IMAGE, 1, "d/d.zip");
+    test_text_write(in_root(f, "d/1.avif"), "");
+    must_fail(f, f->root, f->root, "class d has no images but 1 that cannot be read");
+}
+
 static void test_split_names_refused(void **state) {
     fixture *f = *state;
     image(f, "train/a/1.jpg");
@@ -523,6 +639,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_loose, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sidecars, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrapped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrapped_splits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_folders_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_folders_doubted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_imageless, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split_names_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_val_of_test, setup, teardown),
         cmocka_unit_test_setup_teardown(test_annotated, setup, teardown),

@@ -3,8 +3,11 @@
 #include "data/dataset.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <xxhash.h>
 
 #include "base/error.h"
@@ -82,7 +85,7 @@ oc_status oc_dataset_add(oc_dataset *dataset, const oc_place *place, const char 
     OC_TRY(path_add(dataset, folder, file->name, &path, &name, err));
     OC_TRY(oc_grow(&s->sample, &dataset->capacity[place->split], (size_t)s->count + 1, sizeof(*s->sample), err));
     const char *in_class = after(path, place->class_folder);
-    if (strncmp(in_class, images, sizeof images - 1) == 0) in_class += sizeof images - 1;
+    if (strncasecmp(in_class, images, sizeof images - 1) == 0) in_class += sizeof images - 1;
     s->sample[s->count++] =
         (oc_sample){path, after(path, place->split_folder), in_class, name, file->state, place->label};
 cleanup:
@@ -103,6 +106,19 @@ oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, co
     OC_TRY(oc_grow(&s->left_out, &dataset->left_out_capacity[split], s->left_outs + 1, sizeof *s->left_out, err));
     s->left_out[s->left_outs++] = (oc_left_out){why, label, 1, path};
 cleanup:
+    return status;
+}
+
+oc_status oc_dataset_doubt(oc_dataset *dataset, oc_error *err, const char *format, ...) {
+    char *text = NULL;
+    va_list args;
+    oc_status status;
+    va_start(args, format);
+    const int length = vasprintf(&text, format, args);
+    va_end(args);
+    if (length < 0) return oc_fail(err, OC_E_MEMORY, dataset->source->path, "no memory for a warning");
+    status = oc_names_add(&dataset->doubts, text, err);
+    free(text);
     return status;
 }
 
@@ -232,7 +248,8 @@ void oc_dataset_destroy(oc_dataset **dataset) {
     for (size_t i = 0; d->human && i < d->classes.count; i++) oc_free(d->human[i]);
     oc_free(d->human);
     oc_names_free(&d->classes);
-    oc_names_free(&d->split_like);
+    oc_names_free(&d->doubts);
+    oc_names_free(&d->imageless);
     for (int s = 0; s <= OC_SPLIT_COUNT; s++) {
         oc_free(d->split[s].sample);
         oc_free(d->split[s].left_out);
@@ -283,7 +300,8 @@ const char *oc_dataset_val_advice(const oc_dataset *dataset) {
 
 /* ---- what a person should know ---- */
 
-#define NAMED_CLASSES 5 /* classes that are named before the rest is only counted */
+#define NAMED_CLASSES 5  /* classes that are named before the rest is only counted */
+#define NAMED_FOLDERS 20 /* likewise folders that may have been meant as classes */
 
 int64_t oc_split_left_out(const oc_split *split, bool expected) {
     int64_t count = 0;
@@ -338,6 +356,32 @@ cleanup:
     return status;
 }
 
+/* What concerns the whole data set. */
+static oc_status whole_report(const oc_dataset *dataset, const oc_log *log) {
+    const char *path = dataset->source->path;
+    const oc_names *imageless = &dataset->imageless;
+    oc_text names = {0};
+    oc_status status = OC_OK;
+    for (size_t i = 0; i < dataset->doubts.count; i++)
+        oc_log_line(log, OC_LOG_WARN, "%s: %s", path, dataset->doubts.item[i]);
+    if (dataset->alike >= 0)
+        oc_log_line(log, OC_LOG_WARN,
+                    "%s: classes (%s, say) are written in two ways of Unicode, with and without composed accents: they "
+                    "are taken for the same",
+                    path, dataset->classes.item[dataset->alike]);
+    for (size_t i = 0; i < imageless->count && i < NAMED_FOLDERS; i++)
+        OC_TRY(oc_text_printf(&names, NULL, "%s%s", i > 0 ? ", " : "", imageless->item[i]));
+    if (imageless->count > NAMED_FOLDERS)
+        OC_TRY(oc_text_printf(&names, NULL, " and %zu more", imageless->count - NAMED_FOLDERS));
+    if (imageless->count > 0)
+        oc_log_line(log, OC_LOG_WARN, "%s: no image in the folder%s %s beside the classes: not taken for %s", path,
+                    imageless->count > 1 ? "s" : "", names.data, imageless->count > 1 ? "classes" : "a class");
+    status = left_out_report(dataset, oc_dataset_elsewhere(dataset), log);
+cleanup:
+    oc_text_free(&names);
+    return status;
+}
+
 static bool is_first(const oc_dataset *dataset, const oc_split *split) {
     int first = 0;
     while (first < OC_SPLIT_COUNT && !dataset->present[first]) first++;
@@ -349,18 +393,9 @@ void oc_dataset_report(const oc_dataset *dataset, const oc_split *split, const o
     if (*split->folder && strcmp(split->folder, split->name) != 0)
         oc_log_line(log, OC_LOG_INFO, "%s: %s is %s%s", path, split->name,
                     split == &dataset->split[OC_SPLIT_HOLDOUT] ? "held out of " : "the folder ", split->folder);
-    for (size_t i = 0; i < dataset->split_like.count && split == &dataset->split[OC_SPLIT_TRAIN]; i++)
-        oc_log_line(log, OC_LOG_WARN,
-                    "%s: the folder %s is read as a class, since it holds images and no class folders", path,
-                    dataset->split_like.item[i]);
-    if (dataset->alike >= 0 && is_first(dataset, split))
-        oc_log_line(log, OC_LOG_WARN,
-                    "%s: classes (%s, say) are written in two ways of Unicode, with and without composed accents: they "
-                    "are taken for the same",
-                    path, dataset->classes.item[dataset->alike]);
     /* Without memory for a warning the work itself will say so. */
-    if (left_out_report(dataset, split, log) != OC_OK || classes_report(dataset, split, log) != OC_OK) return;
-    if (is_first(dataset, split)) left_out_report(dataset, oc_dataset_elsewhere(dataset), log);
+    if (is_first(dataset, split) && whole_report(dataset, log) != OC_OK) return;
+    if (left_out_report(dataset, split, log) == OC_OK) classes_report(dataset, split, log);
 }
 
 uint64_t oc_dataset_fingerprint(const oc_dataset *dataset) {

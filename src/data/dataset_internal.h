@@ -19,9 +19,10 @@ struct oc_dataset {
     size_t capacity[OC_SPLIT_COUNT], left_out_capacity[OC_SPLIT_COUNT + 1];
     bool present[OC_SPLIT_COUNT];
     oc_text_block *block;
-    int32_t alike;       /* a class that was found by a name of other bytes; −1: none */
-    oc_names split_like; /* classes of a data set without splits that are called like one */
-    double holdout;      /* as opened */
+    int32_t alike;      /* a class that was found by a name of other bytes; −1: none */
+    oc_names doubts;    /* what may have been meant otherwise, a sentence each */
+    oc_names imageless; /* folders beside class folders that hold no images */
+    double holdout;     /* as opened */
     bool test_as_val;
     uint64_t fingerprint, identity;
 };
@@ -40,6 +41,10 @@ oc_status oc_dataset_add(oc_dataset *dataset, const oc_place *place, const char 
 /* Counts an entry that is no sample. */
 oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, const char *folder, const char *name,
                                oc_unread why, oc_error *err);
+
+/* Keeps a sentence, which begins with a name in the data set, to be told with it. */
+oc_status oc_dataset_doubt(oc_dataset *dataset, oc_error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Keeps a copy of a text as long as the data set. */
 oc_status oc_dataset_text(oc_dataset *dataset, const char *text, const char **out, oc_error *err);

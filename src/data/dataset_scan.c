@@ -2,13 +2,12 @@
  * folder of class folders. The whole tree is known before anything is decided, and every file of it becomes a sample or
  * is counted among what was left out. */
 #define _GNU_SOURCE 1
-#include "data/dataset_internal.h"
+#include "data/dataset_arrange.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -17,9 +16,6 @@
 #include "data/kind.h"
 
 #define TEXT_LIMIT ((size_t)64 << 20) /* of a text file; words.txt has 2.6 MB */
-#define IMAGES "images"
-#define ANNOTATIONS "val_annotations.txt"
-#define WNIDS "wnids.txt"
 
 static oc_status fail_at(oc_dataset *dataset, oc_error *err, const char *folder, const char *message) {
     char where[OC_ERROR_WHERE_SIZE];
@@ -71,9 +67,9 @@ cleanup:
 
 /* The same with the folders within, but for splits' own folders. */
 static oc_status folder_leave_out(oc_dataset *dataset, int split, const oc_folder *folder, oc_unread why,
-                                  const oc_folder *const taken[3], oc_error *err) {
+                                  const oc_folder *const taken[OC_ROLES], oc_error *err) {
     oc_status status = OC_OK;
-    for (int i = 0; taken && i < 3; i++)
+    for (int i = 0; taken && i < OC_ROLES; i++)
         if (taken[i] == folder) return OC_OK;
     OC_TRY(entries_leave_out(dataset, split, folder, why, err));
     for (size_t i = 0; i < folder->folders; i++)
@@ -95,29 +91,18 @@ static void split_sort(oc_split *split) {
 
 /* ---- classes ---- */
 
-/* True for a folder that holds folders other than "images" and no images itself: not one class but several. */
-static bool holds_classes(oc_dataset *dataset, const oc_folder *folder) {
-    return folder->folders > (oc_folder_in(folder, IMAGES) ? 1 : 0) && !folder->images;
-}
-
-/* Where the splits' images lie. In one level of class folders that is in train alone, which then is the whole. */
-typedef struct arrangement {
-    const oc_folder *base;     /* that holds the splits' folders */
-    const oc_folder *split[3]; /* train, val, test; NULL: there is none */
-    const oc_folder *second[3];
-} arrangement;
-enum { TRAIN, VAL, TEST, ROLES };
-
 /* Sets the classes of a data set with splits: the folders in train; without train the lines of wnids.txt, or the
  * folders in val, or those in test. */
-static oc_status classes_read(oc_dataset *dataset, const arrangement *a, oc_error *err) {
-    const oc_folder *train = a->split[TRAIN], *source = train ? train : a->split[VAL] ? a->split[VAL] : a->split[TEST];
+static oc_status classes_read(oc_dataset *dataset, const oc_arrangement *a, oc_error *err) {
+    const oc_folder *train = a->split[OC_ROLE_TRAIN], *source = train                   ? train
+                                                                : a->split[OC_ROLE_VAL] ? a->split[OC_ROLE_VAL]
+                                                                                        : a->split[OC_ROLE_TEST];
     oc_names listed = {0};
     char *text = NULL, where[OC_ERROR_WHERE_SIZE];
     size_t size;
     oc_status status = OC_OK;
-    if (oc_folder_file(a->base, WNIDS)) {
-        OC_TRY(text_read(dataset, a->base->path, WNIDS, &text, &size, where, err));
+    if (oc_folder_file(a->base, OC_WNIDS)) {
+        OC_TRY(text_read(dataset, a->base->path, OC_WNIDS, &text, &size, where, err));
         OC_TRY(oc_lines_parse(&listed, text, size, where, err));
         oc_names_sort(&listed);
         if (train) OC_TRY(oc_dataset_classes_check(dataset, &listed, train, err));
@@ -129,7 +114,7 @@ static oc_status classes_read(oc_dataset *dataset, const arrangement *a, oc_erro
         goto cleanup;
     }
     for (size_t i = 0; i < source->folders; i++)
-        if (train || strcmp(source->folder[i].name, IMAGES) != 0)
+        if (train || !oc_folder_is_images(&source->folder[i]))
             OC_TRY(oc_dataset_class_add(dataset, source->path, source->folder[i].name, err));
 cleanup:
     oc_names_free(&listed);
@@ -166,6 +151,7 @@ static oc_status train_read(oc_dataset *dataset, const oc_folder *train, bool di
     oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
     oc_status status = OC_OK;
     if (train->folders == 0) return fail_at(dataset, err, train->path, "this folder has no class folders in it");
+    OC_TRY(oc_class_folders_check(dataset, train, err));
     OC_TRY(entries_leave_out(dataset, OC_SPLIT_TRAIN, train, OC_UNREAD_LOOSE, err));
     for (size_t i = 0; i < train->folders; i++) {
         const oc_folder *folder = &train->folder[i];
@@ -197,7 +183,7 @@ static oc_status labelled_read(oc_dataset *dataset, int split, const oc_folder *
         const oc_folder *class = &folder->folder[i];
         const int64_t label = oc_dataset_class_find(dataset, class->name);
         const oc_place place = {split, (int32_t)label, folder->path, class->path};
-        if (label < 0 && strcmp(class->name, IMAGES) != 0)
+        if (label < 0 && !oc_folder_is_images(class))
             return oc_dataset_class_unknown(
                 dataset, oc_source_where(dataset->source, folder->path, where, sizeof where), class->name, err);
         OC_TRY(label < 0 ? folder_leave_out(dataset, split, class, OC_UNREAD_LOOSE, NULL, err)
@@ -261,7 +247,7 @@ static oc_status annotated_read(oc_dataset *dataset, const oc_folder *val, const
     char *text = NULL, where[OC_ERROR_WHERE_SIZE];
     size_t size;
     oc_status status;
-    OC_TRY(text_read(dataset, val->path, ANNOTATIONS, &text, &size, where, err));
+    OC_TRY(text_read(dataset, val->path, OC_ANNOTATIONS, &text, &size, where, err));
     OC_TRY(oc_annotations_parse(&annotations, text, size, where, err));
     OC_TRY(annotated_match(dataset, &annotations, where, val, images, err));
     if (images != val) OC_TRY(entries_leave_out(dataset, OC_SPLIT_VAL, val, OC_UNREAD_LOOSE, err));
@@ -277,17 +263,17 @@ cleanup:
 }
 
 static oc_status val_read(oc_dataset *dataset, const oc_folder *val, bool distributed, oc_error *err) {
-    const oc_folder *images = oc_folder_in(val, IMAGES);
+    const oc_folder *images = oc_folder_images(val);
     const oc_folder *flat = val->images > 0 ? val : images && images->images > 0 ? images : NULL;
-    const bool annotated = oc_folder_file(val, ANNOTATIONS), class_folders = val->folders > (images ? 1 : 0);
+    const bool annotated = oc_folder_file(val, OC_ANNOTATIONS), class_folders = val->folders > (images ? 1 : 0);
     oc_status status = OC_OK;
     if (annotated && (flat || !class_folders))
         status = annotated_read(dataset, val, flat ? flat : images ? images : val, err);
     else if (class_folders)
         status = labelled_read(dataset, OC_SPLIT_VAL, val, err);
     else if (flat)
-        status =
-            fail_at(dataset, err, flat->path, "images without class folders need a " ANNOTATIONS " beside them in val");
+        status = fail_at(dataset, err, flat->path,
+                         "images without class folders need a " OC_ANNOTATIONS " beside them in val");
     if (status == OC_OK && dataset->split[OC_SPLIT_VAL].count == 0)
         status =
             fail_at(dataset, err, val->path,
@@ -307,9 +293,9 @@ static bool has_class(const oc_dataset *dataset, const oc_folder *folder) {
 /* Test images have no labels, unless they lie in class folders. */
 static oc_status test_read(oc_dataset *dataset, const oc_folder *test, oc_error *err) {
     const oc_place place = {OC_SPLIT_TEST, -1, test->path, test->path};
-    const oc_folder *images = oc_folder_in(test, IMAGES);
+    const oc_folder *images = oc_folder_images(test);
     const bool flat = test->images > 0 || (images && images->images > 0);
-    const oc_status status = has_class(dataset, test) || (!flat && holds_classes(dataset, test))
+    const oc_status status = has_class(dataset, test) || (!flat && oc_folder_holds_classes(test))
                                  ? labelled_read(dataset, OC_SPLIT_TEST, test, err)
                                  : folder_read(dataset, &place, test, err);
     split_sort(&dataset->split[OC_SPLIT_TEST]);
@@ -317,17 +303,17 @@ static oc_status test_read(oc_dataset *dataset, const oc_folder *test, oc_error 
     return status;
 }
 
-static oc_status splits_read(oc_dataset *dataset, arrangement *a, oc_error *err) {
-    const bool distributed = oc_folder_file(a->base, WNIDS);
+static oc_status splits_read(oc_dataset *dataset, oc_arrangement *a, oc_error *err) {
+    const bool distributed = oc_folder_file(a->base, OC_WNIDS);
     oc_status status;
     OC_TRY(classes_read(dataset, a, err));
-    if (a->split[TRAIN]) OC_TRY(train_read(dataset, a->split[TRAIN], distributed, err));
-    if (a->split[VAL]) OC_TRY(val_read(dataset, a->split[VAL], distributed, err));
-    if (a->split[TEST]) OC_TRY(test_read(dataset, a->split[TEST], err));
+    if (a->split[OC_ROLE_TRAIN]) OC_TRY(train_read(dataset, a->split[OC_ROLE_TRAIN], distributed, err));
+    if (a->split[OC_ROLE_VAL]) OC_TRY(val_read(dataset, a->split[OC_ROLE_VAL], distributed, err));
+    if (a->split[OC_ROLE_TEST]) OC_TRY(test_read(dataset, a->split[OC_ROLE_TEST], err));
     if (!dataset->present[OC_SPLIT_TEST]) {
         /* Without images it is no split, and what is in it lies elsewhere. */
         dataset->split[OC_SPLIT_TEST].left_outs = 0;
-        a->split[TEST] = NULL;
+        a->split[OC_ROLE_TEST] = NULL;
     }
 cleanup:
     return status;
@@ -335,137 +321,51 @@ cleanup:
 
 /* ---- one level of class folders ---- */
 
-/* What a folder is called that holds a split. */
-static int role_of(const char *name, size_t length) {
-    static const struct {
-        const char *name;
-        int role;
-    } names[] = {{"train", TRAIN}, {"training", TRAIN}, {"val", VAL},      {"valid", VAL}, {"validation", VAL},
-                 {"dev", VAL},     {"test", TEST},      {"testing", TEST}, {"eval", TEST}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i].name) == length && strncasecmp(names[i].name, name, length) == 0) return names[i].role;
-    return -1;
-}
-
-/* Whether one of the words of a name, which anything but letters holds apart, is a split's. */
-static bool has_role_word(const char *name) {
-    while (*name) {
-        size_t length = 0;
-        while ((name[length] | 32) >= 'a' && (name[length] | 32) <= 'z') length++;
-        if (role_of(name, length) >= 0) return true;
-        name += length;
-        if (*name) name++;
+/* A folder beside class folders, all of which are read: one more class, or, without images, none, which is told. One
+ * with what would have been expected to be images is refused, as a class of them is lost. */
+static oc_status class_read(oc_dataset *dataset, const oc_folder *base, const oc_folder *folder, oc_error *err) {
+    oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
+    const int32_t label = (int32_t)dataset->classes.count;
+    const oc_place place = {OC_SPLIT_TRAIN, label, base->path, folder->path};
+    oc_status status;
+    OC_TRY(folder_read(dataset, &place, folder, err));
+    if (folder->images_within > 0) {
+        OC_TRY(oc_dataset_class_add(dataset, base->path, folder->name, err));
+        if (oc_folder_is_split_like(folder))
+            OC_TRY(oc_dataset_doubt(dataset, err,
+                                    "the folder %s is read as a class, since it holds images and no class folders",
+                                    folder->name));
+        goto cleanup;
     }
-    return false;
+    const int64_t left_out = class_left_out(split, label);
+    if (left_out > 0) {
+        status = class_empty(dataset, base, folder->name, left_out, err);
+        goto cleanup;
+    }
+    for (size_t k = 0; k < split->left_outs; k++)
+        if (split->left_out[k].label == label) split->left_out[k].label = -1;
+    status = oc_names_add(&dataset->imageless, folder->name, err);
+cleanup:
+    return status;
 }
 
-/* A folder of folders with images that is called much like a split would make one class of all of them. */
-static oc_status split_refuse(oc_dataset *dataset, const oc_folder *folder, oc_error *err) {
-    char where[OC_ERROR_WHERE_SIZE];
-    if (!holds_classes(dataset, folder) && !(folder->folders == 1 && !folder->images)) return OC_OK;
-    if (!has_role_word(folder->name)) return OC_OK;
-    return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, folder->path, where, sizeof where),
-                   "this looks like a split, but is not called as one, and would be read as one class: move its class "
-                   "folders into a folder train, val or test");
-}
-
-/* One level of class folders; folders without images are none. */
+/* One level of class folders. */
 static oc_status classes_only_read(oc_dataset *dataset, const oc_folder *base, oc_error *err) {
     oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
-    char where[OC_ERROR_WHERE_SIZE];
     oc_status status;
+    OC_TRY(oc_class_folders_check(dataset, base, err));
     OC_TRY(entries_leave_out(dataset, OC_SPLIT_TRAIN, base, OC_UNREAD_LOOSE, err));
-    for (size_t i = 0; i < base->folders; i++) {
-        const oc_folder *folder = &base->folder[i];
-        const int32_t label = (int32_t)dataset->classes.count;
-        const oc_place place = {OC_SPLIT_TRAIN, label, base->path, folder->path};
-        const int64_t before = split->count;
-        OC_TRY(split_refuse(dataset, folder, err));
-        OC_TRY(folder_read(dataset, &place, folder, err));
-        if (split->count > before) {
-            OC_TRY(oc_dataset_class_add(dataset, base->path, folder->name, err));
-            if (role_of(folder->name, strlen(folder->name)) >= 0)
-                OC_TRY(oc_names_add(&dataset->split_like, folder->name, err));
-            continue;
-        }
-        const int64_t left_out = class_left_out(split, label);
-        if (left_out > 0) {
-            status = class_empty(dataset, base, folder->name, left_out, err);
-            goto cleanup;
-        }
-        for (size_t k = 0; k < split->left_outs; k++)
-            if (split->left_out[k].label == label) split->left_out[k].label = -1;
-    }
+    for (size_t i = 0; i < base->folders; i++) OC_TRY(class_read(dataset, base, &base->folder[i], err));
     split_sort(split);
     dataset->present[OC_SPLIT_TRAIN] = dataset->classes.count > 0;
     if (dataset->classes.count == 0)
-        status = oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, base->path, where, sizeof where),
+        status = fail_at(dataset, err, base->path,
                          "no data set here: expected train/<class>/ and val/, or a folder of images for each class");
 cleanup:
     return status;
 }
 
-/* ---- the arrangement ---- */
-
-/* The folder "images" that holds all of a split's class folders, or the split's folder itself. */
-static const oc_folder *unwrap(oc_dataset *dataset, const oc_folder *split) {
-    const oc_folder *images = oc_folder_in(split, IMAGES);
-    return images && split->folders == 1 && images->folders > 0 && !split->images && !images->images ? images : split;
-}
-
-/* Which of the folders in `base` are splits, if they are. */
-static arrangement arrange(oc_dataset *dataset, const oc_folder *base) {
-    arrangement a = {.base = base};
-    for (size_t i = 0; i < base->folders; i++) {
-        const oc_folder *folder = &base->folder[i];
-        const int role = role_of(folder->name, strlen(folder->name));
-        if (role < 0) continue;
-        if (a.split[role])
-            a.second[role] = folder;
-        else
-            a.split[role] = unwrap(dataset, folder);
-    }
-    return a;
-}
-
-/* Whether they are: what a class of images could be called as well is a split where it holds class folders, or where
- * nothing else would make sense. */
-static bool is_split(oc_dataset *dataset, const arrangement *a) {
-    const oc_folder *train = a->split[TRAIN], *val = a->split[VAL], *test = a->split[TEST];
-    if (oc_folder_file(a->base, WNIDS) && (val || test)) return true;
-    if (train) return val || holds_classes(dataset, train) || a->base->folders == 1;
-    if (val) return holds_classes(dataset, val) || oc_folder_file(val, ANNOTATIONS);
-    return test && holds_classes(dataset, test);
-}
-
-/* Archives, and folders they were unpacked into, often hold one folder with everything in it, beside others perhaps:
- * *out = the arrangement of the first folder from the root inwards that holds splits, or class folders. */
-static oc_status arrangement_find(oc_dataset *dataset, const oc_folder *root, arrangement *out, bool *split,
-                                  oc_error *err) {
-    char where[OC_ERROR_WHERE_SIZE];
-    *out = arrange(dataset, root);
-    while (!(*split = is_split(dataset, out)) && !out->base->images) {
-        const oc_folder *base = out->base, *inner = NULL;
-        for (size_t i = 0; i < base->folders; i++) {
-            const arrangement a = arrange(dataset, &base->folder[i]);
-            if (!is_split(dataset, &a)) continue;
-            if (inner)
-                return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, base->path, where, sizeof where),
-                               "several data sets here, %s and %s: give the path of one", inner->name,
-                               base->folder[i].name);
-            inner = &base->folder[i];
-        }
-        if (!inner && base->folders == 1 && holds_classes(dataset, &base->folder[0])) inner = &base->folder[0];
-        if (!inner) break;
-        *out = arrange(dataset, inner);
-    }
-    for (int role = 0; *split && role < ROLES; role++)
-        if (out->second[role])
-            return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, out->base->path, where, sizeof where),
-                           "both %s and %s are names of one split: rename or remove one", out->split[role]->path,
-                           out->second[role]->path);
-    return OC_OK;
-}
+/* ---- the whole ---- */
 
 static oc_status words_read(oc_dataset *dataset, const oc_folder *base, oc_error *err) {
     char *text = NULL, where[OC_ERROR_WHERE_SIZE];
@@ -482,32 +382,31 @@ cleanup:
 }
 
 /* data.val: test. */
-static oc_status test_take(oc_dataset *dataset, arrangement *a, bool split, oc_error *err) {
+static oc_status test_take(oc_dataset *dataset, oc_arrangement *a, oc_error *err) {
     if (!dataset->test_as_val) return OC_OK;
-    if (!split || !a->split[TEST])
+    if (!a->splits || !a->split[OC_ROLE_TEST])
         return oc_fail(err, OC_E_USAGE, "data.val", "the data set in %s has no test", dataset->source->path);
-    if (a->split[VAL])
+    if (a->split[OC_ROLE_VAL])
         return oc_fail(err, OC_E_USAGE, "data.val", "the data set in %s has a val of its own", dataset->source->path);
-    a->split[VAL] = a->split[TEST];
-    a->split[TEST] = NULL;
+    a->split[OC_ROLE_VAL] = a->split[OC_ROLE_TEST];
+    a->split[OC_ROLE_TEST] = NULL;
     return OC_OK;
 }
 
 oc_status oc_dataset_scan(oc_dataset *dataset, oc_error *err) {
-    static const int split_of[ROLES] = {OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_TEST};
+    static const int split_of[OC_ROLES] = {OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_TEST};
     oc_folder root = {0};
-    arrangement a;
-    bool split = false;
+    oc_arrangement a;
     oc_status status;
     OC_TRY(oc_source_walk(dataset->source, &root, err));
     oc_folder_look(dataset->source, &root);
-    OC_TRY(arrangement_find(dataset, &root, &a, &split, err));
-    OC_TRY(test_take(dataset, &a, split, err));
-    if (!split) a = (arrangement){.base = a.base, .split = {a.base}};
-    for (int role = 0; role < ROLES; role++)
+    OC_TRY(oc_arrangement_find(dataset, &root, &a, err));
+    OC_TRY(test_take(dataset, &a, err));
+    if (!a.splits) a = (oc_arrangement){.base = a.base, .split = {a.base}};
+    for (int role = 0; role < OC_ROLES; role++)
         if (a.split[role])
             OC_TRY(oc_dataset_text(dataset, a.split[role]->path, &dataset->split[split_of[role]].folder, err));
-    OC_TRY(split ? splits_read(dataset, &a, err) : classes_only_read(dataset, a.base, err));
+    OC_TRY(a.splits ? splits_read(dataset, &a, err) : classes_only_read(dataset, a.base, err));
     OC_TRY(folder_leave_out(dataset, OC_SPLIT_ELSEWHERE, &root, OC_UNREAD_ELSEWHERE, a.split, err));
     status = words_read(dataset, a.base, err);
 cleanup:

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "ocelli/data.h"
 #include "support/bytes.h"
+#include "support/images.h"
 #include "support/run.h"
 #include "support/temporary.h"
 #include "train/trainer.h"
@@ -184,6 +185,19 @@ static void test_refusals(void **state) {
     test_says(&error, "fc.1.weight");
     test_require(test_run(&world, "none", "data.holdout=0.5", NULL, &error), OC_E_MISMATCH, &error);
     test_says(&error, "data.holdout is 0.5");
+
+    /* One class alone, as a folder too many or too few makes it. */
+    snprintf(path, sizeof path, "%s/one/train/only/1.jpg", world.folder);
+    test_jpeg_write(path, 32, 32, 1, TEST_JPEG_RGB);
+    snprintf(path, sizeof path, "%s/one/val/only/1.jpg", world.folder);
+    test_jpeg_write(path, 32, 32, 2, TEST_JPEG_RGB);
+    test_require(oc_dataset_open(&other, test_world_path(&world, "one", path), NULL, &error), OC_OK, &error);
+    world.dataset = other;
+    status = test_run(&world, "none", "train.batch_size=1", NULL, &error);
+    world.dataset = own;
+    oc_dataset_destroy(&other);
+    test_require(status, OC_E_FORMAT, &error);
+    test_says(&error, "images of one class alone, only, the first of which is train/only/1.jpg");
     assert_false(oc_path_exists(test_world_path(&world, "none", out)));
 }
 

@@ -54,7 +54,13 @@ oc_status oc_trainer_check_splits(const oc_trainer *trainer, oc_error *err) {
                        holdout, trainer->values.holdout);
     const oc_split *train = oc_dataset_split(trainer->dataset, "train"),
                    *val = oc_dataset_split(trainer->dataset, "val");
+    const oc_names *classes = oc_dataset_classes(trainer->dataset);
     if (!train) return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no training images");
+    if (classes->count < 2)
+        return oc_fail(err, OC_E_FORMAT, path,
+                       "understood as images of one class alone, %s, the first of which is %s: a classifier needs two "
+                       "classes at least; give the path of the folder that holds a folder for each",
+                       classes->item[0], train->sample[0].path);
     if (!val || val->count == 0)
         return oc_fail(err, OC_E_NOT_FOUND, path, "the data set has no validation images%s%s",
                        holdout > 0 ? ", and data.holdout is too little to hold any out: raise it" : ": ",

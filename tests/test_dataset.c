@@ -151,16 +151,16 @@ static void test_tiny(void **state) {
 }
 
 static void test_tiny_zip(void **state) {
-    static const char *const prefixes[] = {"set/", "", "./set/"};
+    static const char *const prefixes[] = {"set/", "", "./set/", "/", ".//", "/set/././/"};
     fixture *f = *state;
     char archive[400];
     test_tiny_create(f->root, 3, 2, 4, 2);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 12; i++) {
         snprintf(archive, sizeof archive, "%s/%d.zip", f->folder, i);
         test_zip_create(archive, f->root, prefixes[i / 2], i % 2);
         must_open(f, archive, NULL);
         is_tiny(f);
-        if (i / 2 == 1) {
+        if (!strstr(prefixes[i / 2], "set")) {
             has_split(f, "train", TINY_TRAIN);
             has_split(f, "val", TINY_VAL);
             has_split(f, "test", "test/images/test_0.JPEG -1, test/images/test_1.JPEG -1");
@@ -169,6 +169,10 @@ static void test_tiny_zip(void **state) {
         reads_as_files(f, "train");
         reads_as_files(f, "val");
     }
+    snprintf(archive, sizeof archive, "%s/up.zip", f->folder);
+    test_zip_create(archive, f->root, "set/../", false);
+    oc_dataset_destroy(&f->dataset);
+    must_fail(f, archive, OC_E_FORMAT, "up.zip", "leads out of a folder with \"..\": pack it again");
 }
 
 /* The validation images moved into class folders, the annotations left behind; with and without "images". */

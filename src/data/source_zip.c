@@ -193,7 +193,7 @@ static oc_status folder_add(zip_folder *zip, size_t i, size_t length, const char
     oc_status status = OC_OK;
     if (oc_entry_hidden(own))
         status = oc_folder_add_entry(out, own, OC_ENTRY_HIDDEN, 0, err);
-    else if (*own)
+    else
         status = oc_folder_add_folder(out, own, false, err);
     free(path);
     return status;
@@ -341,25 +341,42 @@ static oc_status backslashes_refuse(const zip_folder *zip, oc_error *err) {
         first);
 }
 
-/* Adds a member by what its name says to who unpacks it: "/train//a/./1.jpg" is train/a/1.jpg. */
-static oc_status member_add(zip_folder *zip, zip_uint64_t index, const char *name, oc_error *err) {
-    oc_status status = OC_OK;
-    while (*name == '/' || (name[0] == '.' && name[1] == '/')) name += *name == '/' ? 1 : 2;
-    if (strstr(name, "//") || strstr(name, "/./")) {
-        OC_TRY(oc_names_add(&zip->cleaned, name, err));
-        char *clean = zip->cleaned.item[zip->cleaned.count - 1], *to = clean;
-        for (const char *from = clean; *from;) {
-            const bool begins = to > clean && to[-1] == '/';
-            if (begins && (*from == '/' || (from[0] == '.' && from[1] == '/')))
-                from += *from == '/' ? 1 : 2;
-            else
-                *to++ = *from++;
-        }
-        *to = '\0';
-        name = clean;
+/* Writes a name without the parts that say nothing to who unpacks it ("/train//a/./1.jpg" is train/a/1.jpg) to `out`,
+ * which has room for all of it. false: a part is "..". */
+static bool name_clean(char *out, const char *name) {
+    for (size_t length; *name; name += length + (name[length] == '/')) {
+        length = strcspn(name, "/");
+        const bool folder = name[length] == '/';
+        if (length == 2 && memcmp(name, "..", 2) == 0) return false;
+        if (length == 0 || (folder && length == 1 && *name == '.')) continue;
+        memcpy(out, name, length);
+        out += length;
+        if (folder) *out++ = '/';
+    }
+    *out = '\0';
+    return true;
+}
+
+/* Adds what the archive has at a place, unless it is the root. */
+static oc_status member_add(zip_folder *zip, zip_uint64_t index, oc_error *err) {
+    const char *name = zip_get_name(zip->first, index, ZIP_FL_ENC_RAW);
+    char *clean = NULL;
+    oc_status status;
+    if (!name) return member_fail(zip, "", zip_get_error(zip->first), err);
+    if (!*name) return oc_fail(err, OC_E_FORMAT, zip->base.path, "something in it has no name: pack it again");
+    OC_TRY(oc_alloc(&clean, strlen(name) + 1, 1, err));
+    if (!name_clean(clean, name)) {
+        status = oc_fail(err, OC_E_FORMAT, zip->base.path,
+                         "the name %.100s in it leads out of a folder with \"..\": pack it again", name);
+        goto cleanup;
+    }
+    if (strcmp(clean, name) != 0) {
+        OC_TRY(oc_names_add(&zip->cleaned, clean, err));
+        name = zip->cleaned.item[zip->cleaned.count - 1];
     }
     if (*name) zip->member[zip->count++] = (zip_member){name, index};
 cleanup:
+    oc_free(clean);
     return status;
 }
 
@@ -385,10 +402,7 @@ oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err)
     pool_give(zip, zip->first);
     const zip_int64_t count = zip_get_num_entries(zip->first, 0);
     OC_TRY(oc_alloc(&zip->member, (size_t)count, sizeof(*zip->member), err));
-    for (zip_int64_t i = 0; i < count; i++) {
-        const char *name = zip_get_name(zip->first, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
-        if (name) OC_TRY(member_add(zip, (zip_uint64_t)i, name, err));
-    }
+    for (zip_int64_t i = 0; i < count; i++) OC_TRY(member_add(zip, (zip_uint64_t)i, err));
     if (zip->count > 1) qsort(zip->member, zip->count, sizeof(*zip->member), member_compare);
     OC_TRY(backslashes_refuse(zip, err));
     *out = &zip->base;

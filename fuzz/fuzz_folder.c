@@ -11,6 +11,7 @@
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #include "support/dataset.h"
 
+#define FOLDERS_MOST 64 /* in each other that are read */
 #define DEPTH_MOST 72   /* a few more folders in each other than are read */
 #define ENTRIES_MOST 96 /* keeps an input fast */
 #define LINKS_MOST 12   /* each may double the paths that there are */
@@ -145,9 +147,10 @@ typedef struct ancestors {
     const struct ancestors *above;
 } ancestors;
 
-/* Entries as people count them: files, links, pipes and hidden folders; links to folders are entered, unless they lead
- * back up. Closes the folder. */
-static int64_t entries_count(int fd, const ancestors *above) {
+/* Entries as people count them: files, links and pipes; links to folders are entered, unless they lead back up, or what
+ * they are in, or themselves, is hidden. What the system cannot list by its path, of that `length`, or lies too deep in
+ * what is hidden, counts as one. Closes the folder. */
+static int64_t entries_count(int fd, bool hidden, size_t length, int depth, const ancestors *above) {
     struct stat info;
     int64_t count = 0;
     DIR *dir = fdopendir(fd);
@@ -156,12 +159,14 @@ static int64_t entries_count(int fd, const ancestors *above) {
     for (const struct dirent *entry; (entry = readdir(dir));) {
         const char *name = entry->d_name;
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
-        bool enter = name[0] != '.' && strcmp(name, "__MACOSX") != 0 && fstatat(fd, name, &info, 0) == 0 &&
-                     S_ISDIR(info.st_mode);
+        const bool within = hidden || name[0] == '.' || strcmp(name, "__MACOSX") == 0;
+        const size_t longer = length + 1 + strlen(name);
+        bool enter = fstatat(fd, name, &info, within ? AT_SYMLINK_NOFOLLOW : 0) == 0 && S_ISDIR(info.st_mode) &&
+                     longer < PATH_MAX && (!within || depth < FOLDERS_MOST);
         for (const ancestors *a = &here; enter && a; a = a->above)
             enter = a->inode != info.st_ino || a->device != info.st_dev;
         const int inner = enter ? openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-        count += inner >= 0 ? entries_count(inner, &here) : 1;
+        count += inner >= 0 ? entries_count(inner, within, longer, depth + 1, &here) : 1;
     }
     closedir(dir);
     return count;
@@ -203,7 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     while (t.depth >= 0) close(t.folder[t.depth--]);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         oc_dataset *dataset = fuzz_dataset_open(root, &options[i]);
-        if (dataset && fuzz_dataset_walk(dataset) != entries_count(root_open(), NULL)) abort();
+        if (dataset && fuzz_dataset_walk(dataset) != entries_count(root_open(), false, strlen(root), 0, NULL)) abort();
         oc_dataset_destroy(&dataset);
     }
     folder_clear(root_open());

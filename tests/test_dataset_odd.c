@@ -107,6 +107,15 @@ static void has_said(fixture *f, const char *text) {
     if (!strstr(f->log, text)) fail_msg("\"%s\" has no \"%s\"", f->log, text);
 }
 
+/* Images, apart by spaces, in an otherwise empty data set. */
+static void images_are(fixture *f, const char *paths) {
+    char path[64];
+    int used;
+    mkdir(f->root, 0777);
+    test_temporary_remove(f->root);
+    for (; sscanf(paths, " %63s%n", path, &used) == 1; paths += used) image(f, path);
+}
+
 /* ---- left out ---- */
 
 static void test_links_and_pipes(void **state) {
@@ -252,6 +261,55 @@ static void test_sidecars(void **state) {
     has_left_out(f, "train", 3, OC_UNREAD_NO_IMAGE, 40, "train/00.xml");
 }
 
+/* Every file of a hidden folder counts, an empty one for nothing. */
+static void test_hidden(void **state) {
+    fixture *f = *state;
+    image(f, "a/1.jpg");
+    image(f, "b/1.jpg");
+    image(f, ".trash/a/1.jpg");
+    image(f, ".trash/.b/2.jpg");
+    test_text_write(in_root(f, ".trash/3"), "");
+    mkdir(in_root(f, ".empty"), 0777);
+    must_open(f);
+    has_left_out(f, "train", 2, OC_UNREAD_HIDDEN, 3, ".trash");
+}
+
+/* A folder that cannot be listed: counted beside the classes and outside the splits, refused where images would be
+ * missing. */
+static void test_closed(void **state) {
+    static const char *const refused[] = {"train/c", "train/a/c", "val/c", "val/a/c", "test/c"};
+    fixture *f = *state;
+    const uid_t user = geteuid();
+    image(f, "train/a/1.jpg");
+    image(f, "train/b/1.jpg");
+    image(f, "val/a/1.jpg");
+    image(f, "test/1.jpg");
+    mkdir(in_root(f, "lost+found"), 0);
+    /* Nothing is closed to the superuser. */
+    assert_int_equal(chmod(f->folder, 0755), 0);
+    if (user == 0) assert_int_equal(seteuid(65534), 0);
+    must_open(f);
+    has_left_out(f, "elsewhere", 0, OC_UNREAD_UNREADABLE, 1, "lost+found");
+    assert_int_equal(seteuid(user), 0);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        oc_error error = {0};
+        oc_dataset_destroy(&f->dataset);
+        mkdir(in_root(f, refused[i]), 0);
+        if (user == 0) assert_int_equal(seteuid(65534), 0);
+        assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, &error), OC_E_IO);
+        assert_int_equal(seteuid(user), 0);
+        if (!strstr(error.message, "the folder c in it cannot be listed")) fail_msg("%s", error.message);
+        rmdir(in_root(f, refused[i]));
+    }
+    rmdir(in_root(f, "lost+found"));
+    images_are(f, "a/1.jpg b/1.jpg");
+    mkdir(in_root(f, "c"), 0);
+    if (user == 0) assert_int_equal(seteuid(65534), 0);
+    must_open(f);
+    has_left_out(f, "train", 2, OC_UNREAD_UNREADABLE, 1, "c");
+    assert_int_equal(seteuid(user), 0);
+}
+
 /* ---- splits by other names ---- */
 
 /* Images in each, of two classes; the data set must have so many in train and val. */
@@ -284,15 +342,6 @@ static void test_split_names(void **state) {
 }
 
 /* ---- what the folders are ---- */
-
-/* Images, apart by spaces, in an otherwise empty data set. */
-static void images_are(fixture *f, const char *paths) {
-    char path[64];
-    int used;
-    mkdir(f->root, 0777);
-    test_temporary_remove(f->root);
-    for (; sscanf(paths, " %63s%n", path, &used) == 1; paths += used) image(f, path);
-}
 
 /* The classes, apart by spaces, and how many images train and val have. */
 static void is_read_as(fixture *f, const char *classes, int train, int val) {
@@ -638,6 +687,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
         cmocka_unit_test_setup_teardown(test_loose, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sidecars, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrapped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrapped_splits, setup, teardown),

@@ -89,9 +89,9 @@ static void tree_make(const tree *t, const char *root, bool backwards) {
     }
 }
 
-/* Entries of a folder as people count them: files, links and hidden folders; links to folders are entered, unless they
- * lead back up. `above`: real paths of the folders it lies in. */
-static int64_t count_entries(const char *path, const char *above[], int depth) {
+/* Entries of a folder as people count them: files and links; links to folders are entered, unless they lead back up, or
+ * what they are in, or themselves, is hidden. `above`: real paths of the folders it lies in. */
+static int64_t count_entries(const char *path, bool hidden, const char *above[], int depth) {
     char inner[1000], *real = realpath(path, NULL);
     int64_t count = 0;
     DIR *dir = opendir(path);
@@ -103,12 +103,12 @@ static int64_t count_entries(const char *path, const char *above[], int depth) {
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
         struct stat info;
         snprintf(inner, sizeof inner, "%s/%s", path, name);
-        bool enter =
-            name[0] != '.' && strcmp(name, "__MACOSX") != 0 && stat(inner, &info) == 0 && S_ISDIR(info.st_mode);
+        const bool within = hidden || name[0] == '.' || strcmp(name, "__MACOSX") == 0;
+        bool enter = (within ? lstat(inner, &info) : stat(inner, &info)) == 0 && S_ISDIR(info.st_mode);
         char *target = enter ? realpath(inner, NULL) : NULL;
         for (int i = 0; enter && i <= depth; i++) enter = strcmp(above[i], target) != 0;
         free(target);
-        count += enter ? count_entries(inner, above, depth + 1) : 1;
+        count += enter ? count_entries(inner, within, above, depth + 1) : 1;
     }
     closedir(dir);
     free(real);
@@ -162,8 +162,9 @@ static void test_trees(void **state) {
                 const oc_split *split = split_at(dataset[0], i);
                 if (split) found += split->count + oc_split_left_out(split, false);
             }
-            if (found != count_entries(root[0], above, 0))
-                fail_msg("%s: %lld of %lld", root[0], (long long)found, (long long)count_entries(root[0], above, 0));
+            if (found != count_entries(root[0], false, above, 0))
+                fail_msg("%s: %lld of %lld", root[0], (long long)found,
+                         (long long)count_entries(root[0], false, above, 0));
             free(first), free(second);
             opened++;
         }

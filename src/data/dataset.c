@@ -92,19 +92,19 @@ cleanup:
     return status;
 }
 
-oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, const char *folder, const char *name,
+oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, const char *folder, const oc_entry *entry,
                                oc_unread why, oc_error *err) {
     oc_split *s = &dataset->split[split];
     char *path, *own;
     oc_status status;
     for (size_t i = 0; i < s->left_outs; i++)
         if (s->left_out[i].why == why && s->left_out[i].label == label) {
-            s->left_out[i].count++;
+            s->left_out[i].count += entry->files;
             return OC_OK;
         }
-    OC_TRY(path_add(dataset, folder, name, &path, &own, err));
+    OC_TRY(path_add(dataset, folder, entry->name, &path, &own, err));
     OC_TRY(oc_grow(&s->left_out, &dataset->left_out_capacity[split], s->left_outs + 1, sizeof *s->left_out, err));
-    s->left_out[s->left_outs++] = (oc_left_out){why, label, 1, path};
+    s->left_out[s->left_outs++] = (oc_left_out){why, label, entry->files, path};
 cleanup:
     return status;
 }

@@ -38,8 +38,8 @@ typedef struct oc_place {
 oc_status oc_dataset_add(oc_dataset *dataset, const oc_place *place, const char *folder, const oc_entry *file,
                          oc_error *err);
 
-/* Counts an entry that is no sample. */
-oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, const char *folder, const char *name,
+/* Counts the files of an entry that is no sample. */
+oc_status oc_dataset_leave_out(oc_dataset *dataset, int split, int32_t label, const char *folder, const oc_entry *entry,
                                oc_unread why, oc_error *err);
 
 /* Keeps a sentence, which begins with a name in the data set, to be told with it. */

@@ -37,14 +37,25 @@ cleanup:
 
 /* ---- files ---- */
 
+/* Within a split, a folder that cannot be listed hides images. */
+static oc_status closed_refuse(oc_dataset *dataset, const oc_folder *folder, oc_error *err) {
+    char where[OC_ERROR_WHERE_SIZE];
+    for (size_t i = 0; i < folder->entries; i++)
+        if (folder->entry[i].kind == OC_ENTRY_CLOSED)
+            return oc_fail(err, OC_E_IO, oc_source_where(dataset->source, folder->path, where, sizeof where),
+                           "the folder %s in it cannot be listed: let it be read, or remove it", folder->entry[i].name);
+    return OC_OK;
+}
+
 /* Adds the images in a folder and in the folders within it, and counts what else is there. */
 static oc_status folder_read(oc_dataset *dataset, const oc_place *place, const oc_folder *folder, oc_error *err) {
-    oc_status status = OC_OK;
+    oc_status status;
+    OC_TRY(closed_refuse(dataset, folder, err));
     for (size_t i = 0; i < folder->entries; i++) {
         const oc_entry *entry = &folder->entry[i];
         OC_TRY(entry->unread == OC_UNREAD_COUNT
                    ? oc_dataset_add(dataset, place, folder->path, entry, err)
-                   : oc_dataset_leave_out(dataset, place->split, place->label, folder->path, entry->name,
+                   : oc_dataset_leave_out(dataset, place->split, place->label, folder->path, entry,
                                           (oc_unread)entry->unread, err));
     }
     for (size_t i = 0; i < folder->folders; i++) OC_TRY(folder_read(dataset, place, &folder->folder[i], err));
@@ -58,7 +69,7 @@ static oc_status entries_leave_out(oc_dataset *dataset, int split, const oc_fold
     oc_status status = OC_OK;
     for (size_t i = 0; i < folder->entries; i++) {
         const oc_entry *entry = &folder->entry[i];
-        OC_TRY(oc_dataset_leave_out(dataset, split, -1, folder->path, entry->name,
+        OC_TRY(oc_dataset_leave_out(dataset, split, -1, folder->path, entry,
                                     entry->unread == OC_UNREAD_COUNT ? why : (oc_unread)entry->unread, err));
     }
 cleanup:
@@ -152,6 +163,7 @@ static oc_status train_read(oc_dataset *dataset, const oc_folder *train, bool di
     oc_status status = OC_OK;
     if (train->folders == 0) return fail_at(dataset, err, train->path, "this folder has no class folders in it");
     OC_TRY(oc_class_folders_check(dataset, train, err));
+    OC_TRY(closed_refuse(dataset, train, err));
     OC_TRY(entries_leave_out(dataset, OC_SPLIT_TRAIN, train, OC_UNREAD_LOOSE, err));
     for (size_t i = 0; i < train->folders; i++) {
         const oc_folder *folder = &train->folder[i];
@@ -178,6 +190,7 @@ cleanup:
 static oc_status labelled_read(oc_dataset *dataset, int split, const oc_folder *folder, oc_error *err) {
     oc_status status;
     char where[OC_ERROR_WHERE_SIZE];
+    OC_TRY(closed_refuse(dataset, folder, err));
     OC_TRY(entries_leave_out(dataset, split, folder, OC_UNREAD_LOOSE, err));
     for (size_t i = 0; i < folder->folders; i++) {
         const oc_folder *class = &folder->folder[i];
@@ -233,8 +246,7 @@ static oc_status annotated_match(oc_dataset *dataset, const oc_annotations *anno
         if (entry->unread == OC_UNREAD_COUNT)
             return oc_fail(err, OC_E_FORMAT, where, "no line for the image %s, which is in %s", entry->name,
                            images->path);
-        OC_TRY(
-            oc_dataset_leave_out(dataset, OC_SPLIT_VAL, -1, images->path, entry->name, (oc_unread)entry->unread, err));
+        OC_TRY(oc_dataset_leave_out(dataset, OC_SPLIT_VAL, -1, images->path, entry, (oc_unread)entry->unread, err));
     }
     split_sort(&dataset->split[OC_SPLIT_VAL]);
 cleanup:

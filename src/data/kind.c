@@ -28,11 +28,9 @@ const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT] = {
 
 /* The reason of an entry that is not looked into, being no file. */
 static oc_unread unread_of(oc_entry_kind kind) {
-    static const oc_unread why[] = {[OC_ENTRY_FILE] = OC_UNREAD_NO_IMAGE,
-                                    [OC_ENTRY_HIDDEN] = OC_UNREAD_HIDDEN,
-                                    [OC_ENTRY_NEITHER] = OC_UNREAD_NEITHER,
-                                    [OC_ENTRY_LOOP] = OC_UNREAD_LOOP,
-                                    [OC_ENTRY_REPEATED] = OC_UNREAD_REPEATED};
+    static const oc_unread why[] = {[OC_ENTRY_FILE] = OC_UNREAD_NO_IMAGE,     [OC_ENTRY_HIDDEN] = OC_UNREAD_HIDDEN,
+                                    [OC_ENTRY_NEITHER] = OC_UNREAD_NEITHER,   [OC_ENTRY_LOOP] = OC_UNREAD_LOOP,
+                                    [OC_ENTRY_CLOSED] = OC_UNREAD_UNREADABLE, [OC_ENTRY_REPEATED] = OC_UNREAD_REPEATED};
     return why[kind];
 }
 

@@ -24,12 +24,12 @@ oc_kind oc_kind_of_content(const char *name, const void *data, size_t size);
 /* Why a file or another entry is not read as an image. */
 typedef enum oc_unread {
     OC_UNREAD_NO_IMAGE,   /* by name and content */
-    OC_UNREAD_HIDDEN,     /* a file or a whole folder */
+    OC_UNREAD_HIDDEN,     /* a file, or in such a folder */
     OC_UNREAD_FORMAT,     /* an image in a format that is not read */
     OC_UNREAD_NEITHER,    /* no file: a link that leads nowhere, a pipe */
     OC_UNREAD_LOOP,       /* a link back to a folder that it lies in */
     OC_UNREAD_REPEATED,   /* an earlier file of a zip with the name of a later one */
-    OC_UNREAD_UNREADABLE, /* cannot be opened */
+    OC_UNREAD_UNREADABLE, /* cannot be opened: a file or a folder */
     OC_UNREAD_LOOSE,      /* an image beside class folders */
     OC_UNREAD_ELSEWHERE,  /* an image in a folder that is no split's */
     OC_UNREAD_COUNT

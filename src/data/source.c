@@ -34,7 +34,7 @@ oc_status oc_folder_add_entry(oc_folder *folder, const char *name, oc_entry_kind
     char *own = NULL;
     OC_TRY(oc_strdup(&own, name, err));
     OC_TRY(oc_grow(&folder->entry, &folder->entry_capacity, folder->entries + 1, sizeof *folder->entry, err));
-    folder->entry[folder->entries++] = (oc_entry){.name = own, .kind = kind, .state = state};
+    folder->entry[folder->entries++] = (oc_entry){own, kind, state, .files = 1};
     own = NULL;
 cleanup:
     oc_free(own);
@@ -42,12 +42,14 @@ cleanup:
 }
 
 oc_status oc_folder_add_folder(oc_folder *folder, const char *name, bool linked, oc_error *err) {
+    const bool hidden = folder->hidden || oc_entry_hidden(name);
     oc_status status;
     char *path = NULL;
+    if (hidden && linked) return oc_folder_add_entry(folder, name, OC_ENTRY_HIDDEN, 0, err);
     OC_TRY(*folder->path ? oc_path_join(&path, folder->path, name, err) : oc_strdup(&path, name, err));
     OC_TRY(oc_grow(&folder->folder, &folder->folder_capacity, folder->folders + 1, sizeof *folder->folder, err));
-    folder->folder[folder->folders++] =
-        (oc_folder){.path = path, .name = path + strlen(path) - strlen(name), .linked = linked || folder->linked};
+    folder->folder[folder->folders++] = (oc_folder){
+        .path = path, .name = path + strlen(path) - strlen(name), .linked = linked || folder->linked, .hidden = hidden};
     path = NULL;
 cleanup:
     oc_free(path);
@@ -96,14 +98,43 @@ static bool is_among(const oc_folder *folder, const ancestors *above) {
     return false;
 }
 
-/* Moves the i-th folder in `folder` to its entries. */
-static oc_status loop_mark(oc_folder *folder, size_t i, oc_error *err) {
-    oc_folder loop = folder->folder[i];
-    const oc_status status = oc_folder_add_entry(folder, loop.name, OC_ENTRY_LOOP, 0, err);
-    if (status != OC_OK) return status;
+static int64_t files_in(const oc_folder *folder) {
+    int64_t count = 0;
+    for (size_t i = 0; i < folder->entries; i++) count += folder->entry[i].files;
+    return count;
+}
+
+/* Moves the i-th folder in `folder` to its entries, as one that stands for so many files; for none it is removed. */
+static oc_status entry_make(oc_folder *folder, size_t i, oc_entry_kind kind, int64_t files, oc_error *err) {
+    oc_folder moved = folder->folder[i];
+    if (files > 0) {
+        const oc_status status = oc_folder_add_entry(folder, moved.name, kind, 0, err);
+        if (status != OC_OK) return status;
+        folder->entry[folder->entries - 1].files = files;
+    }
     memmove(folder->folder + i, folder->folder + i + 1, (--folder->folders - i) * sizeof *folder->folder);
-    oc_folder_free(&loop);
+    oc_folder_free(&moved);
     return OC_OK;
+}
+
+static oc_status walk(oc_source *source, oc_folder *folder, const ancestors *above, int depth, int64_t *linked,
+                      oc_error *err);
+
+/* Fills the i-th folder in `folder` with all that is in it, or makes an entry of one that is none to go into. How deep
+ * what is hidden goes is nobody's fault: there is an end, too, but no error. */
+static oc_status enter(oc_source *source, oc_folder *folder, size_t i, const ancestors *above, int depth,
+                       int64_t *linked, oc_error *err) {
+    oc_folder *inner = &folder->folder[i];
+    oc_error why = {0};
+    if (inner->hidden && depth == DEPTH_MOST) return entry_make(folder, i, OC_ENTRY_HIDDEN, 1, err);
+    oc_status status = source->ops->list(source, inner, &why);
+    if (status == OC_E_IO || status == OC_E_NOT_FOUND)
+        return entry_make(folder, i, inner->hidden ? OC_ENTRY_HIDDEN : OC_ENTRY_CLOSED, 1, err);
+    if (status == OC_OK && is_among(inner, above)) return entry_make(folder, i, OC_ENTRY_LOOP, 1, err);
+    if (status == OC_OK) status = walk(source, inner, above, depth + 1, linked, &why);
+    if (status == OC_OK && inner->hidden) return entry_make(folder, i, OC_ENTRY_HIDDEN, files_in(inner), err);
+    if (status != OC_OK && err) *err = why;
+    return status;
 }
 
 /* *linked: folders reached by links so far. */
@@ -116,20 +147,14 @@ static oc_status walk(oc_source *source, oc_folder *folder, const ancestors *abo
         return oc_fail(err, OC_E_FORMAT, oc_source_where(source, folder->path, where, sizeof where),
                        "folders nested more than %d deep", DEPTH_MOST);
     if (folder->folders > 1) qsort(folder->folder, folder->folders, sizeof *folder->folder, folder_compare);
-    for (size_t i = 0; i < folder->folders;) {
-        oc_folder *inner = &folder->folder[i];
-        if (inner->linked && ++*linked > LINKED_MOST)
-            return oc_fail(err, OC_E_FORMAT, oc_source_where(source, inner->path, where, sizeof where),
+    for (size_t i = 0, before; i < folder->folders; i += folder->folders == before) {
+        before = folder->folders;
+        if (folder->folder[i].linked && ++*linked > LINKED_MOST)
+            return oc_fail(err, OC_E_FORMAT, oc_source_where(source, folder->folder[i].path, where, sizeof where),
                            "links to folders lead to more than %d of them: remove those that lead to one folder in "
                            "many ways",
                            LINKED_MOST);
-        OC_TRY(source->ops->list(source, inner, err));
-        if (is_among(inner, &here)) {
-            OC_TRY(loop_mark(folder, i, err));
-            continue;
-        }
-        OC_TRY(walk(source, inner, &here, depth + 1, linked, err));
-        i++;
+        OC_TRY(enter(source, folder, i, &here, depth, linked, err));
     }
     if (folder->entries > 1) qsort(folder->entry, folder->entries, sizeof *folder->entry, entry_compare);
 cleanup:

@@ -9,9 +9,10 @@ typedef struct oc_source oc_source;
 
 typedef enum oc_entry_kind {
     OC_ENTRY_FILE,
-    OC_ENTRY_HIDDEN,   /* begins with '.', or is what macOS puts beside files: a file or a whole folder */
+    OC_ENTRY_HIDDEN,   /* begins with '.', or is what macOS puts beside files: a file or a whole folder with some */
     OC_ENTRY_NEITHER,  /* a link that leads nowhere, a pipe */
     OC_ENTRY_LOOP,     /* a link back to a folder that it lies in */
+    OC_ENTRY_CLOSED,   /* a folder that cannot be listed */
     OC_ENTRY_REPEATED, /* an earlier member of a zip with the name of a later one */
 } oc_entry_kind;
 
@@ -22,7 +23,8 @@ typedef struct oc_entry {
     /* Of a file XXH3-64 over what tells it from a changed one without reading it: size, times of change of the content
      * and of the file itself (ns), inode; of a zip's member size and checksum. Links are followed. */
     uint64_t state;
-    int unread; /* set by kind.h's oc_folder_look: an oc_unread, of an image OC_UNREAD_COUNT */
+    int64_t files; /* 1; of a hidden folder those within */
+    int unread;    /* set by kind.h's oc_folder_look: an oc_unread, of an image OC_UNREAD_COUNT */
 } oc_entry;
 
 /* A folder and all that is in it; starts from {0} but for the path. */
@@ -36,6 +38,7 @@ struct oc_folder {
     size_t folders, folder_capacity;
     uint64_t device, inode; /* 0: of a zip, where nothing can loop */
     bool linked;            /* it, or a folder that it lies in, is there by a link */
+    bool hidden;            /* it, or a folder that it lies in, is hidden */
     /* Set by oc_folder_look: images that are read directly in it, and with all folders. */
     int64_t images, images_within;
 };
@@ -63,15 +66,16 @@ oc_status oc_source_open(oc_source **out, const char *path, oc_error *err);
 void oc_source_destroy(oc_source **source);
 
 /* Fills *root, which is {0}, with the whole tree, entries and folders sorted bytewise by name. A link that leads back
- * to a folder it lies in is an entry. The caller frees it, also after an error. OC_E_FORMAT: nested, or multiplied by
- * links, beyond all measure. */
+ * to a folder it lies in is an entry, and so are a folder in it that cannot be listed and a hidden one with files. The
+ * caller frees it, also after an error. OC_E_FORMAT: nested, or multiplied by links, beyond all measure. */
 oc_status oc_source_walk(oc_source *source, oc_folder *root, oc_error *err);
 /* Leaves {0}. */
 void oc_folder_free(oc_folder *folder);
 /* The folder or file of that name in it; NULL: there is none. */
 const oc_folder *oc_folder_in(const oc_folder *folder, const char *name);
 const oc_entry *oc_folder_file(const oc_folder *folder, const char *name);
-/* For the kinds of source: add to a folder; `linked`: by a link. OC_E_MEMORY. */
+/* For the kinds of source: add to a folder; `linked`: by a link, which of what is hidden is not followed but an entry.
+ * OC_E_MEMORY. */
 oc_status oc_folder_add_entry(oc_folder *folder, const char *name, oc_entry_kind kind, uint64_t state, oc_error *err);
 oc_status oc_folder_add_folder(oc_folder *folder, const char *name, bool linked, oc_error *err);
 /* Whether an entry of that name is passed over as hidden. */

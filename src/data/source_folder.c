@@ -30,13 +30,13 @@ static uint64_t state_of(const struct stat *info) {
 
 static oc_status entry_add(const char *name, int folder_fd, oc_folder *out, oc_error *err) {
     struct stat info = {0}; /* stays that for a link that leads nowhere */
-    if (oc_entry_hidden(name)) return oc_folder_add_entry(out, name, OC_ENTRY_HIDDEN, 0, err);
     fstatat(folder_fd, name, &info, 0);
     if (S_ISDIR(info.st_mode)) {
         struct stat own;
         const bool linked = fstatat(folder_fd, name, &own, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(own.st_mode);
         return oc_folder_add_folder(out, name, linked, err);
     }
+    if (oc_entry_hidden(name)) return oc_folder_add_entry(out, name, OC_ENTRY_HIDDEN, 0, err);
     if (S_ISREG(info.st_mode)) return oc_folder_add_entry(out, name, OC_ENTRY_FILE, state_of(&info), err);
     return oc_folder_add_entry(out, name, OC_ENTRY_NEITHER, 0, err);
 }

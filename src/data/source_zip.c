@@ -190,11 +190,7 @@ static oc_status folder_add(zip_folder *zip, size_t i, size_t length, const char
     *next = member_lower(zip, path, true);
     path[length] = '\0';
     const char *own = path + (name - zip->member[i].name);
-    oc_status status = OC_OK;
-    if (oc_entry_hidden(own))
-        status = oc_folder_add_entry(out, own, OC_ENTRY_HIDDEN, 0, err);
-    else
-        status = oc_folder_add_folder(out, own, false, err);
+    const oc_status status = oc_folder_add_folder(out, own, false, err);
     free(path);
     return status;
 }

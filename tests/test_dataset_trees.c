@@ -1,5 +1,6 @@
 /* Random trees of folders, names, splits and links: every file is an image that is read or is counted as left out, and
- * what is read does not depend on the order in which the tree came to be. */
+ * what is read does not depend on the order in which the tree came to be, nor on whether it lies in a folder or in a
+ * zip, however that writes its names. */
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zip.h>
 
 #include <cmocka.h>
 
@@ -77,6 +79,38 @@ static void tree_draw(tree *t, oc_random *random) {
     }
 }
 
+/* The tree without its links, which a zip cannot have. */
+static void links_drop(tree *t) {
+    int kept = 0;
+    for (int i = 0; i < t->count; i++)
+        if (t->entry[i].content) t->entry[kept++] = t->entry[i];
+    t->count = kept;
+}
+
+/* A name that means `path` in a zip, as one program or another might write it. */
+static void name_draw(char *name, size_t size, const char *path, oc_random *random) {
+    size_t length = 0;
+    const char *part = PICK(random, "", "", "/", "./", "//", "/./");
+    for (; length < size && *path; path++) {
+        length += (size_t)snprintf(name + length, size - length, "%s%c", part, *path);
+        part = *path == '/' ? PICK(random, "", "", "", "/", "./", "././", ".//") : "";
+    }
+}
+
+static void zip_make(const tree *t, const char *archive, oc_random *random) {
+    char name[600];
+    int error;
+    zip_t *zip = zip_open(archive, ZIP_CREATE | ZIP_EXCL, &error);
+    assert_non_null(zip);
+    for (int i = 0; i < t->count; i++) {
+        name_draw(name, sizeof name, t->entry[i].path, random);
+        zip_source_t *source = zip_source_buffer(zip, t->entry[i].content, strlen(t->entry[i].content), 0);
+        assert_non_null(source);
+        assert_true(zip_file_add(zip, name, source, 0) >= 0);
+    }
+    assert_int_equal(zip_close(zip), 0);
+}
+
 static void tree_make(const tree *t, const char *root, bool backwards) {
     char path[700];
     for (int k = 0; k < t->count; k++) {
@@ -119,7 +153,16 @@ static const oc_split *split_at(const oc_dataset *dataset, int i) {
     return oc_split_names[i] ? oc_dataset_split(dataset, oc_split_names[i]) : oc_dataset_elsewhere(dataset);
 }
 
-/* Everything that was read, as text. */
+static int64_t found(const oc_dataset *dataset) {
+    int64_t count = 0;
+    for (int i = 0; i == 0 || oc_split_names[i - 1]; i++) {
+        const oc_split *split = split_at(dataset, i);
+        if (split) count += split->count + oc_split_left_out(split, false);
+    }
+    return count;
+}
+
+/* Everything that was read, and what was left out, as text. */
 static char *describe(const oc_dataset *dataset) {
     char *text = NULL;
     size_t size;
@@ -130,9 +173,30 @@ static char *describe(const oc_dataset *dataset) {
         const oc_split *split = split_at(dataset, i);
         for (int64_t k = 0; split && k < split->count; k++)
             fprintf(file, "%s %s %d\n", split->name, split->sample[k].path, split->sample[k].label);
+        for (size_t k = 0; split && k < split->left_outs; k++)
+            fprintf(file, "%s %d %d %d %s\n", split->name, (int)split->left_out[k].why, split->left_out[k].label,
+                    (int)split->left_out[k].count, split->left_out[k].first);
     }
     fclose(file);
     return text;
+}
+
+/* Two data sets, each opened or refused: the same. Returns whether they were opened, and closes them. */
+static bool are_same(const char *const path[2], int64_t *files) {
+    oc_dataset *dataset[2] = {NULL};
+    oc_error error[2] = {{0}};
+    for (int i = 0; i < 2; i++) oc_dataset_open(&dataset[i], path[i], NULL, &error[i]);
+    assert_int_equal(error[0].status, error[1].status);
+    assert_string_equal(error[0].message, error[1].message);
+    const bool opened = dataset[0] != NULL;
+    if (opened) {
+        char *first = describe(dataset[0]), *second = describe(dataset[1]);
+        assert_string_equal(first, second);
+        *files = found(dataset[0]);
+        free(first), free(second);
+    }
+    for (int i = 0; i < 2; i++) oc_dataset_destroy(&dataset[i]);
+    return opened;
 }
 
 static void test_trees(void **state) {
@@ -141,8 +205,7 @@ static void test_trees(void **state) {
     int opened = 0;
     char folder[256], root[2][300];
     for (uint64_t k = 0; k < TREES; k++) {
-        oc_dataset *dataset[2] = {NULL};
-        oc_error error[2] = {{0}};
+        int64_t files = 0;
         oc_random random;
         oc_random_init(&random, SEED, OC_RANDOM_TEST, 1, k);
         tree_draw(&t, &random);
@@ -151,31 +214,45 @@ static void test_trees(void **state) {
             snprintf(root[i], sizeof root[i], "%s/%d/in/set", folder, i);
             tree_make(&t, root[i], i == 1);
         }
-        for (int i = 0; i < 2; i++) oc_dataset_open(&dataset[i], root[i], NULL, &error[i]);
-        assert_int_equal(error[0].status, error[1].status);
-        if (dataset[0]) {
+        if (are_same((const char *const[]){root[0], root[1]}, &files)) {
             const char *above[40];
-            char *first = describe(dataset[0]), *second = describe(dataset[1]);
-            int64_t found = 0;
-            assert_string_equal(first, second);
-            for (int i = 0; i == 0 || oc_split_names[i - 1]; i++) {
-                const oc_split *split = split_at(dataset[0], i);
-                if (split) found += split->count + oc_split_left_out(split, false);
-            }
-            if (found != count_entries(root[0], false, above, 0))
-                fail_msg("%s: %lld of %lld", root[0], (long long)found,
-                         (long long)count_entries(root[0], false, above, 0));
-            free(first), free(second);
+            const int64_t count = count_entries(root[0], false, above, 0);
+            if (files != count) fail_msg("%s: %lld of %lld", root[0], (long long)files, (long long)count);
             opened++;
         }
-        for (int i = 0; i < 2; i++) oc_dataset_destroy(&dataset[i]);
         test_temporary_remove(folder);
     }
     printf("%d of %d trees are data sets\n", opened, TREES);
     assert_in_range(opened, TREES / 3, TREES);
 }
 
+static void test_zips(void **state) {
+    (void)state;
+    static tree t;
+    int opened = 0;
+    char folder[256], root[2][300];
+    for (uint64_t k = 0; k < TREES; k++) {
+        int64_t files = 0;
+        oc_random random;
+        oc_random_init(&random, SEED, OC_RANDOM_TEST, 1, k);
+        tree_draw(&t, &random);
+        links_drop(&t);
+        test_temporary_create(folder, sizeof folder);
+        snprintf(root[0], sizeof root[0], "%s/set", folder);
+        snprintf(root[1], sizeof root[1], "%s/set.zip", folder);
+        tree_make(&t, root[0], false);
+        zip_make(&t, root[1], &random);
+        if (are_same((const char *const[]){root[0], root[1]}, &files)) {
+            assert_int_equal(files, t.count);
+            opened++;
+        }
+        test_temporary_remove(folder);
+    }
+    printf("%d of %d zips are data sets\n", opened, TREES);
+    assert_in_range(opened, TREES / 3, TREES);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_trees)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_trees), cmocka_unit_test(test_zips)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -595,6 +595,16 @@ static void test_normal_forms(void **state) {
     assert_int_equal(val->count, 2);
     assert_int_equal(val->sample[0].label, 0);
     has_said(f, "(caf\xc3\xa9, say) are written in two ways of Unicode");
+    /* Whichever split is opened is told of the whole, and the first alone. */
+    image(f, "docs/1.jpg");
+    oc_dataset_destroy(&f->dataset);
+    assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
+    for (int i = 0; i < 2; i++) {
+        f->log[0] = '\0';
+        oc_dataset_report(f->dataset, oc_dataset_split(f->dataset, i ? "train" : "val"), &(oc_log){on_log, f});
+        if ((strstr(f->log, "two ways of Unicode") != NULL) != (i == 0)) fail_msg("%d: %s", i, f->log);
+        if ((strstr(f->log, "lying elsewhere: 1 (an image outside") != NULL) != (i == 0)) fail_msg("%d: %s", i, f->log);
+    }
     test_text_write(in_root(f, "wnids.txt"), "cafe\xcc\x81\ntea\n");
     must_open(f);
     test_text_write(in_root(f, "wnids.txt"), "cafe\ntea\n");

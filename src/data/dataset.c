@@ -216,6 +216,7 @@ oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_o
     if (options->val && strcmp(options->val, "val") != 0 && strcmp(options->val, "test") != 0)
         return oc_fail(err, OC_E_USAGE, "data.val", "\"%s\" is neither val nor test", options->val);
     OC_TRY(oc_alloc(&dataset, 1, sizeof(*dataset), err));
+    OC_TRY(oc_alloc(&dataset->told, 1, sizeof(*dataset->told), err));
     for (int s = 0; s <= OC_SPLIT_COUNT; s++) {
         dataset->split[s].name = s < OC_SPLIT_COUNT ? oc_split_names[s] : "elsewhere";
         dataset->split[s].folder = "";
@@ -249,6 +250,7 @@ void oc_dataset_destroy(oc_dataset **dataset) {
     oc_free(d->human);
     oc_names_free(&d->classes);
     oc_names_free(&d->doubts);
+    oc_free(d->told);
     oc_names_free(&d->imageless);
     for (int s = 0; s <= OC_SPLIT_COUNT; s++) {
         oc_free(d->split[s].sample);
@@ -382,19 +384,15 @@ cleanup:
     return status;
 }
 
-static bool is_first(const oc_dataset *dataset, const oc_split *split) {
-    int first = 0;
-    while (first < OC_SPLIT_COUNT && !dataset->present[first]) first++;
-    return split == &dataset->split[first];
-}
-
 void oc_dataset_report(const oc_dataset *dataset, const oc_split *split, const oc_log *log) {
     const char *path = dataset->source->path;
     if (*split->folder && strcmp(split->folder, split->name) != 0)
         oc_log_line(log, OC_LOG_INFO, "%s: %s is %s%s", path, split->name,
                     split == &dataset->split[OC_SPLIT_HOLDOUT] ? "held out of " : "the folder ", split->folder);
     /* Without memory for a warning the work itself will say so. */
-    if (is_first(dataset, split) && whole_report(dataset, log) != OC_OK) return;
+    const bool told = *dataset->told;
+    *dataset->told = true;
+    if (!told && whole_report(dataset, log) != OC_OK) return;
     if (left_out_report(dataset, split, log) == OC_OK) classes_report(dataset, split, log);
 }
 

@@ -46,8 +46,8 @@ const oc_split *oc_dataset_elsewhere(const oc_dataset *dataset);
 /* Entries left out of a split; with `expected` those alone that deserve a warning. */
 int64_t oc_split_left_out(const oc_split *split, bool expected);
 /* Says what a person should know of a split that was read, each in one line: which folder it is where that is not
- * plain; warnings of what is left out of it and of the classes that have no image in it; with the first split also what
- * concerns the whole data set. */
+ * plain; warnings of what is left out of it and of the classes that have no image in it; with the first that is
+ * told of since the data set was opened also what concerns the whole. */
 void oc_dataset_report(const oc_dataset *dataset, const oc_split *split, const oc_log *log);
 /* What can serve as validation images of a data set without, for the end of a message; static. */
 const char *oc_dataset_val_advice(const oc_dataset *dataset);

@@ -22,6 +22,7 @@ struct oc_dataset {
     int32_t alike;      /* a class that was found by a name of other bytes; −1: none */
     oc_names doubts;    /* what may have been meant otherwise, a sentence each */
     oc_names imageless; /* folders beside class folders that hold no images */
+    bool *told;         /* whether what concerns the whole was told: reporting changes nothing else */
     double holdout;     /* as opened */
     bool test_as_val;
     uint64_t fingerprint, identity;

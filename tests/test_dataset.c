@@ -443,6 +443,31 @@ static void test_holdout_nested(void **state) {
     }
 }
 
+/* The same images are held out where a system has taken the accents in their names apart. */
+static void test_holdout_composed(void **state) {
+    static const char *const accents[] = {"\xc3\xa9", "e\xcc\x81"};
+    fixture *f = *state;
+    char name[64], held[2][2000];
+    for (int form = 0; form < 2; form++) {
+        snprintf(f->root, sizeof f->root, "%s/%d", f->folder, form);
+        for (int i = 0; i < 60; i++) {
+            snprintf(name, sizeof name, "caf%s/%s%02d.jpg", accents[form], accents[form], i);
+            name_only(f, name);
+            snprintf(name, sizeof name, "tea/%02d.jpg", i);
+            name_only(f, name);
+        }
+        must_open(f, f->root, &(oc_dataset_options){.holdout = 0.3});
+        const oc_split *val = oc_dataset_split(f->dataset, "val");
+        held[form][0] = '\0';
+        for (int64_t i = 0; i < val->count; i++) {
+            const char *path = val->sample[i].name, *number = path + strlen(path) - 6;
+            snprintf(held[form] + strlen(held[form]), 16, "%d/%s ", val->sample[i].label, number);
+        }
+    }
+    assert_true(strlen(held[0]) > 100);
+    assert_string_equal(held[0], held[1]);
+}
+
 /* ---- fingerprint ---- */
 
 static uint64_t fingerprint_of(fixture *f, const char *path) {
@@ -633,6 +658,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_holdout_unmoved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_holdout_beside_val, setup, teardown),
         cmocka_unit_test_setup_teardown(test_holdout_nested, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_holdout_composed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fingerprint, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_unpacked, setup, teardown),

@@ -64,15 +64,29 @@ static bool is_ascii(const char *text) {
     return !*text;
 }
 
+oc_status oc_text_composed(char **out, const char *text, oc_error *err) {
+    utf8proc_uint8_t *composed = NULL;
+    oc_status status = OC_OK;
+    *out = NULL;
+    if (is_ascii(text)) return OC_OK;
+    const utf8proc_ssize_t size =
+        utf8proc_map((const utf8proc_uint8_t *)text, 0, &composed,
+                     (utf8proc_option_t)(UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+    if (size == UTF8PROC_ERROR_NOMEM) return oc_fail(err, OC_E_MEMORY, NULL, "no memory for a text");
+    if (size >= 0) status = oc_strdup(out, (const char *)composed, err);
+    free(composed);
+    return status;
+}
+
 bool oc_text_alike(const char *a, const char *b) {
+    char *first = NULL, *second = NULL;
     if (strcmp(a, b) == 0) return true;
     if (is_ascii(a) || is_ascii(b)) return false;
-    /* NULL for what is no UTF-8, and without memory. */
-    utf8proc_uint8_t *first = utf8proc_NFC((const utf8proc_uint8_t *)a),
-                     *second = utf8proc_NFC((const utf8proc_uint8_t *)b);
-    const bool same = first && second && strcmp((const char *)first, (const char *)second) == 0;
-    free(first);
-    free(second);
+    oc_text_composed(&first, a, NULL);
+    oc_text_composed(&second, b, NULL);
+    const bool same = first && second && strcmp(first, second) == 0;
+    oc_free(first);
+    oc_free(second);
     return same;
 }
 

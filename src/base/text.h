@@ -18,6 +18,10 @@ void oc_text_free(oc_text *text);
  * system and unpacked on another may have one code point or two (Unicode Standard Annex #15). */
 bool oc_text_alike(const char *a, const char *b);
 
+/* *out = a text in that normal form, freed with oc_free; NULL where it is in it already for having no accents, or is no
+ * UTF-8. OC_E_MEMORY. */
+oc_status oc_text_composed(char **out, const char *text, oc_error *err);
+
 /* A list of owned strings; start from {0}. */
 typedef struct oc_names {
     char **item;

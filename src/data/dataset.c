@@ -124,13 +124,28 @@ oc_status oc_dataset_doubt(oc_dataset *dataset, oc_error *err, const char *forma
 
 /* ---- holdout ---- */
 
+/* A text's hash, the same in every way of Unicode to write it. */
+static oc_status text_hash(uint64_t *hash, const char *text, uint64_t seed, oc_error *err) {
+    char *composed = NULL;
+    oc_status status;
+    OC_TRY(oc_text_composed(&composed, text, err));
+    if (composed) text = composed;
+    *hash = XXH3_64bits_withSeed(text, strlen(text), seed);
+cleanup:
+    oc_free(composed);
+    return status;
+}
+
 /* Whether an image of train is held out: its class and its place in it, hashed, against the share. Nothing else moves
  * it, and a larger share holds out all that a smaller one does. */
-static bool is_held_out(const oc_dataset *dataset, const oc_sample *sample) {
-    const char *code = dataset->classes.item[sample->label];
-    const uint64_t hash =
-        XXH3_64bits_withSeed(sample->in_class, strlen(sample->in_class), XXH3_64bits(code, strlen(code)));
-    return (double)(hash >> 11) * 0x1p-53 < dataset->holdout;
+static oc_status is_held_out(bool *out, const oc_dataset *dataset, const oc_sample *sample, oc_error *err) {
+    uint64_t hash;
+    oc_status status;
+    OC_TRY(text_hash(&hash, dataset->classes.item[sample->label], 0, err));
+    OC_TRY(text_hash(&hash, sample->in_class, hash, err));
+    *out = (double)(hash >> 11) * 0x1p-53 < dataset->holdout;
+cleanup:
+    return status;
 }
 
 /* A class of which the share leaves nothing to learn. */
@@ -157,7 +172,9 @@ static oc_status holdout_apply(oc_dataset *dataset, oc_error *err) {
     oc_status status = OC_OK;
     held_out->folder = train->folder;
     for (int64_t i = 0; i < train->count; i++) {
-        if (!is_held_out(dataset, &train->sample[i])) {
+        bool held;
+        OC_TRY(is_held_out(&held, dataset, &train->sample[i], err));
+        if (!held) {
             train->sample[kept++] = train->sample[i];
             continue;
         }

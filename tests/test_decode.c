@@ -216,7 +216,22 @@ static void test_kinds(void **state) {
                  /* raw files, which begin as TIFFs: by name, and Canon's by their mark */
                  {"a.NEF", "MM\0*\0\0\0\x8", 8, OC_KIND_OTHER_IMAGE},
                  {"a.nef", "\xff\xd8\xff\xe1", 4, OC_KIND_IMAGE},
-                 {"a", "II*\0\x10\0\0\0CR\2", 11, OC_KIND_OTHER_IMAGE}};
+                 {"a", "II*\0\x10\0\0\0CR\2", 11, OC_KIND_OTHER_IMAGE},
+                 /* an icon, a cursor, and what only begins as they do */
+                 {"a", "\0\0\1\0\2\0\x10\x10\0\0\1\0", 12, OC_KIND_OTHER_IMAGE},
+                 {"a", "\0\0\2\0\1\0\x10\x10\0\0\1\0", 12, OC_KIND_OTHER_IMAGE},
+                 {"a", "\0\0\1\0\0\0\0\0\0\0\0\0", 12, OC_KIND_NO_IMAGE},
+                 {"a", "\xff\x4f\xff\x51\0", 5, OC_KIND_OTHER_IMAGE},
+                 {"a", "v/1\1\2\0\0\0", 8, OC_KIND_OTHER_IMAGE},
+                 {"a", "DDS \x7c\0\0\0", 8, OC_KIND_OTHER_IMAGE},
+                 {"a", "gimp xcf file", 13, OC_KIND_OTHER_IMAGE},
+                 {"a", "P1\n# by hand\n2 2", 15, OC_KIND_OTHER_IMAGE},
+                 {"a", "P6 8 8 255\n", 11, OC_KIND_OTHER_IMAGE},
+                 {"a", "P7\nWIDTH 8", 10, OC_KIND_OTHER_IMAGE},
+                 {"a", "P5 is how it begins", 19, OC_KIND_NO_IMAGE},
+                 {"a", "P68 8 255", 9, OC_KIND_NO_IMAGE},
+                 {"a", "<?xml version=\"1.0\"?>\n<!-- x -->\n<svg xmlns=\"\">", 47, OC_KIND_OTHER_IMAGE},
+                 {"a", "<?xml version=\"1.0\"?>\n<annotation>", 34, OC_KIND_NO_IMAGE}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         assert_int_equal(oc_kind_of_content(files[i].name, files[i].content, files[i].size), files[i].kind);
 }
@@ -235,6 +250,20 @@ static void test_other_kinds(void **state) {
             "\0\0\0\x0c"
             "jP  \r\n\x87\n",
             12, "a JPEG 2000, which is not read");
+    refused(f,
+            "\0\0\0\x1c"
+            "ftypmif1\0\0\0\0mif1avifmiaf",
+            28, "an AVIF, which is not read");
+    refused(f,
+            "\0\0\0\x14"
+            "ftypmif1\0\0\0\0mif1avif",
+            24, "a HEIF, which is not read");
+    refused(f, "<?xml version=\"1.0\"?>\n<svg/>", 28, "an SVG drawing, which is not read");
+    refused(f, "<?xml version=\"1.0\"?>\n<a/>", 26, "not an image but XML");
+    uint8_t dicom[132] = {0};
+    memcpy(dicom + 128, "DICM", 4);
+    assert_int_equal(oc_kind_of_content("a", dicom, sizeof dicom), OC_KIND_OTHER_IMAGE);
+    refused(f, dicom, sizeof dicom, "a DICOM image, which is not read");
     refused(f, "%PDF-1.4", 8, "not an image but a PDF");
     refused(f, "\0\0\0\0\0\0", 6, "the bytes 00 00");
     refused(f, "\xff\xd8", 2, "the bytes ff d8");

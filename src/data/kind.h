@@ -4,8 +4,8 @@
 
 #include "data/source.h"
 
-/* Bytes of a file's beginning that tell its kind. */
-#define OC_KIND_BYTES 64
+/* Bytes of a file's beginning that tell its kind: of an SVG all. */
+#define OC_KIND_BYTES 512
 
 typedef enum oc_kind {
     OC_KIND_UNSAID,      /* of a name: says neither */

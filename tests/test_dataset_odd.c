@@ -444,6 +444,13 @@ static void test_imageless(void **state) {
     is_read_as(f, "a b", 2, 0);
     has_said(f, "no image in the folders c, d beside the classes: not taken for classes");
     has_left_out(f, "train", 2, OC_UNREAD_NO_IMAGE, 1, "d/d.zip");
+    /* Whatever they hold otherwise. */
+    test_text_write(in_root(f, "a/runs/train/log.txt"), "");
+    test_text_write(in_root(f, "a/runs/val/log.txt"), "");
+    test_text_write(in_root(f, "runs/train/log.txt"), "");
+    test_text_write(in_root(f, "runs/val/log.txt"), "");
+    is_read_as(f, "a b", 2, 0);
+    has_said(f, "no image in the folders c, d, runs beside");
     test_text_write(in_root(f, "d/1.avif"), "");
     must_fail(f, f->root, f->root, "class d has no images but 1 that cannot be read");
 }

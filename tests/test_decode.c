@@ -252,7 +252,7 @@ static void test_other_kinds(void **state) {
             12, "a JPEG 2000, which is not read");
     refused(f,
             "\0\0\0\x1c"
-            "ftypmif1\0\0\0\0mif1avifmiaf",
+            "ftypmif1\0\0\0\0mif1miafavif",
             28, "an AVIF, which is not read");
     refused(f,
             "\0\0\0\x14"

@@ -152,9 +152,10 @@ static bool is_split_only(const oc_arrangement *a) {
            (a->split[OC_ROLE_TEST] && looks_like_classes(a->split[OC_ROLE_TEST]));
 }
 
-/* Whether splits lie anywhere in a folder. */
+/* Whether splits with images lie anywhere in a folder. */
 static bool holds_splits(const oc_folder *folder) {
     const oc_arrangement a = arrange(folder);
+    if (folder->images_within == 0) return false;
     if (is_split(&a)) return true;
     for (size_t i = 0; i < folder->folders; i++)
         if (holds_splits(&folder->folder[i])) return true;
@@ -239,7 +240,9 @@ static oc_status splits_in(oc_dataset *dataset, const oc_folder *base, const oc_
         if (folder->images_within == 0 || !is_split(&a)) continue;
         if (*inner)
             return oc_fail(err, OC_E_FORMAT, oc_source_where(dataset->source, base->path, where, sizeof where),
-                           "several data sets here, %s and %s: give the path of one", (*inner)->name, folder->name);
+                           "several data sets here, %s and %s: give the path of one, or, if they are classes, put them "
+                           "into folders of the splits",
+                           (*inner)->name, folder->name);
         *inner = folder;
         for (int role = 0; role < OC_ROLES; role++) roles += a.split[role] != NULL;
     }

@@ -18,10 +18,13 @@
 
 /* A progressive file has at least one bit for 64 pixels; one that claims more is cut off or a trap. */
 #define PIXELS_PER_BYTE 4096
-/* No encoder writes so many scans; each costs a pass over all coefficients, which a crafted file gets for a few bytes.
- */
+/* No encoder writes so many scans; each costs a pass over all coefficients, which a crafted file gets for a few
+ * bytes. */
 #define SCANS_LIMIT 500
 #define MARKER_EXIF (JPEG_APP0 + 1)
+/* Asked for at once. What the library has at a time, two rows where chroma is sampled for every second one, four at
+ * most, it converts in one call, and each call waits until its stores have reached memory. */
+#define ROWS 4
 
 /* One file's. The library is set up anew for each: tables that are left from another would decode a file that has
  * none. */
@@ -49,7 +52,7 @@ static bool is_harmless(int code) {
     case JWRN_NOT_SEQUENTIAL:  /* a scan's header states 0 … 0 for 0 … 63, as some phones write it */
     case JWRN_JFIF_MAJOR:      /* JFIF of a version that does not exist */
     case JWRN_ADOBE_XFORM:     /* an Adobe marker with an unknown transform: YCbCr, as without one */
-    case JWRN_EXTRANEOUS_DATA: /* bytes too many before a marker */
+    case JWRN_EXTRANEOUS_DATA: /* bytes too many before a marker, which some programs write; damage may show so, too */
     case JWRN_BOGUS_ICC:       /* a colour profile, which is not used */
         return true;
     default:
@@ -139,9 +142,13 @@ static oc_status jpeg_read(jpeg_job *job, oc_canvas *canvas, const uint8_t *data
     jpeg_start_decompress(info);
     JSAMPARRAY inks = cmyk ? info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, info->output_width * 4, 1) : NULL;
     while (info->output_scanline < info->output_height) {
-        uint8_t *row = canvas->data + (size_t)info->output_scanline * info->output_width * 3;
-        jpeg_read_scanlines(info, cmyk ? inks : &row, 1);
-        if (cmyk) cmyk_row(row, inks[0], info->output_width);
+        JSAMPROW rows[ROWS];
+        const JDIMENSION left = info->output_height - info->output_scanline;
+        const JDIMENSION count = cmyk ? 1 : left < ROWS ? left : ROWS;
+        for (JDIMENSION i = 0; i < count; i++)
+            rows[i] = canvas->data + (size_t)(info->output_scanline + i) * info->output_width * 3;
+        jpeg_read_scanlines(info, cmyk ? inks : rows, count);
+        if (cmyk) cmyk_row(rows[0], inks[0], info->output_width);
     }
     jpeg_finish_decompress(info); /* up to the end mark */
 cleanup:

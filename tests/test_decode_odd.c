@@ -226,6 +226,47 @@ static void test_png_ancillary(void **state) {
     free(plain.data);
 }
 
+/* Where every row is there, nothing behind it matters. */
+static void test_png_end(void **state) {
+    static const unsigned char zeros[300] = {0};
+    uint8_t pixels[WIDTH * HEIGHT * 3];
+    (void)state;
+    fill(pixels, sizeof pixels);
+    const test_file plain = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
+    const size_t end = plain.size - 12;
+    test_file odd = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
+    for (; odd.size >= end - 4; odd.size--) test_file_same(&odd, &plain); /* in the last row's checksum, too */
+    odd.size = end - 5;
+    test_file_refused(&odd, "truncated PNG");
+    free(odd.data);
+    odd = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
+    insert_chunk(&odd, true, "QuUx", "abc", 3, 1);
+    test_file_same(&odd, &plain);
+    free(odd.data);
+    for (uint32_t damage = 0; damage < 2; damage++) { /* a last chunk of the picture's, without a row of its own */
+        odd = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
+        insert_chunk(&odd, true, "IDAT", "", 0, damage);
+        if (damage)
+            test_file_refused(&odd, "damaged PNG");
+        else
+            test_file_same(&odd, &plain);
+        free(odd.data);
+    }
+    odd = png_file(SPNG_COLOR_TYPE_TRUECOLOR, 8, pixels, sizeof pixels);
+    odd.size = end;
+    test_file_insert(&odd, end, zeros, sizeof zeros);
+    test_file_same(&odd, &plain);
+    odd.size = end;
+    test_file_insert(&odd, end, "no more of this file", 20);
+    test_file_same(&odd, &plain);
+    odd.data[end - 1] ^= 1; /* the checksum */
+    test_file_refused(&odd, "damaged PNG");
+    odd.size = end;
+    test_file_refused(&odd, "damaged PNG");
+    free(odd.data);
+    free(plain.data);
+}
+
 /* Samples of fewer bits than eight: of 255, in grey; places in a palette. */
 static void test_png_few_bits(void **state) {
     (void)state;
@@ -393,7 +434,7 @@ int main(void) {
         cmocka_unit_test(test_png_ancillary),  cmocka_unit_test(test_orientation),
         cmocka_unit_test(test_exif_damaged),   cmocka_unit_test(test_transparency),
         cmocka_unit_test(test_color_key),      cmocka_unit_test(test_opaque),
-        cmocka_unit_test(test_png_few_bits),
+        cmocka_unit_test(test_png_few_bits),   cmocka_unit_test(test_png_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* PNG, by libspng. It is shown the chunks that make the picture and no others: text, colour profiles, times and the
  * like, of which real files hold odd, damaged and very many ones, change no pixel, so whatever is wrong with them the
- * image is read. The eXIf chunk is looked at here. */
+ * image is read. So it is whatever follows its last row: an end mark, none, or anything else. The eXIf chunk is looked
+ * at here. */
 #include <spng.h>
 #include <string.h>
 
@@ -15,13 +16,16 @@
 #define COLOR_TYPE 25  /* where the IHDR chunk, which comes first, has it */
 
 static const uint8_t signature[SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+static const uint8_t end_mark[CHUNK_FRAME] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
 
 /* The file as libspng sees it: the signature and the shown chunks, piece by piece. */
 typedef struct png_stream {
     const uint8_t *data;
     size_t size;
     size_t place, end; /* of the current piece */
+    bool cut;          /* the current piece lacks its end */
     bool grey, alpha;  /* of the colour type: no palette, an alpha channel */
+    bool complete;     /* every row is decoded */
 } png_stream;
 
 static uint32_t big_endian(const uint8_t *bytes) {
@@ -42,7 +46,8 @@ static bool next_chunk(png_stream *s) {
         return false;
     }
     const size_t length = big_endian(s->data + s->place);
-    s->end = length <= rest - CHUNK_FRAME ? s->end + CHUNK_FRAME + length : s->size;
+    s->cut = length > rest - CHUNK_FRAME;
+    s->end = s->cut ? s->size : s->end + CHUNK_FRAME + length;
     return true;
 }
 
@@ -54,16 +59,26 @@ static bool is_shown(const png_stream *s, const uint8_t *chunk) {
     return (chunk[4] & 0x20) == 0;
 }
 
+/* The next piece that is shown, if only what there is of it; false at the end. Once every row is decoded, that is what
+ * remains of the picture's own chunks, up to the last one's checksum, and then an end mark, whatever the file has
+ * there. */
+static bool next_piece(png_stream *s) {
+    if (s->complete && !s->cut) {
+        if (!next_chunk(s) || !is_type(s->data + s->place, "IDAT"))
+            *s = (png_stream){.data = end_mark, .size = CHUNK_FRAME, .end = CHUNK_FRAME, .complete = true};
+        return true;
+    }
+    while (next_chunk(s))
+        if (is_shown(s, s->data + s->place)) return true;
+    return s->place < s->end;
+}
+
 static int stream_read(spng_ctx *png, void *user, void *dst, size_t count) {
     png_stream *s = user;
     uint8_t *out = dst;
     (void)png;
     while (count > 0) {
-        while (s->place == s->end)
-            if (next_chunk(s) && !is_shown(s, s->data + s->place))
-                s->place = s->end;
-            else if (s->place == s->end)
-                return SPNG_IO_EOF;
+        if (s->place == s->end && !next_piece(s)) return SPNG_IO_EOF;
         const size_t piece = s->end - s->place, part = piece < count ? piece : count;
         memcpy(out, s->data + s->place, part);
         s->place += part;
@@ -133,7 +148,11 @@ static oc_status png_decode(oc_canvas *canvas, const uint8_t *data, size_t size,
     OC_TRY(oc_canvas_reserve(canvas, header.width, header.height, alpha ? 4 : 3, size, PIXELS_PER_BYTE, where, err));
     code = spng_decode_image(png, canvas->data, (size_t)header.width * header.height * (size_t)canvas->channels,
                              alpha ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8, alpha ? SPNG_DECODE_TRNS : 0);
-    if (code == SPNG_OK) code = spng_decode_chunks(png); /* up to the end mark */
+    if (code == SPNG_OK) {
+        stream.complete = true;
+        code = spng_decode_chunks(png);          /* up to the end mark, for the checksum of the picture's last chunk */
+        if (code == SPNG_IO_EOF) code = SPNG_OK; /* which is cut off */
+    }
     if (code != SPNG_OK) {
         status = png_fail(code, where, err);
         goto cleanup;

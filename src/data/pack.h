@@ -22,10 +22,7 @@ typedef struct oc_pack_options {
     oc_log log; /* up to 20 bad files with reasons, classes that lose all */
 } oc_pack_options;
 
-/* Changes with what packs hold of the same images: "OCPACK05". Static. */
-const char *oc_pack_version(void);
-
-/* Changes with what packs hold of the same images: "OCPACK05". Static. */
+/* Changes with what packs hold of the same images: "OCPACK06". Static. */
 const char *oc_pack_version(void);
 
 /* One image: pixels [height, width, 3] uint8 RGB, in the mapping. */

@@ -10,7 +10,7 @@
 #include "data/pack.h"
 
 /* Another one whenever the layout changes, or what images are decoded to. */
-#define OC_PACK_MAGIC "OCPACK05"
+#define OC_PACK_MAGIC "OCPACK06"
 
 /* `content`, here and below, is XXH3-64 of the file's bytes. */
 typedef struct oc_pack_entry {

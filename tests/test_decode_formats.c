@@ -525,6 +525,31 @@ static void test_tiff(void **state) {
     free(floats.data);
 }
 
+/* Colours of which not every program makes the same RGB. */
+static void test_tiff_colors(void **state) {
+    static const struct {
+        uint32_t photometric;
+        const char *reason;
+    } refused[] = {{PHOTOMETRIC_CIELAB, "TIFF in CIE L*a*b*, which is not read"},
+                   {PHOTOMETRIC_ICCLAB, "TIFF in CIE L*a*b*"},
+                   {PHOTOMETRIC_ITULAB, "TIFF in CIE L*a*b*"},
+                   {PHOTOMETRIC_LOGL, "TIFF in LogLuv"},
+                   {PHOTOMETRIC_LOGLUV, "TIFF in LogLuv"},
+                   {PHOTOMETRIC_MASK, "TIFF of colours of kind 4, which are not read"},
+                   {PHOTOMETRIC_CFA, "TIFF of colours of kind 32803"}};
+    const picture p = picture_make();
+    (void)state;
+    const test_file f = tiff_file(&(tiff_options){3, 8, PHOTOMETRIC_RGB, COMPRESSION_NONE, .extra = 0}, &p);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        tiff_set(&f, TIFFTAG_PHOTOMETRIC, refused[i].photometric);
+        test_file_refused(&f, refused[i].reason);
+    }
+    tiff_set(&f, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_RGB);
+    put_little_endian(tiff_entry(&f, TIFFTAG_PHOTOMETRIC), TIFFTAG_THRESHHOLDING, 2);
+    test_file_refused(&f, "TIFF that does not say which colours it has");
+    free(f.data);
+}
+
 static void test_tiff_orientation(void **state) {
     const picture p = picture_make();
     (void)state;
@@ -539,14 +564,9 @@ static void test_tiff_orientation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_webp),
-        cmocka_unit_test(test_webp_exif),
-        cmocka_unit_test(test_webp_animation),
-        cmocka_unit_test(test_gif),
-        cmocka_unit_test(test_bmp),
-        cmocka_unit_test(test_bmp_few_colors),
-        cmocka_unit_test(test_tiff),
-        cmocka_unit_test(test_tiff_orientation),
+        cmocka_unit_test(test_webp), cmocka_unit_test(test_webp_exif),   cmocka_unit_test(test_webp_animation),
+        cmocka_unit_test(test_gif),  cmocka_unit_test(test_bmp),         cmocka_unit_test(test_bmp_few_colors),
+        cmocka_unit_test(test_tiff), cmocka_unit_test(test_tiff_colors), cmocka_unit_test(test_tiff_orientation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,39 @@ static bool is_grey(const TIFFRGBAImage *image) {
     return image->photometric == PHOTOMETRIC_MINISWHITE || image->photometric == PHOTOMETRIC_MINISBLACK;
 }
 
+/* Refuses colours of which programs make different RGB, or that the library would have to guess. */
+static oc_status colors_check(TIFF *tiff, const char *where, oc_error *err) {
+    uint16_t photometric;
+    const char *name;
+    if (!TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &photometric))
+        return oc_fail(err, OC_E_FORMAT, where, "TIFF that does not say which colours it has: convert it to PNG");
+    switch (photometric) {
+    case PHOTOMETRIC_MINISWHITE:
+    case PHOTOMETRIC_MINISBLACK:
+    case PHOTOMETRIC_RGB:
+    case PHOTOMETRIC_PALETTE:
+    case PHOTOMETRIC_SEPARATED:
+    case PHOTOMETRIC_YCBCR:
+        return OC_OK;
+    case PHOTOMETRIC_CIELAB:
+    case PHOTOMETRIC_ICCLAB:
+    case PHOTOMETRIC_ITULAB:
+        name = "CIE L*a*b*";
+        break;
+    case PHOTOMETRIC_LOGL:
+    case PHOTOMETRIC_LOGLUV:
+        name = "LogLuv";
+        break;
+    default:
+        return oc_fail(err, OC_E_FORMAT, where, "TIFF of colours of kind %d, which are not read: convert it to PNG",
+                       photometric);
+    }
+    return oc_fail(err, OC_E_FORMAT, where,
+                   "TIFF in %s, which is not read, as programs make different colours of it: convert it to RGB, as PNG "
+                   "or TIFF",
+                   name);
+}
+
 static oc_color tiff_color(const TIFFRGBAImage *image, bool alpha) {
     switch (image->photometric) {
     case PHOTOMETRIC_MINISWHITE:
@@ -135,6 +168,7 @@ static oc_status tiff_decode(oc_canvas *canvas, const uint8_t *data, size_t size
         goto cleanup;
     }
     OC_TRY(oc_canvas_reserve(canvas, width, height, 4, size, OC_ANY_PIXELS_PER_BYTE, where, err));
+    OC_TRY(colors_check(tiff, where, err));
     if (!TIFFRGBAImageOK(tiff, why) || !TIFFRGBAImageBegin(&image, tiff, 1, why)) {
         status = oc_fail(err, OC_E_FORMAT, where, "TIFF of a kind that is not read (%s): convert it to PNG", why);
         goto cleanup;

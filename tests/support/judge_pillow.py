@@ -64,6 +64,9 @@ def save_all(folder):
         for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
             save(rgba.convert(mode), f"{mode}-{compression}.tif", compression=compression)
     save(rgb.convert("1"), "group4.tif", compression="group4")
+    save(rgb, "jpeg.tif", compression="jpeg")
+    for compression in ("tiff_lzw", "jpeg"):
+        save(rgb.convert("YCbCr"), f"YCbCr-{compression}.tif", compression=compression)
 
 
 def see(path):

@@ -91,6 +91,11 @@ static void test_jpeg_samplings(void **state) {
             free(pixels);
             free(f.data);
         }
+    test_file f = jpeg_file(&(test_jpeg_options){.sampling = "211111"});
+    unsigned char *frame = f.data + test_file_find(&f, "\xff\xc0", 2);
+    frame[11] = 0x31, frame[14] = 0x21; /* three samples of luma for two of one chroma */
+    test_file_refused(&f, "JPEG of a kind that is not read (Fractional sampling");
+    free(f.data);
 }
 
 /* Scans take time by the image's size, not the file's: there may not be any number of them. */

@@ -170,6 +170,24 @@ static void test_text(void **state) {
     assert_int_equal(text.size + text.capacity, 0);
 }
 
+/* As many items as the limit are all named. */
+static void test_text_list(void **state) {
+    static const char *const texts[] = {NULL, "0", "0, 1", "0, 1, 2", "0, 1, 2 and 1 more", "0, 1, 2 and 2 more"};
+    (void)state;
+    for (int count = 0; count < 6; count++) {
+        oc_text_list list = {.limit = 3};
+        for (int i = 0; i < count; i++) assert_int_equal(oc_text_list_add(&list, NULL, "%d", i), OC_OK);
+        assert_int_equal(oc_text_list_close(&list, NULL), OC_OK);
+        assert_int_equal(list.count, count);
+        if (texts[count])
+            assert_string_equal(list.text.data, texts[count]);
+        else
+            assert_null(list.text.data);
+        oc_text_list_free(&list);
+        assert_null(list.text.data);
+    }
+}
+
 static void test_names(void **state) {
     (void)state;
     static const char *const given[] = {"b", "a", "B", "é", "", "ab", "Z"};
@@ -315,6 +333,7 @@ int main(void) {
         cmocka_unit_test(test_grow),
         cmocka_unit_test(test_size_mul_and_clock),
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_text_list),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_alike),
         cmocka_unit_test(test_nearest),

@@ -29,25 +29,53 @@ oc_status oc_text_append(oc_text *text, const void *data, size_t size, oc_error 
     return OC_OK;
 }
 
-oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
-    va_end(args);
+static oc_status append_formatted(oc_text *text, oc_error *err, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    const int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
     if (length < 0) return oc_fail(err, OC_E_MEMORY, NULL, "cannot format a text");
     if (length == 0) return OC_OK;
     oc_status status = reserve(text, (size_t)length, err);
     if (status != OC_OK) return status;
-    va_start(args, format);
     vsnprintf(text->data + text->size, (size_t)length + 1, format, args);
-    va_end(args);
     text->size += (size_t)length;
     return OC_OK;
+}
+
+oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const oc_status status = append_formatted(text, err, format, args);
+    va_end(args);
+    return status;
 }
 
 void oc_text_free(oc_text *text) {
     oc_free(text->data);
     *text = (oc_text){0};
+}
+
+oc_status oc_text_list_add(oc_text_list *list, oc_error *err, const char *format, ...) {
+    oc_status status = OC_OK;
+    va_list args;
+    if (list->count++ >= list->limit) return OC_OK;
+    if (list->count > 1) OC_TRY(oc_text_append(&list->text, ", ", 2, err));
+    va_start(args, format);
+    status = append_formatted(&list->text, err, format, args);
+    va_end(args);
+cleanup:
+    return status;
+}
+
+oc_status oc_text_list_close(oc_text_list *list, oc_error *err) {
+    if (list->count <= list->limit) return OC_OK;
+    return oc_text_printf(&list->text, err, " and %zu more", list->count - list->limit);
+}
+
+void oc_text_list_free(oc_text_list *list) {
+    oc_text_free(&list->text);
+    list->count = 0;
 }
 
 oc_status oc_names_add(oc_names *names, const char *name, oc_error *err) {

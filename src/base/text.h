@@ -1,5 +1,5 @@
-/* Text: a growing buffer, and lists of names. Public, in ocelli/base.h: the nearest match for error messages,
- * text made fit to be printed, and fields of CSV. */
+/* Text: a growing buffer, lists in sentences, and lists of names. Public, in ocelli/base.h: the nearest match for error
+ * messages, text made fit to be printed, and fields of CSV. */
 #ifndef OC_BASE_TEXT_H
 #define OC_BASE_TEXT_H
 
@@ -13,6 +13,20 @@ typedef struct oc_text {
 oc_status oc_text_append(oc_text *text, const void *data, size_t size, oc_error *err);
 oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void oc_text_free(oc_text *text);
+
+/* A list in a sentence, of which the first `limit` items are named and the others counted: "a, b and 7 more". Start
+ * from
+ * {.limit = 5}. */
+typedef struct oc_text_list {
+    size_t limit, count; /* items that are named at most, and all */
+    oc_text text;        /* what there is of it; NULL data: nothing */
+} oc_text_list;
+/* One more item, which is formatted only if it is named. */
+oc_status oc_text_list_add(oc_text_list *list, oc_error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Counts those that are not named; once, behind the last item. */
+oc_status oc_text_list_close(oc_text_list *list, oc_error *err);
+void oc_text_list_free(oc_text_list *list);
 
 /* Whether two names are the same text: the same bytes, or, of UTF-8, the same in normal form C, as "é" typed on one
  * system and unpacked on another may have one code point or two (Unicode Standard Annex #15). */

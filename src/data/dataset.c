@@ -355,22 +355,20 @@ cleanup:
 
 /* Classes without an image in a split whose images have classes. */
 static oc_status classes_report(const oc_dataset *dataset, const oc_split *split, const oc_log *log) {
-    oc_text names = {0};
+    oc_text_list missing = {.limit = NAMED_CLASSES};
     bool *has = NULL;
-    size_t missing = 0;
     oc_status status = OC_OK;
     if (split->count == 0 || split->sample[0].label < 0) return OC_OK;
     OC_TRY(oc_alloc(&has, dataset->classes.count, sizeof *has, NULL));
     for (int64_t i = 0; i < split->count; i++) has[split->sample[i].label] = true;
     for (size_t c = 0; c < dataset->classes.count; c++)
-        if (!has[c] && missing++ < NAMED_CLASSES)
-            OC_TRY(oc_text_printf(&names, NULL, "%s%s", missing > 1 ? ", " : "", dataset->classes.item[c]));
-    if (missing > NAMED_CLASSES) OC_TRY(oc_text_printf(&names, NULL, " and %zu more", missing - NAMED_CLASSES));
-    if (missing > 0)
+        if (!has[c]) OC_TRY(oc_text_list_add(&missing, NULL, "%s", dataset->classes.item[c]));
+    OC_TRY(oc_text_list_close(&missing, NULL));
+    if (missing.count > 0)
         oc_log_line(log, OC_LOG_WARN, "%s: no image in %s of the class%s %s", dataset->source->path, split->name,
-                    missing > 1 ? "es" : "", names.data);
+                    missing.count > 1 ? "es" : "", missing.text.data);
 cleanup:
-    oc_text_free(&names);
+    oc_text_list_free(&missing);
     oc_free(has);
     return status;
 }

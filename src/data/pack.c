@@ -255,9 +255,8 @@ static oc_status emptied_report(const oc_pack *pack, const oc_dataset *dataset, 
                                 const oc_log *log, oc_error *err) {
     const oc_names *classes = oc_dataset_classes(dataset);
     enum { NO_IMAGE, LOST, KEPT } *state = NULL;
-    oc_text names = {0};
+    oc_text_list lost = {.limit = NAMED_CLASSES};
     oc_status status;
-    size_t lost = 0;
     OC_TRY(oc_alloc(&state, classes->count, sizeof *state, err));
     for (int64_t i = 0; i < split->count; i++)
         if (split->sample[i].label >= 0) state[split->sample[i].label] = LOST;
@@ -265,15 +264,14 @@ static oc_status emptied_report(const oc_pack *pack, const oc_dataset *dataset, 
         if (pack->entry[i].label >= 0 && (size_t)pack->entry[i].label < classes->count)
             state[pack->entry[i].label] = KEPT;
     for (size_t i = 0; i < classes->count; i++)
-        if (state[i] == LOST && lost++ < NAMED_CLASSES)
-            OC_TRY(oc_text_printf(&names, err, "%s%s", lost > 1 ? ", " : "", classes->item[i]));
-    if (lost > NAMED_CLASSES) OC_TRY(oc_text_printf(&names, err, " and %zu more", lost - NAMED_CLASSES));
-    if (lost > 0)
+        if (state[i] == LOST) OC_TRY(oc_text_list_add(&lost, err, "%s", classes->item[i]));
+    OC_TRY(oc_text_list_close(&lost, err));
+    if (lost.count > 0)
         oc_log_line(log, OC_LOG_WARN, "no image that can be decoded is left in %s of the class%s %s", split->name,
-                    lost > 1 ? "es" : "", names.data);
+                    lost.count > 1 ? "es" : "", lost.text.data);
 cleanup:
     oc_free(state);
-    oc_text_free(&names);
+    oc_text_list_free(&lost);
     return status;
 }
 

@@ -163,28 +163,26 @@ oc_status oc_class_map(int32_t *map, const oc_names *data_classes, const oc_mode
                        oc_error *err) {
     oc_status status = OC_OK;
     const oc_names *model_classes = &model->classes;
-    oc_text missing = {0};
+    oc_text_list absent = {.limit = NAMES_SHOWN};
     const char *first = NULL;
-    size_t absent = 0, alike = 0;
+    size_t alike = 0;
     for (size_t i = 0; i < data_classes->count; i++) {
         const char *name = data_classes->item[i];
         map[i] = class_find(model_classes, name, i, true);
         if (map[i] < 0 && (map[i] = class_find(model_classes, name, i, false)) >= 0 && alike++ == 0) first = name;
-        if (map[i] >= 0) continue;
-        if (absent < NAMES_SHOWN) OC_TRY(oc_text_printf(&missing, err, "%s%s", absent ? ", " : "", name));
-        absent++;
+        if (map[i] < 0) OC_TRY(oc_text_list_add(&absent, err, "%s", name));
     }
-    if (absent > NAMES_SHOWN) OC_TRY(oc_text_printf(&missing, err, ", and %zu more", absent - NAMES_SHOWN));
-    if (absent > 0)
+    OC_TRY(oc_text_list_close(&absent, err));
+    if (absent.count > 0)
         status = oc_fail(err, OC_E_MISMATCH, model->path ? model->path : "classes",
                          "the model (%zu classes) does not know %zu of the data's %zu classes: %s",
-                         model_classes->count, absent, data_classes->count, missing.data);
+                         model_classes->count, absent.count, data_classes->count, absent.text.data);
     else if (alike > 0)
         oc_log_line(log, OC_LOG_WARN,
                     "%s: %zu of the data's classes (%s, say) are written in another way of Unicode there, with or "
                     "without composed accents: they are taken for the same",
                     model->path ? model->path : "the model", alike, first);
 cleanup:
-    oc_text_free(&missing);
+    oc_text_list_free(&absent);
     return status;
 }

@@ -60,7 +60,7 @@ static oc_status map_classes(int32_t *map, const oc_names *classes, const oc_nam
     if (same) goto cleanup;
     OC_TRY(oc_text_printf(&only_kind, err, "only in %.200s: class", label));
     OC_TRY(oc_text_printf(&only_their_kind, err, "only in %.200s: class", their_label));
-    oc_difference only = {.kind = only_kind.data}, only_theirs = {.kind = only_their_kind.data};
+    oc_difference only = OC_DIFFERENCE(only_kind.data), only_theirs = OC_DIFFERENCE(only_their_kind.data);
     status = oc_difference_strangers(&only, classes, theirs, err);
     if (status == OC_OK) status = oc_difference_strangers(&only_theirs, theirs, classes, err);
     if (status == OC_OK) status = oc_difference_close(&only, &sentence, err);

@@ -36,31 +36,28 @@ bool oc_match_is_of(const char *tensor, const char *layer) {
 static oc_status compare_tensors(oc_text *sentence, const oc_table *table, const oc_safetensors *file,
                                  const char *left_out, oc_error *err) {
     oc_status status = OC_OK;
-    oc_difference misshapen = {.kind = "misshapen"}, missing = {.kind = "missing"}, unexpected = {.kind = "unexpected"};
-    bool shown;
+    oc_difference misshapen = OC_DIFFERENCE("misshapen"), missing = OC_DIFFERENCE("missing"),
+                  unexpected = OC_DIFFERENCE("unexpected");
     for (size_t i = 0; i < oc_table_count(table); i++) {
         const oc_tensor *tensor = oc_table_at(table, i);
         const oc_safetensors_view *view = oc_safetensors_find(file, tensor->name);
         char theirs[SHAPE_TEXT], ours[SHAPE_TEXT];
         if (oc_match_is_of(tensor->name, left_out)) continue;
         if (!view) {
-            OC_TRY(oc_difference_add(&missing, tensor->name, err));
+            OC_TRY(oc_text_list_add(&missing.list, err, "%.100s", tensor->name));
         } else if (!oc_shape_equal(&view->shape, &tensor->shape)) {
-            OC_TRY(oc_difference_begin(&misshapen, &shown, err));
-            if (shown)
-                OC_TRY(oc_text_printf(&misshapen.text, err, "%s (%s in the file, %s in the model)", tensor->name,
-                                      oc_shape_text(&view->shape, theirs, sizeof theirs),
-                                      oc_shape_text(&tensor->shape, ours, sizeof ours)));
+            OC_TRY(oc_text_list_add(&misshapen.list, err, "%s (%s in the file, %s in the model)", tensor->name,
+                                    oc_shape_text(&view->shape, theirs, sizeof theirs),
+                                    oc_shape_text(&tensor->shape, ours, sizeof ours)));
         } else if (!is_float(view->dtype)) {
-            OC_TRY(oc_difference_begin(&misshapen, &shown, err));
-            if (shown)
-                OC_TRY(oc_text_printf(&misshapen.text, err, "%s (of type %s, which is no float)", tensor->name,
-                                      oc_dtype_name(view->dtype)));
+            OC_TRY(oc_text_list_add(&misshapen.list, err, "%s (of type %s, which is no float)", tensor->name,
+                                    oc_dtype_name(view->dtype)));
         }
     }
     for (size_t i = 0; i < oc_safetensors_count(file); i++) {
         const char *name = oc_safetensors_at(file, i)->name;
-        if (!oc_table_find(table, name) && !oc_match_ignored(name)) OC_TRY(oc_difference_add(&unexpected, name, err));
+        if (!oc_table_find(table, name) && !oc_match_ignored(name))
+            OC_TRY(oc_text_list_add(&unexpected.list, err, "%.100s", name));
     }
 cleanup:
     if (status == OC_OK) status = oc_difference_close(&misshapen, sentence, err);
@@ -78,7 +75,8 @@ oc_status oc_match_tensors(oc_text *sentence, const oc_table *table, const oc_sa
 
 oc_status oc_match_classes(oc_text *sentence, const oc_names *ours, const oc_names *theirs, oc_error *err) {
     oc_status status = OC_OK;
-    oc_difference only_theirs = {.kind = "only in the file: class"}, only_ours = {.kind = "only in the model: class"};
+    oc_difference only_theirs = OC_DIFFERENCE("only in the file: class");
+    oc_difference only_ours = OC_DIFFERENCE("only in the model: class");
     size_t i = 0;
     while (i < ours->count && i < theirs->count && oc_text_alike(ours->item[i], theirs->item[i])) i++;
     if (i == ours->count && i == theirs->count) return OC_OK;
@@ -86,7 +84,7 @@ oc_status oc_match_classes(oc_text *sentence, const oc_names *ours, const oc_nam
                           sentence->size ? "; " : "", theirs->count, ours->count));
     OC_TRY(oc_difference_strangers(&only_theirs, theirs, ours, err));
     OC_TRY(oc_difference_strangers(&only_ours, ours, theirs, err));
-    if (only_theirs.count == 0 && only_ours.count == 0 && i < ours->count && i < theirs->count)
+    if (only_theirs.list.count == 0 && only_ours.list.count == 0 && i < ours->count && i < theirs->count)
         OC_TRY(oc_text_printf(sentence, err,
                               ": the order differs, class %zu is %.100s in the file and %.100s in the model", i,
                               theirs->item[i], ours->item[i]));

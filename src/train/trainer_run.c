@@ -188,25 +188,25 @@ cleanup:
 /* Explains a loss that is not finite: where it began, and in which samples. */
 static oc_status fail_non_finite(oc_trainer *trainer, const oc_targets *targets, double loss, oc_error *err) {
     const float *logits = oc_plan_dst(trainer->step.plan);
-    size_t classes = trainer->model->classes.count, used = 0;
-    char names[NAMES_MAX * 80] = "";
-    int64_t bad = 0;
+    const size_t classes = trainer->model->classes.count;
+    oc_text_list bad = {.limit = NAMES_MAX};
+    oc_status status = OC_OK;
     for (int64_t i = 0; i < targets->rows; i++) {
         bool finite = true;
         for (size_t k = 0; k < classes; k++) finite = finite && isfinite(logits[(size_t)i * classes + k]);
-        if (finite) continue;
-        if (bad++ < NAMES_MAX && used < sizeof names)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%.64s", bad > 1 ? ", " : "",
-                                     oc_pack_image(trainer->train_pack, targets->sample[i]).name);
+        if (!finite)
+            OC_TRY(oc_text_list_add(&bad, err, "%.64s", oc_pack_image(trainer->train_pack, targets->sample[i]).name));
     }
-    char more[64] = "";
-    if (bad > NAMES_MAX) snprintf(more, sizeof more, " and %" PRId64 " more", bad - NAMES_MAX);
+    OC_TRY(oc_text_list_close(&bad, err));
     const char *layer = oc_plan_non_finite(trainer->step.plan); /* computes anew, which may overwrite the logits */
-    return oc_fail(err, OC_E_NON_FINITE, trainer->folder.path,
-                   "the loss is %f at step %" PRId64
-                   ", first in layer \"%s\", samples %s%s: the last save before it is kept; "
-                   "start another run with a lower optimizer.lr or with clip.norm",
-                   loss, trainer->position.step + 1, layer ? layer : "loss", bad > 0 ? names : "(none alone)", more);
+    status = oc_fail(
+        err, OC_E_NON_FINITE, trainer->folder.path,
+        "the loss is %f at step %" PRId64 ", first in layer \"%s\", samples %s: the last save before it is kept; "
+        "start another run with a lower optimizer.lr or with clip.norm",
+        loss, trainer->position.step + 1, layer ? layer : "loss", bad.count > 0 ? bad.text.data : "(none alone)");
+cleanup:
+    oc_text_list_free(&bad);
+    return status;
 }
 
 /* What the watchdog tells. */

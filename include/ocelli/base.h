@@ -33,8 +33,8 @@ typedef enum oc_status {
 #define OC_ERROR_MESSAGE_SIZE 2048
 #define OC_ERROR_WHERE_SIZE 1024
 
-/* Filled by a failing call, untouched by a successful one. `where` names the file, "file:line", flag or key the
- * message is about, or is empty. Both are NUL-terminated UTF-8 and at most one line. */
+/* Filled by a failing call, untouched by a successful one. `where` names the file, "file:line", flag or key the message
+ * is about, or is empty. Both are NUL-terminated UTF-8 and at most one line. */
 typedef struct oc_error {
     oc_status status;
     char message[OC_ERROR_MESSAGE_SIZE];

@@ -43,13 +43,14 @@ typedef struct oc_data_options {
  *     {"path", "classes": [code], "class_names": {code: human name}, "splits": {"train": {
  *          "folder", "images", "images_per_class": {"min", "max", "each": {code: count}}, "sizes": {"64x64": count},
  *          "colour_modes": {"rgb"|"grey"|"palette"|"rgba"|"grey+alpha"|"cmyk": count},
- *          "turned", "transparent", "wide", "several", "cropped", "undecodable": {"count", "files": [{"name",
- * "reason"}]}, "left_out": {"count", "all", "first", "reason", "reasons": {reason: count}, "classes": {code: count}},
+ *          "turned", "transparent", "wide", "several", "cropped",
+ *          "undecodable": {"count", "files": [{"name", "reason"}]},
+ *          "left_out": {"count", "all", "first", "reason", "reasons": {reason: count}, "classes": {code: count}},
  *          "mean": [3], "std": [3]}, …}, "elsewhere": as left_out}
  * left_out and elsewhere (outside all splits) are what is there and was not read: with the images that is all. "all"
- * counts everything, "count" what one would have expected to be an image, of which "first" is the first.
- * Absent splits have no key, test images without labels no images_per_class; mean and std are empty without
- * pixels. Bytes of names that are not UTF-8 are shown as '?'. */
+ * counts everything, "count" what one would have expected to be an image, of which "first" is the first. Absent splits
+ * have no key, test images without labels no images_per_class; mean and std are empty without pixels. Bytes of names
+ * that are not UTF-8 are shown as '?'. */
 OC_API oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_options *options, oc_error *err);
 OC_API void oc_data_free(char *json);
 

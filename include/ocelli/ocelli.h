@@ -32,9 +32,9 @@ typedef struct oc_dataset_options {
     const char *val; /* which split validates: "val" (also NULL), or "test", for a data set without val */
 } oc_dataset_options;
 
-/* Opens a Tiny ImageNet folder as distributed, the same as a .zip, the same with val/<class>/ or
- * val/<class>/images/, or a folder of class folders (with train and val, or one level). `options` NULL: zeros.
- * Reads names, no pixels. OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT (which file and line). */
+/* Opens a Tiny ImageNet folder as distributed, the same as a .zip, the same with val/<class>/ or val/<class>/images/,
+ * or a folder of class folders (with train and val, or one level). `options` NULL: zeros. Reads names, no pixels.
+ * OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT (which file and line). */
 OC_API oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_options *options, oc_error *err);
 OC_API void oc_dataset_destroy(oc_dataset **dataset);
 

@@ -1,5 +1,5 @@
-/* The text files of Tiny ImageNet: val_annotations.txt, wnids.txt and words.txt, parsed in memory. A byte order
- * mark before the first line is passed over. */
+/* The text files of Tiny ImageNet: val_annotations.txt, wnids.txt and words.txt, parsed in memory. A byte order mark
+ * before the first line is passed over. */
 #ifndef OC_DATA_ANNOTATIONS_H
 #define OC_DATA_ANNOTATIONS_H
 

@@ -1,5 +1,5 @@
-/* Augmentation of training images and the central crop of evaluation: from the pack's uint8 pixels to normalised
- * float planes. Drawing the random numbers is apart from applying them, so that each can be tested alone. */
+/* Augmentation of training images and the central crop of evaluation: from the pack's uint8 pixels to normalised float
+ * planes. Drawing the random numbers is apart from applying them, so that each can be tested alone. */
 #ifndef OC_DATA_AUGMENT_H
 #define OC_DATA_AUGMENT_H
 
@@ -25,8 +25,8 @@ typedef struct oc_jitter {
     float factor;
 } oc_jitter;
 
-/* What is done to one image, in this order: the box is resampled to the output's size, flipped left to right,
- * and the first `jitters` colour operations are applied in turn. */
+/* What is done to one image, in this order: the box is resampled to the output's size, flipped left to right, and the
+ * first `jitters` colour operations are applied in turn. */
 typedef struct oc_augmentation {
     int32_t top, left, height, width; /* the box, in pixels, inside the image */
     bool flip;

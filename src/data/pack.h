@@ -1,7 +1,6 @@
-/* The packed cache: every image of a split decoded once to RGB uint8 and mapped into memory.
- * One file a split in the cache folder, named after the data set's path, split, size, how images are read and
- * fingerprint; made in parallel when first needed, written beside and renamed, so that two processes may start at once.
- */
+/* The packed cache: every image of a split decoded once to RGB uint8 and mapped into memory. One file a split in the
+ * cache folder, named after the data set's path, split, size, how images are read and fingerprint; made in parallel
+ * when first needed, written beside and renamed, so that two processes may start at once. */
 #ifndef OC_DATA_PACK_H
 #define OC_DATA_PACK_H
 
@@ -34,9 +33,8 @@ typedef struct oc_image {
     const char *name; /* path from the split's folder on ("n01443537/images/n01443537_0.JPEG") */
 } oc_image;
 
-/* Opens the pack of a split of the data set, making it if it is absent or stale. The data set is
- * borrowed and outlives the pack. OC_E_FORMAT when images cannot be decoded and !skip_bad; OC_E_NOT_FOUND for an absent
- * split. */
+/* Opens the pack of a split of the data set, making it if it is absent or stale. The data set is borrowed and outlives
+ * the pack. OC_E_FORMAT when images cannot be decoded and !skip_bad; OC_E_NOT_FOUND for an absent split. */
 oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *split, const oc_pack_options *options,
                        oc_error *err);
 void oc_pack_destroy(oc_pack **pack);

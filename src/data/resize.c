@@ -1,6 +1,6 @@
-/* Separable resampling by src/kernels/image.h: rows first, into planes of floats, then columns.
- * The filter follows ATen's UpSampleKernel (compute_indices_weights_aa), itself after Pillow's Resample.c; here every
- * output has the same number of taps, those that are not needed with weight 0, so that the loops have fixed lengths. */
+/* Separable resampling by src/kernels/image.h: rows first, into planes of floats, then columns. The filter follows
+ * ATen's UpSampleKernel (compute_indices_weights_aa), itself after Pillow's Resample.c; here every output has the same
+ * number of taps, those that are not needed with weight 0, so that the loops have fixed lengths. */
 #include "data/resize.h"
 
 #include <assert.h>

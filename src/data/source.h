@@ -1,5 +1,5 @@
-/* Where a data set's files lie: a folder or a zip. A data set is listed and read through this and knows no difference.
- */
+/* Where a data set's files lie: a folder or a zip. A data set is listed and read through this and knows no
+ * difference. */
 #ifndef OC_DATA_SOURCE_H
 #define OC_DATA_SOURCE_H
 

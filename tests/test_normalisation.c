@@ -101,6 +101,10 @@ static void test_settle(void **state) {
     (void)state;
     oc_names classes = classes_read();
     assert_int_equal(classes.count, 200);
+    if (!classes.item) {
+        fail();
+        return;
+    }
     settles_as(&classes, "", "reference", "reference");
     settles_as(&classes, "data.mean=dataset data.std=0.5,0.25,1.0", "dataset", "0.5,0.25,1");
     classes.item[17][1] ^= 1; /* one class is another */

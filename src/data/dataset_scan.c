@@ -316,8 +316,12 @@ static oc_status test_read(oc_dataset *dataset, const oc_folder *test, oc_error 
 }
 
 static oc_status splits_read(oc_dataset *dataset, oc_arrangement *a, oc_error *err) {
+    static const int split_of[OC_ROLES] = {OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_TEST};
     const bool distributed = oc_folder_file(a->base, OC_WNIDS);
     oc_status status;
+    for (int role = 0; role < OC_ROLES; role++)
+        if (a->split[role])
+            OC_TRY(oc_dataset_text(dataset, a->split[role]->path, &dataset->split[split_of[role]].folder, err));
     OC_TRY(classes_read(dataset, a, err));
     if (a->split[OC_ROLE_TRAIN]) OC_TRY(train_read(dataset, a->split[OC_ROLE_TRAIN], distributed, err));
     if (a->split[OC_ROLE_VAL]) OC_TRY(val_read(dataset, a->split[OC_ROLE_VAL], distributed, err));
@@ -365,6 +369,7 @@ cleanup:
 static oc_status classes_only_read(oc_dataset *dataset, const oc_folder *base, oc_error *err) {
     oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
     oc_status status;
+    OC_TRY(oc_dataset_text(dataset, base->path, &split->folder, err));
     OC_TRY(oc_class_folders_check(dataset, base, err));
     OC_TRY(entries_leave_out(dataset, OC_SPLIT_TRAIN, base, OC_UNREAD_LOOSE, err));
     for (size_t i = 0; i < base->folders; i++) OC_TRY(class_read(dataset, base, &base->folder[i], err));
@@ -406,7 +411,6 @@ static oc_status test_take(oc_dataset *dataset, oc_arrangement *a, oc_error *err
 }
 
 oc_status oc_dataset_scan(oc_dataset *dataset, oc_error *err) {
-    static const int split_of[OC_ROLES] = {OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_TEST};
     oc_folder root = {0};
     oc_arrangement a;
     oc_status status;
@@ -414,12 +418,9 @@ oc_status oc_dataset_scan(oc_dataset *dataset, oc_error *err) {
     oc_folder_look(dataset->source, &root);
     OC_TRY(oc_arrangement_find(dataset, &root, &a, err));
     OC_TRY(test_take(dataset, &a, err));
-    if (!a.splits) a = (oc_arrangement){.base = a.base, .split = {a.base}};
-    for (int role = 0; role < OC_ROLES; role++)
-        if (a.split[role])
-            OC_TRY(oc_dataset_text(dataset, a.split[role]->path, &dataset->split[split_of[role]].folder, err));
     OC_TRY(a.splits ? splits_read(dataset, &a, err) : classes_only_read(dataset, a.base, err));
-    OC_TRY(folder_leave_out(dataset, OC_SPLIT_ELSEWHERE, &root, OC_UNREAD_ELSEWHERE, a.split, err));
+    const oc_folder *const whole[OC_ROLES] = {a.base};
+    OC_TRY(folder_leave_out(dataset, OC_SPLIT_ELSEWHERE, &root, OC_UNREAD_ELSEWHERE, a.splits ? a.split : whole, err));
     status = words_read(dataset, a.base, err);
 cleanup:
     oc_folder_free(&root);

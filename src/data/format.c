@@ -64,7 +64,7 @@ typedef struct other_format {
     const char *endings[6];
     bool (*recognise)(const uint8_t *data, size_t size); /* where a mark does not suffice */
 } other_format;
-#define MARK(bytes) bytes, sizeof bytes - 1
+#define MARK(bytes) (bytes), sizeof(bytes) - 1
 
 static const other_format others[] = {
     {"an AVIF", IMAGE, 0, MARK(""), {".avif", ".avifs"}, is_avif},

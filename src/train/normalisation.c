@@ -86,7 +86,7 @@ static bool is_same(const oc_statistic *statistic, const float imagenet[3], cons
     float value[3];
     memcpy(value, of_model, sizeof value);
     if (!is(statistic, "dataset")) take(value, statistic, imagenet, (const double[3]){0});
-    return memcmp(value, of_model, sizeof value) == 0;
+    return value[0] == of_model[0] && value[1] == of_model[1] && value[2] == of_model[2];
 }
 
 oc_status oc_recipe_reading(const oc_recipe *recipe, oc_model *model, const oc_log *log, oc_error *err) {

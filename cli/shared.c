@@ -129,7 +129,7 @@ oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_recipe *r
     if (status == OC_OK)
         status = oc_model_open(out, weights, oc_args_text(args, "--model"), (const char *const *)classes.item,
                                classes.count, size, &options, err);
-    if (status == OC_OK) status = oc_recipe_reading(recipe, *out, &(oc_log){warn, NULL}, err);
+    if (status == OC_OK) status = oc_recipe_set_preprocessing(recipe, *out, &(oc_log){warn, NULL}, err);
     if (status == OC_OK && oc_model_note(*out)[0])
         fprintf(stderr, "ocelli: warning: %s: %s\n", weights, oc_model_note(*out));
     /* What the library lacks, these flags can say. */

@@ -2,7 +2,7 @@
  * reads images in another way. */
 #include <stdlib.h>
 
-#include "data/format.h"
+#include "data/image/format.h"
 
 static void look_at(const oc_pixels *image) {
     uint64_t sum = 0;

@@ -199,57 +199,61 @@ static bool are_same(const char *const path[2], int64_t *files) {
     return opened;
 }
 
-static void test_trees(void **state) {
-    (void)state;
+/* Draws trees and tries each in a folder of its own. `try` returns whether what it made of it is a data set. */
+static void trees_try(const char *what, bool (*try)(tree *t, oc_random *random, const char *folder)) {
     static tree t;
     int opened = 0;
-    char folder[256], root[2][300];
     for (uint64_t k = 0; k < TREES; k++) {
-        int64_t files = 0;
         oc_random random;
+        char folder[256];
         oc_random_init(&random, SEED, OC_RANDOM_TEST, 1, k);
         tree_draw(&t, &random);
         test_temporary_create(folder, sizeof folder);
-        for (int i = 0; i < 2; i++) {
-            snprintf(root[i], sizeof root[i], "%s/%d/in/set", folder, i);
-            tree_make(&t, root[i], i == 1);
-        }
-        if (are_same((const char *const[]){root[0], root[1]}, &files)) {
-            const char *above[40];
-            const int64_t count = count_entries(root[0], false, above, 0);
-            if (files != count) fail_msg("%s: %lld of %lld", root[0], (long long)files, (long long)count);
-            opened++;
-        }
+        opened += try(&t, &random, folder);
         test_temporary_remove(folder);
     }
-    printf("%d of %d trees are data sets\n", opened, TREES);
+    printf("%d of %d %s are data sets\n", opened, TREES, what);
     assert_in_range(opened, TREES / 3, TREES);
+}
+
+/* Made in one order of files and in the other. */
+static bool try_folders(tree *t, oc_random *random, const char *folder) {
+    const char *above[40];
+    char root[2][300];
+    int64_t files = 0;
+    (void)random;
+    for (int i = 0; i < 2; i++) {
+        snprintf(root[i], sizeof root[i], "%s/%d/in/set", folder, i);
+        tree_make(t, root[i], i == 1);
+    }
+    if (!are_same((const char *const[]){root[0], root[1]}, &files)) return false;
+    const int64_t count = count_entries(root[0], false, above, 0);
+    if (files != count) fail_msg("%s: %lld of %lld", root[0], (long long)files, (long long)count);
+    return true;
+}
+
+static void test_trees(void **state) {
+    (void)state;
+    trees_try("trees", try_folders);
+}
+
+/* As a folder and as a zip. */
+static bool try_zip(tree *t, oc_random *random, const char *folder) {
+    char root[2][300];
+    int64_t files = 0;
+    links_drop(t);
+    snprintf(root[0], sizeof root[0], "%s/set", folder);
+    snprintf(root[1], sizeof root[1], "%s/set.zip", folder);
+    tree_make(t, root[0], false);
+    zip_make(t, root[1], random);
+    if (!are_same((const char *const[]){root[0], root[1]}, &files)) return false;
+    assert_int_equal(files, t->count);
+    return true;
 }
 
 static void test_zips(void **state) {
     (void)state;
-    static tree t;
-    int opened = 0;
-    char folder[256], root[2][300];
-    for (uint64_t k = 0; k < TREES; k++) {
-        int64_t files = 0;
-        oc_random random;
-        oc_random_init(&random, SEED, OC_RANDOM_TEST, 1, k);
-        tree_draw(&t, &random);
-        links_drop(&t);
-        test_temporary_create(folder, sizeof folder);
-        snprintf(root[0], sizeof root[0], "%s/set", folder);
-        snprintf(root[1], sizeof root[1], "%s/set.zip", folder);
-        tree_make(&t, root[0], false);
-        zip_make(&t, root[1], &random);
-        if (are_same((const char *const[]){root[0], root[1]}, &files)) {
-            assert_int_equal(files, t.count);
-            opened++;
-        }
-        test_temporary_remove(folder);
-    }
-    printf("%d of %d zips are data sets\n", opened, TREES);
-    assert_in_range(opened, TREES / 3, TREES);
+    trees_try("zips", try_zip);
 }
 
 int main(void) {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "data/decode.h"
+#include "data/image/decode.h"
 #include "data/kind.h"
 #include "data/resize.h"
 #include "support/bytes.h"

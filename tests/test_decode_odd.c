@@ -14,8 +14,8 @@
 #include <jpeglib.h>
 #include <spng.h>
 
-#include "data/decode.h"
-#include "data/exif.h"
+#include "data/image/decode.h"
+#include "data/image/exif.h"
 #include "support/file.h"
 #include "support/images.h"
 

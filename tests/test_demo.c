@@ -14,8 +14,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset.h"
-#include "data/decode.h"
-#include "data/demo.h"
+#include "data/demo/demo.h"
+#include "data/image/decode.h"
 #include "ocelli/data.h"
 #include "support/temporary.h"
 

@@ -252,14 +252,14 @@ static void test_reading(void **state) {
     test_require(oc_model_create(&model, "myresnet-tiny", classes, 2, 32, NULL, &error), OC_OK, &error);
     oc_recipe *recipe = test_recipe_create("data.fit=squash data.mean=imagenet data.std=1,2,3 data.exif=false");
     logged[0] = '\0';
-    test_require(oc_recipe_reading(recipe, model, &log, &error), OC_OK, &error);
+    test_require(oc_recipe_set_preprocessing(recipe, model, &log, &error), OC_OK, &error);
     assert_string_equal(logged, "");
     assert_true(model->image.fit == OC_FIT_SQUASH && !model->image.exif);
     assert_memory_equal(model->mean, imagenet_mean, sizeof imagenet_mean);
     assert_memory_equal(model->std, ((const float[3]){1, 2, 3}), 3 * sizeof(float));
 
     model->told = true;
-    test_require(oc_recipe_reading(recipe, model, &log, &error), OC_OK, &error);
+    test_require(oc_recipe_set_preprocessing(recipe, model, &log, &error), OC_OK, &error);
     assert_string_equal(logged, ""); /* all as it is */
     oc_recipe_destroy(&recipe);
     recipe = test_recipe_create("");
@@ -267,14 +267,14 @@ static void test_reading(void **state) {
         {"data.fit", "crop"}, {"data.mean", "0.5,0.5,0.5"}, {"data.std", "dataset"}};
     for (size_t i = 0; i < 3; i++)
         test_require(oc_recipe_set(recipe, stated[i][0], stated[i][1], "--set", &error), OC_OK, &error);
-    test_require(oc_recipe_reading(recipe, model, &log, &error), OC_OK, &error);
+    test_require(oc_recipe_set_preprocessing(recipe, model, &log, &error), OC_OK, &error);
     assert_non_null(strstr(logged, "data.fit: crop is of no account"));
     assert_non_null(strstr(logged, "data.mean: 0.5,0.5,0.5 is of no account"));
     assert_null(strstr(logged, "data.std"));
     assert_null(strstr(logged, "data.exif")); /* not stated */
     assert_int_equal(model->image.fit, OC_FIT_SQUASH);
     model->told = false;
-    assert_int_equal(oc_recipe_reading(recipe, model, &log, &error), OC_E_USAGE);
+    assert_int_equal(oc_recipe_set_preprocessing(recipe, model, &log, &error), OC_E_USAGE);
     assert_string_equal(error.where, "data.std");
     oc_recipe_destroy(&recipe);
     oc_model_destroy(&model);

@@ -16,7 +16,7 @@
 
 #include "base/lock.h"
 #include "base/memory.h"
-#include "data/decode.h"
+#include "data/image/decode.h"
 #include "data/pack_format.h"
 #include "support/bytes.h"
 #include "support/images.h"

@@ -39,8 +39,8 @@ static void test_defaults(void **state) {
     assert_true(v.augment && v.shuffle);
     assert_true(v.holdout == 0);
     const oc_image_options image = OC_IMAGE_OPTIONS_DEFAULT;
-    assert_true(v.image.exif == image.exif);
-    assert_memory_equal(v.image.background, image.background, 3);
+    assert_true(v.exif == image.exif);
+    assert_memory_equal(v.background, image.background, 3);
     assert_int_equal(v.epochs, 40);
     assert_int_equal(v.batch_size, 64);
     assert_int_equal(v.seed, 0);
@@ -115,7 +115,7 @@ static void test_set(void **state) {
     assert_int_equal(v.epochs, 7);
     assert_true(v.seed == UINT64_C(9007199254740992));
     assert_false(v.augment);
-    assert_memory_equal(v.image.background, "\x7c\0\xff", 3);
+    assert_memory_equal(v.background, "\x7c\0\xff", 3);
     assert_string_equal(v.optimizer, "sgd");
     assert_true(v.eps == 1e-8);
 

@@ -32,9 +32,10 @@ typedef struct oc_dataset_options {
     const char *val; /* which split validates: "val" (also NULL), or "test", for a data set without val */
 } oc_dataset_options;
 
-/* Opens a Tiny ImageNet folder as distributed, the same as a .zip, the same with val/<class>/ or val/<class>/images/,
- * or a folder of class folders (with train and val, or one level). `options` NULL: zeros. Reads names, no pixels.
- * OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT (which file and line). */
+/* Opens a Tiny ImageNet folder as distributed or a folder of class folders (with train and val, or one level), or
+ * either as a .zip, in the forms that docs/data.md lists. `options` NULL: zeros. Reads names and the state of every
+ * file, and the first bytes of those whose names do not tell what they are; no pixels. OC_E_NOT_FOUND, OC_E_IO,
+ * OC_E_FORMAT (which file and line). */
 OC_API oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_options *options, oc_error *err);
 OC_API void oc_dataset_destroy(oc_dataset **dataset);
 

@@ -42,7 +42,8 @@ OC_API oc_image_options oc_recipe_image_options(const oc_recipe *recipe);
 /* How images are read and normalised for a model: by its weights file, where that says so, or else (a file of another
  * program) as the recipe has it. `log` (NULL: nobody) is told of what a recipe states and the file says otherwise.
  * OC_E_USAGE for data.mean or data.std `dataset` that would count: they are those of the images of training. */
-OC_API oc_status oc_recipe_reading(const oc_recipe *recipe, oc_model *model, const oc_log *log, oc_error *err);
+OC_API oc_status oc_recipe_set_preprocessing(const oc_recipe *recipe, oc_model *model, const oc_log *log,
+                                             oc_error *err);
 /* The whole recipe as YAML, atomically. */
 OC_API oc_status oc_recipe_save(const oc_recipe *recipe, const char *path, oc_error *err);
 

@@ -59,18 +59,19 @@ oc_status oc_json_put(json_t *object, const char *key, json_t *value, oc_error *
     return json_object_set_new(object, key, value) == 0 ? OC_OK : oc_json_no_memory(err);
 }
 
-oc_status oc_json_put_bytes(json_t *object, const char *key, const char *text, oc_error *err) {
+json_t *oc_json_bytes(const char *text) {
     char *clean = NULL;
-    oc_status status;
-    json_t *test = json_string(text);
-    OC_TRY(oc_strdup(&clean, text, err));
-    for (char *c = clean; !test && *c; c++)
+    json_t *value = json_string(text);
+    if (value || oc_strdup(&clean, text, NULL) != OC_OK) return value;
+    for (char *c = clean; *c; c++)
         if ((unsigned char)*c > 126) *c = '?';
-    status = oc_json_put(object, key, json_string(clean), err);
-cleanup:
-    json_decref(test);
+    value = json_string(clean);
     oc_free(clean);
-    return status;
+    return value;
+}
+
+oc_status oc_json_put_bytes(json_t *object, const char *key, const char *text, oc_error *err) {
+    return oc_json_put(object, key, oc_json_bytes(text), err);
 }
 
 oc_status oc_json_count(json_t *object, const char *key, int64_t more, oc_error *err) {

@@ -21,7 +21,9 @@ oc_status oc_json_names(char **out, const oc_names *names, oc_error *err);
 
 /* Adds `value` to `object` under `key`; takes the reference, also on failure. OC_E_MEMORY. */
 oc_status oc_json_put(json_t *object, const char *key, json_t *value, oc_error *err);
-/* Adds a text that may not be UTF-8, as file names are: then it has '?' for the bytes beyond ASCII. OC_E_MEMORY. */
+/* A text that may not be UTF-8, as file names are: then it has '?' for the bytes beyond ASCII. NULL without memory. */
+json_t *oc_json_bytes(const char *text);
+/* Adds such a text. OC_E_MEMORY. */
 oc_status oc_json_put_bytes(json_t *object, const char *key, const char *text, oc_error *err);
 /* Adds to the whole number under `key`, 0 where it is absent. OC_E_MEMORY. */
 oc_status oc_json_count(json_t *object, const char *key, int64_t more, oc_error *err);

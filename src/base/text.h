@@ -15,8 +15,7 @@ oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) 
 void oc_text_free(oc_text *text);
 
 /* A list in a sentence, of which the first `limit` items are named and the others counted: "a, b and 7 more". Start
- * from
- * {.limit = 5}. */
+ * from {.limit = 5}. */
 typedef struct oc_text_list {
     size_t limit, count; /* items that are named at most, and all */
     oc_text text;        /* what there is of it; NULL data: nothing */

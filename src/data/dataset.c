@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/dataset_internal.h"
-#include "data/decode.h"
+#include "data/image/decode.h"
 #include "ocelli/data.h"
 
 #define BLOCK_SIZE ((size_t)1 << 20)
@@ -377,7 +377,7 @@ cleanup:
 static oc_status whole_report(const oc_dataset *dataset, const oc_log *log) {
     const char *path = dataset->source->path;
     const oc_names *imageless = &dataset->imageless;
-    oc_text names = {0};
+    oc_text_list names = {.limit = NAMED_FOLDERS};
     oc_status status = OC_OK;
     for (size_t i = 0; i < dataset->doubts.count; i++)
         oc_log_line(log, OC_LOG_WARN, "%s: %s", path, dataset->doubts.item[i]);
@@ -386,16 +386,14 @@ static oc_status whole_report(const oc_dataset *dataset, const oc_log *log) {
                     "%s: classes (%s, say) are written in two ways of Unicode, with and without composed accents: they "
                     "are taken for the same",
                     path, dataset->classes.item[dataset->alike]);
-    for (size_t i = 0; i < imageless->count && i < NAMED_FOLDERS; i++)
-        OC_TRY(oc_text_printf(&names, NULL, "%s%s", i > 0 ? ", " : "", imageless->item[i]));
-    if (imageless->count > NAMED_FOLDERS)
-        OC_TRY(oc_text_printf(&names, NULL, " and %zu more", imageless->count - NAMED_FOLDERS));
+    for (size_t i = 0; i < imageless->count; i++) OC_TRY(oc_text_list_add(&names, NULL, "%s", imageless->item[i]));
+    OC_TRY(oc_text_list_close(&names, NULL));
     if (imageless->count > 0)
         oc_log_line(log, OC_LOG_WARN, "%s: no image in the folder%s %s beside the classes: not taken for %s", path,
-                    imageless->count > 1 ? "s" : "", names.data, imageless->count > 1 ? "classes" : "a class");
+                    imageless->count > 1 ? "s" : "", names.text.data, imageless->count > 1 ? "classes" : "a class");
     status = left_out_report(dataset, oc_dataset_elsewhere(dataset), log);
 cleanup:
-    oc_text_free(&names);
+    oc_text_list_free(&names);
     return status;
 }
 

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "data/decode.h"
+#include "data/image/decode.h"
 #include "data/kept.h"
 #include "data/left_out.h"
 #include "data/moments.h"
@@ -142,15 +142,14 @@ cleanup:
     return status;
 }
 
-static oc_status split_json(json_t *splits, const survey *s, int threads, oc_error *err) {
-    json_t *split = json_object(), *sizes = json_object(), *colors = json_object(), *part = NULL;
+/* Adds what the images are to the split's account. */
+static oc_status split_json(json_t *split, const survey *s, int threads, oc_error *err) {
+    json_t *sizes = json_object(), *colors = json_object(), *part = NULL;
     oc_status status = OC_OK;
     json_int_t turned = 0, transparent = 0, wide = 0, several = 0;
     const int64_t size = s->options->size > 0 ? s->options->size : DEFAULT_SIZE;
     oc_cropped cropped = {0};
     char key[32];
-    OC_TRY(oc_json_put_bytes(split, "folder", s->split->folder, err));
-    OC_TRY(oc_json_put(split, "images", json_integer(s->split->count), err));
     if (s->split->count > 0 && s->split->sample[0].label >= 0) {
         OC_TRY(per_class_json(&part, s, err));
         OC_TRY(oc_json_put(split, "images_per_class", part, err));
@@ -178,19 +177,15 @@ static oc_status split_json(json_t *splits, const survey *s, int threads, oc_err
         oc_cropped_warn(&cropped, s->split->name, &s->options->log);
     OC_TRY(bad_json(&part, s, err));
     OC_TRY(oc_json_put(split, "undecodable", part, err));
-    OC_TRY(oc_left_out_json(&part, s->dataset, s->split, err));
-    OC_TRY(oc_json_put(split, "left_out", part, err));
-    OC_TRY(colors_json(split, s, threads, err));
-    status = oc_json_put(splits, s->split->name, json_incref(split), err);
+    status = colors_json(split, s, threads, err);
 cleanup:
-    json_decref(split);
     json_decref(sizes);
     json_decref(colors);
     return status;
 }
 
-/* Decodes all of a split, and adds what was found to `splits`. */
-static oc_status split_survey(json_t *splits, const oc_dataset *dataset, const oc_split *split,
+/* Decodes all of a split, and adds what was found to its account. */
+static oc_status split_survey(json_t *account, const oc_dataset *dataset, const oc_split *split,
                               const oc_data_options *options, oc_team *team, oc_error *err) {
     const oc_progress *progress = &options->progress;
     const int threads = oc_team_threads(team);
@@ -210,7 +205,7 @@ static oc_status split_survey(json_t *splits, const oc_dataset *dataset, const o
         oc_parallel_for_dynamic(team, left < CHUNK ? left : CHUNK, GRAIN, survey_range, &s);
     }
     oc_progress_report(progress, what, split->count, split->count);
-    status = split_json(splits, &s, threads, err);
+    status = split_json(account, &s, threads, err);
 cleanup:
     for (int i = 0; s.worker && i < threads; i++) oc_decoder_destroy(&s.worker[i].decoder);
     oc_free(s.worker);
@@ -218,49 +213,38 @@ cleanup:
     return status;
 }
 
-static oc_status classes_json(json_t *root, const oc_dataset *dataset, oc_error *err) {
+static oc_status class_names_json(json_t *root, const oc_dataset *dataset, oc_error *err) {
     const oc_names *classes = oc_dataset_classes(dataset);
-    json_t *codes = json_array(), *names = json_object();
+    json_t *names = json_object();
     oc_status status = OC_OK;
-    for (size_t i = 0; i < classes->count; i++) {
-        const char *code = classes->item[i];
-        if (json_array_append_new(codes, json_string(code)) != 0) {
-            status = oc_json_no_memory(err);
-            goto cleanup;
-        }
-        OC_TRY(oc_json_put_bytes(names, code, oc_dataset_class_name(dataset, code), err));
-    }
-    OC_TRY(oc_json_put(root, "classes", json_incref(codes), err));
+    for (size_t i = 0; i < classes->count; i++)
+        OC_TRY(oc_json_put_bytes(names, classes->item[i], oc_dataset_class_name(dataset, classes->item[i]), err));
     status = oc_json_put(root, "class_names", json_incref(names), err);
 cleanup:
-    json_decref(codes);
     json_decref(names);
     return status;
 }
 
 oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_options *options, oc_error *err) {
     const oc_data_options none = {0};
-    json_t *root = json_object(), *splits = json_object(), *part = NULL;
+    json_t *root = NULL;
     oc_team *team = NULL;
     oc_status status;
     if (!options) options = &none;
     OC_TRY(oc_team_create(&team, options->threads, err));
     oc_team_log(team, &options->log);
-    OC_TRY(oc_json_put_bytes(root, "path", oc_dataset_path(dataset), err));
-    OC_TRY(classes_json(root, dataset, err));
+    OC_TRY(oc_dataset_account(&root, dataset, err));
+    OC_TRY(class_names_json(root, dataset, err));
     for (size_t i = 0; oc_split_names[i]; i++) {
         const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
         if (!split) continue;
         oc_dataset_report(dataset, split, &options->log);
-        OC_TRY(split_survey(splits, dataset, split, options, team, err));
+        json_t *account = json_object_get(json_object_get(root, "splits"), split->name);
+        OC_TRY(split_survey(account, dataset, split, options, team, err));
     }
-    OC_TRY(oc_json_put(root, "splits", json_incref(splits), err));
-    OC_TRY(oc_left_out_json(&part, dataset, oc_dataset_elsewhere(dataset), err));
-    OC_TRY(oc_json_put(root, "elsewhere", part, err));
     status = oc_json_text(json, root, err);
 cleanup:
     json_decref(root);
-    json_decref(splits);
     oc_team_destroy(&team);
     return status;
 }

@@ -5,7 +5,7 @@
 #ifndef OC_DATA_KEPT_H
 #define OC_DATA_KEPT_H
 
-#include "data/decode.h"
+#include "data/image/decode.h"
 
 /* Pixels [height, width, 3] RGB uint8 in a buffer that is used again; start from {0}, free with oc_kept_free. */
 typedef struct oc_kept {

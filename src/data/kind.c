@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/format.h"
+#include "data/image/format.h"
 
 oc_kind oc_kind_of_name(const char *name) {
     return oc_image_format_name(name) ? OC_KIND_IMAGE : OC_KIND_UNSAID;
@@ -34,32 +34,31 @@ static oc_unread unread_of(oc_entry_kind kind) {
     return why[kind];
 }
 
-bool oc_entry_is_image(oc_source *source, const oc_folder *folder, const oc_entry *entry, oc_unread *why) {
+/* OC_UNREAD_COUNT for an image that is read. */
+static oc_unread entry_look(oc_source *source, const oc_folder *folder, const oc_entry *entry) {
     uint8_t bytes[OC_KIND_BYTES];
     size_t got = 0;
     char *path = NULL;
-    *why = unread_of(entry->kind);
-    if (entry->kind != OC_ENTRY_FILE) return false;
+    if (entry->kind != OC_ENTRY_FILE) return unread_of(entry->kind);
     oc_kind kind = oc_kind_of_name(entry->name);
     if (kind == OC_KIND_UNSAID) {
         oc_status status = oc_path_join(&path, folder->path, entry->name, NULL);
         if (status == OC_OK) status = source->ops->peek(source, path, bytes, sizeof bytes, &got, NULL);
         oc_free(path);
-        *why = OC_UNREAD_UNREADABLE;
-        if (status != OC_OK) return false;
+        if (status != OC_OK) return OC_UNREAD_UNREADABLE;
         kind = oc_kind_of_content(entry->name, bytes, got);
     }
-    *why = kind == OC_KIND_OTHER_IMAGE ? OC_UNREAD_FORMAT : OC_UNREAD_NO_IMAGE;
-    return kind == OC_KIND_IMAGE;
+    return kind == OC_KIND_IMAGE         ? OC_UNREAD_COUNT
+           : kind == OC_KIND_OTHER_IMAGE ? OC_UNREAD_FORMAT
+                                         : OC_UNREAD_NO_IMAGE;
 }
 
 void oc_folder_look(oc_source *source, oc_folder *folder) {
     folder->images = 0;
     for (size_t i = 0; i < folder->entries; i++) {
-        oc_unread why;
-        const bool image = oc_entry_is_image(source, folder, &folder->entry[i], &why);
-        folder->entry[i].unread = (int)(image ? OC_UNREAD_COUNT : why);
-        folder->images += image;
+        const oc_unread unread = entry_look(source, folder, &folder->entry[i]);
+        folder->entry[i].unread = (int)unread;
+        folder->images += unread == OC_UNREAD_COUNT;
     }
     folder->images_within = folder->images;
     for (size_t i = 0; i < folder->folders; i++) {

@@ -41,10 +41,9 @@ typedef struct oc_unread_reason {
 } oc_unread_reason;
 extern const oc_unread_reason oc_unread_reasons[OC_UNREAD_COUNT];
 
-/* Whether an entry of a folder is an image that is read; where it is not, *why. */
-bool oc_entry_is_image(oc_source *source, const oc_folder *folder, const oc_entry *entry, oc_unread *why);
-/* Finds that for a whole tree, once: looks into every file whose name does not tell, however many there are, since a
- * bound would make what a folder is depend on what sorts before its images. */
+/* Finds for a whole tree, once, which entries are images that are read, and why the others are not: looks into every
+ * file whose name does not tell, however many there are, since a bound would make what a folder is depend on what sorts
+ * before its images. */
 void oc_folder_look(oc_source *source, oc_folder *folder);
 
 #endif

@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "ocelli/data.h"
 
-oc_status oc_left_out_json(json_t **out, const oc_dataset *dataset, const oc_split *split, oc_error *err) {
+/* What was found in a split and is no sample: its number, by reason and by class, and the first that one would have
+ * expected to be an image. */
+static oc_status left_out_json(json_t **out, const oc_dataset *dataset, const oc_split *split, oc_error *err) {
     json_t *object = json_object(), *reasons = json_object(), *classes = json_object();
     oc_status status;
     OC_TRY(oc_json_put(object, "count", json_integer(oc_split_left_out(split, true)), err));
@@ -34,7 +36,7 @@ static oc_status split_account(json_t *splits, const oc_dataset *dataset, const 
     oc_status status;
     OC_TRY(oc_json_put_bytes(object, "folder", split->folder, err));
     OC_TRY(oc_json_put(object, "images", json_integer(split->count), err));
-    OC_TRY(oc_left_out_json(&part, dataset, split, err));
+    OC_TRY(left_out_json(&part, dataset, split, err));
     OC_TRY(oc_json_put(object, "left_out", part, err));
     status = oc_json_put(splits, split->name, json_incref(object), err);
 cleanup:
@@ -42,19 +44,31 @@ cleanup:
     return status;
 }
 
-oc_status oc_dataset_account(char **json, const oc_dataset *dataset, oc_error *err) {
+static oc_status classes_account(json_t *root, const oc_dataset *dataset, oc_error *err) {
+    json_t *codes = json_array();
+    oc_status status;
+    for (size_t i = 0; i < oc_dataset_class_count(dataset); i++)
+        json_array_append_new(codes, json_string(oc_dataset_class(dataset, i)));
+    status = json_array_size(codes) == oc_dataset_class_count(dataset)
+                 ? oc_json_put(root, "classes", json_incref(codes), err)
+                 : oc_json_no_memory(err);
+    json_decref(codes);
+    return status;
+}
+
+oc_status oc_dataset_account(json_t **out, const oc_dataset *dataset, oc_error *err) {
     json_t *root = json_object(), *splits = json_object(), *part = NULL;
     oc_status status;
     OC_TRY(oc_json_put_bytes(root, "path", oc_dataset_path(dataset), err));
-    OC_TRY(oc_json_put(root, "classes", json_integer((json_int_t)oc_dataset_classes(dataset)->count), err));
+    OC_TRY(classes_account(root, dataset, err));
     for (size_t i = 0; oc_split_names[i]; i++) {
         const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
         if (split) OC_TRY(split_account(splits, dataset, split, err));
     }
     OC_TRY(oc_json_put(root, "splits", json_incref(splits), err));
-    OC_TRY(oc_left_out_json(&part, dataset, oc_dataset_elsewhere(dataset), err));
-    OC_TRY(oc_json_put(root, "elsewhere", part, err));
-    status = oc_json_text(json, root, err);
+    OC_TRY(left_out_json(&part, dataset, oc_dataset_elsewhere(dataset), err));
+    status = oc_json_put(root, "elsewhere", part, err);
+    if (status == OC_OK) *out = json_incref(root);
 cleanup:
     json_decref(root);
     json_decref(splits);

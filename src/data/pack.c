@@ -16,7 +16,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/decode.h"
+#include "data/image/decode.h"
 #include "data/kept.h"
 #include "data/pack_format.h"
 

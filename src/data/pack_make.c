@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/decode.h"
+#include "data/image/decode.h"
 #include "data/kept.h"
 #include "data/pack_format.h"
 

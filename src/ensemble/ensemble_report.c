@@ -146,10 +146,8 @@ static json_t *known(int64_t images) {
     return images < 0 ? json_null() : json_integer((json_int_t)images);
 }
 
-/* File names are bytes, JSON is UTF-8. */
 static json_t *text(const char *value) {
-    json_t *string = value ? json_string(value) : json_null();
-    return string ? string : json_string("?");
+    return value ? oc_json_bytes(value) : json_null();
 }
 
 static json_t *member_json(const oc_ensemble_member *m) {

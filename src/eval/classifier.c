@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "data/augment.h"
-#include "data/decode.h"
+#include "data/image/decode.h"
 #include "data/kept.h"
 #include "eval/evaluator.h"
 #include "eval/statistics.h"

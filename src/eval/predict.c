@@ -51,11 +51,8 @@ static oc_status folder_add(target_list *list, oc_source *source, const oc_folde
     char *inner = NULL, *path = NULL;
     for (size_t i = 0; i < folder->entries; i++) {
         const oc_entry *entry = &folder->entry[i];
-        oc_unread why;
-        if (oc_entry_is_image(source, folder, entry, &why))
-            why = OC_UNREAD_COUNT;
-        else if (!oc_unread_reasons[why].expected)
-            continue;
+        const oc_unread why = (oc_unread)entry->unread;
+        if (why != OC_UNREAD_COUNT && !oc_unread_reasons[why].expected) continue;
         OC_TRY(oc_path_join(&inner, folder->path, entry->name, err));
         OC_TRY(oc_path_join(&path, source->path, inner, err));
         OC_TRY(target_add(list, path, why, err));
@@ -76,6 +73,7 @@ static oc_status tree_add(target_list *list, const char *path, oc_error *err) {
     oc_status status;
     OC_TRY(oc_source_open(&source, path, err));
     OC_TRY(oc_source_walk(source, &root, err));
+    oc_folder_look(source, &root);
     OC_TRY(folder_add(list, source, &root, err));
     if (list->count == before) {
         status = oc_fail(err, OC_E_NOT_FOUND, path, "no image in this folder");

@@ -46,10 +46,10 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
      PLACE(validate_on)},
     {{"data.exif", OC_KEY_BOOL, 0, 0, "true", NULL, NULL,
       "turn images as the orientation in their EXIF data says, as every viewer does"},
-     PLACE(image.exif)},
+     PLACE(exif)},
     {{"data.background", OC_KEY_COLOR, 0, 0, "255", NULL, NULL,
       "what transparent pixels are composited on: a grey value 0 to 255, or red, green and blue as 124,116,104"},
-     PLACE(image.background)},
+     PLACE(background)},
     {{"data.fit", OC_KEY_CHOICE, 0, 0, "crop", "crop|squash|letterbox", NULL,
       "how images become square: the middle alone, the whole pressed together, or the whole on the background"},
      PLACE(fit)},
@@ -391,13 +391,18 @@ bool oc_recipe_states(const oc_recipe *recipe, const char *key) {
 }
 
 oc_recipe_values oc_recipe_resolve(const oc_recipe *recipe) {
-    oc_recipe_values values = recipe->values;
-    oc_fit_find(&values.image.fit, values.fit); /* which is one of the row's choices */
-    return values;
+    return recipe->values;
+}
+
+oc_image_options oc_recipe_values_image(const oc_recipe_values *values) {
+    oc_image_options image = {.exif = values->exif};
+    memcpy(image.background, values->background, sizeof image.background);
+    oc_fit_find(&image.fit, values->fit); /* which is one of the row's choices */
+    return image;
 }
 
 oc_image_options oc_recipe_image_options(const oc_recipe *recipe) {
-    return oc_recipe_resolve(recipe).image;
+    return oc_recipe_values_image(&recipe->values);
 }
 
 oc_model_options oc_recipe_model_options(const oc_recipe_values *values) {

@@ -20,8 +20,9 @@ typedef struct oc_recipe_values {
     double drop_path, dropout;
     int64_t size;
     bool augment;
-    oc_image_options image;
-    const char *fit;        /* image.fit as text */
+    bool exif;
+    uint8_t background[3];
+    const char *fit;
     oc_statistic mean, std; /* of pixels on [0, 1] */
     double holdout;
     const char *validate_on;
@@ -47,6 +48,9 @@ bool oc_recipe_states(const oc_recipe *recipe, const char *key);
 
 /* What the recipe says of the model's variant; text is owned by the recipe. */
 oc_model_options oc_recipe_model_options(const oc_recipe_values *values);
+
+/* How the recipe has images read. */
+oc_image_options oc_recipe_values_image(const oc_recipe_values *values);
 
 /* How the recipe wants its data set opened; text is owned by the recipe. */
 oc_dataset_options oc_recipe_dataset_options(const oc_recipe_values *values);

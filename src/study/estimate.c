@@ -48,12 +48,13 @@ static oc_status rig_open(rig *r, const oc_study_task *run, const oc_study_optio
     const oc_recipe_values *values = &run->values;
     const oc_names *classes = oc_dataset_classes(run->dataset);
     const oc_model_options variant = oc_recipe_model_options(values);
+    const oc_image_options image = oc_recipe_values_image(values);
     OC_TRY(oc_team_create(&r->team, options->threads, err));
     OC_TRY(oc_slab_create(&r->slab, err));
     oc_team_log(r->team, &options->log);
     oc_team_enter(r->team);
     const oc_pack_options pack = {.size = values->size,
-                                  .image = &values->image,
+                                  .image = &image,
                                   .cache = options->cache,
                                   .skip_bad = options->skip_bad,
                                   .team = r->team,

@@ -89,14 +89,14 @@ static bool is_same(const oc_statistic *statistic, const float imagenet[3], cons
     return value[0] == of_model[0] && value[1] == of_model[1] && value[2] == of_model[2];
 }
 
-oc_status oc_recipe_reading(const oc_recipe *recipe, oc_model *model, const oc_log *log, oc_error *err) {
+oc_status oc_recipe_set_preprocessing(const oc_recipe *recipe, oc_model *model, const oc_log *log, oc_error *err) {
     const oc_recipe_values values = oc_recipe_resolve(recipe);
-    const oc_image_options *image = &values.image;
+    const oc_image_options image = oc_recipe_values_image(&values);
     if (model->told) {
-        warn(recipe, model, "data.exif", image->exif == model->image.exif, log);
+        warn(recipe, model, "data.exif", image.exif == model->image.exif, log);
         warn(recipe, model, "data.background",
-             memcmp(image->background, model->image.background, sizeof image->background) == 0, log);
-        warn(recipe, model, "data.fit", image->fit == model->image.fit, log);
+             memcmp(image.background, model->image.background, sizeof image.background) == 0, log);
+        warn(recipe, model, "data.fit", image.fit == model->image.fit, log);
         warn(recipe, model, "data.mean", is_same(&values.mean, imagenet_mean, model->mean), log);
         warn(recipe, model, "data.std", is_same(&values.std, imagenet_std, model->std), log);
         return OC_OK;
@@ -105,7 +105,7 @@ oc_status oc_recipe_reading(const oc_recipe *recipe, oc_model *model, const oc_l
         return oc_fail(err, OC_E_USAGE, is(&values.mean, "dataset") ? "data.mean" : "data.std",
                        "\"dataset\" is of the images that the weights were trained on, which are not at hand: give the "
                        "numbers");
-    model->image = *image;
+    model->image = image;
     take(model->mean, &values.mean, imagenet_mean, (const double[3]){0});
     take(model->std, &values.std, imagenet_std, (const double[3]){0});
     return OC_OK;

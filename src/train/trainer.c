@@ -119,7 +119,7 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
                            values->size, &options, err));
     oc_model *model = trainer->model;
     model->holdout = values->holdout;
-    model->image = values->image;
+    model->image = oc_recipe_values_image(values);
     oc_model_init(model, values->seed);
     size_t count = oc_table_arena_size(oc_graph_table(model->graph));
     OC_TRY(oc_trainer_note(trainer, OC_ABOUT_START, err, "random weights"));
@@ -207,14 +207,16 @@ static oc_status restore(oc_trainer *trainer, const oc_checkpoint *state, oc_err
  * the run began with. */
 static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     oc_status status = OC_OK;
-    char *plan = NULL, *account = NULL;
+    char *plan = NULL, *text = NULL;
+    json_t *account = NULL;
     bool plan_changed = false;
     const oc_position *position = &trainer->position;
     OC_TRY(oc_plan_describe(trainer->step.plan, &plan, err));
     const oc_model *start = trainer->given_start ? trainer->model : NULL;
     OC_TRY(oc_run_folder_prepare(&trainer->folder, trainer->recipe, start, plan, &plan_changed, err));
     OC_TRY(oc_dataset_account(&account, trainer->dataset, err));
-    OC_TRY(oc_file_write_atomic(trainer->folder.data, account, strlen(account), err));
+    OC_TRY(oc_json_text(&text, account, err));
+    OC_TRY(oc_file_write_atomic(trainer->folder.data, text, strlen(text), err));
     OC_TRY(oc_record_create(&trainer->record, trainer->folder.path, position->step, position->metrics_rows, err));
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
@@ -245,7 +247,8 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     }
 cleanup:
     oc_free(plan);
-    oc_free(account);
+    oc_free(text);
+    json_decref(account);
     return status;
 }
 

@@ -106,8 +106,9 @@ static void on_line(void *user, oc_log_level level, const char *line) {
 
 oc_status oc_trainer_open_data(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
     oc_status status = OC_OK;
+    const oc_image_options image = oc_recipe_values_image(&trainer->values);
     oc_pack_options options = {.size = trainer->values.size,
-                               .image = &trainer->values.image,
+                               .image = &image,
                                .cache = trainer->options.cache,
                                .skip_bad = trainer->options.skip_bad,
                                .team = trainer->team,

@@ -14,7 +14,7 @@
 #define NAMES_MAX 5 /* samples named in an error */
 
 void oc_trainer_log(oc_trainer *trainer, oc_log_level level, const char *format, ...) {
-    char line[1024];
+    char line[4096]; /* as long as those of the library's log */
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);

@@ -3,7 +3,7 @@
 #ifndef OC_TESTS_SUPPORT_FILE_H
 #define OC_TESTS_SUPPORT_FILE_H
 
-#include "data/decode.h"
+#include "data/image/decode.h"
 
 #define TEST_FILE_WIDTH 24
 #define TEST_FILE_HEIGHT 16

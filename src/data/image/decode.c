@@ -1,11 +1,11 @@
 /* What all formats share: the buffer and its limits, compositing, and turning upright. */
-#include "data/decode.h"
+#include "data/image/decode.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/format.h"
+#include "data/image/format.h"
 
 struct oc_decoder {
     oc_image_options options;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "data/format.h"
+#include "data/image/format.h"
 
 #define FILE_HEADER 14  /* "BM", sizes, and where the pixels begin */
 #define CORE_HEADER 12  /* OS/2's, with sides of 16 bits and colours of three bytes */

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "data/exif.h"
-#include "data/format.h"
+#include "data/image/exif.h"
+#include "data/image/format.h"
 
 #ifndef JCS_EXTENSIONS
 #error "this libjpeg is not libjpeg-turbo"

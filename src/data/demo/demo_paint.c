@@ -1,7 +1,7 @@
 /* One picture of the generated data set: background, clutter, the class's figures in a random pose, colour and
  * texture, something in front of them, lighting, blur and noise. Colours, poses and surroundings say nothing of the
  * class, so that a model must find the shape. */
-#include "data/demo.h"
+#include "data/demo/demo.h"
 
 #include <math.h>
 #include <string.h>

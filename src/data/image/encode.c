@@ -1,5 +1,5 @@
 /* Encoding by libjpeg-turbo. */
-#include "data/encode.h"
+#include "data/image/encode.h"
 
 #include <setjmp.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/format.h"
+#include "data/image/format.h"
 
 typedef struct gif_stream {
     const uint8_t *data;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "data/exif.h"
-#include "data/format.h"
+#include "data/image/exif.h"
+#include "data/image/format.h"
 
 /* One bit a pixel shrinks by less than 1032; a file that claims more than this is cut off or a trap. */
 #define PIXELS_PER_BYTE 16384

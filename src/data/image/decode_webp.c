@@ -4,8 +4,8 @@
 #include <webp/demux.h>
 
 #include "base/error.h"
-#include "data/exif.h"
-#include "data/format.h"
+#include "data/image/exif.h"
+#include "data/image/format.h"
 
 #define RIFF_HEADER 8 /* "RIFF" and the size of what follows */
 

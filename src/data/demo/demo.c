@@ -1,7 +1,7 @@
 /* Writing the generated data set: folders, JPEG files, annotations. The folder is filled under another name beside its
  * own and renamed when it is whole. Files are not synced one by one: what a crash spoils can be generated again. */
 #define _GNU_SOURCE 1
-#include "data/demo.h"
+#include "data/demo/demo.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "data/encode.h"
+#include "data/image/encode.h"
 #include "ocelli/data.h"
 
 #define CLASSES_DEFAULT 10

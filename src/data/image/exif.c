@@ -1,6 +1,6 @@
 /* One tag of EXIF data, read with every offset checked. A library for it (libexif) would be more code, and more to
  * trust, than this. */
-#include "data/exif.h"
+#include "data/image/exif.h"
 
 #include <stdbool.h>
 #include <string.h>

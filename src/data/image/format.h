@@ -3,7 +3,7 @@
 #ifndef OC_DATA_FORMAT_H
 #define OC_DATA_FORMAT_H
 
-#include "data/decode.h"
+#include "data/image/decode.h"
 
 /* What a format's decoder fills: the pixels as they are stored, neither turned nor composited. */
 typedef struct oc_canvas {

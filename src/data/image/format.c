@@ -1,6 +1,6 @@
 /* The tables of what is read and of what is met beside it. */
 #define _GNU_SOURCE 1
-#include "data/format.h"
+#include "data/image/format.h"
 
 #include <string.h>
 #include <strings.h>

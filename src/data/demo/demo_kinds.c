@@ -1,6 +1,6 @@
 /* The tables that the generated classes are made of. With SHAPES × PATTERNS × ARRANGEMENTS rows there are enough for
  * OC_DEMO_CLASSES_MAX classes. */
-#include "data/demo.h"
+#include "data/demo/demo.h"
 
 #include <math.h>
 

@@ -4,7 +4,7 @@
 #include <tiffio.h>
 
 #include "base/error.h"
-#include "data/format.h"
+#include "data/image/format.h"
 
 /* What one call of the library may ask for at once: strips of the largest image that is read, and tables. */
 #define MEMORY_LIMIT ((tmsize_t)1 << 30)

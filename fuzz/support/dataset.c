@@ -69,14 +69,11 @@ static int64_t json_found(const json_t *object, const json_t *left_out) {
 static int64_t account_found(const oc_dataset *dataset) {
     json_t *root = NULL, *split;
     const char *name;
-    char *text = NULL;
-    if (oc_dataset_account(&text, dataset, NULL) != OC_OK) abort();
-    if (oc_json_parse(&root, text, strlen(text), "account", NULL) != OC_OK) abort();
+    if (oc_dataset_account(&root, dataset, NULL) != OC_OK) abort();
     int64_t found = json_found(NULL, json_object_get(root, "elsewhere"));
     json_object_foreach(json_object_get(root, "splits"), name, split) found +=
         json_found(split, json_object_get(split, "left_out"));
     json_decref(root);
-    oc_free(text);
     return found;
 }
 

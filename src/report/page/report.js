@@ -1,0 +1,1 @@
+"use strict"; document.title = JSON.parse(document.getElementById("data").textContent).title;

@@ -134,6 +134,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
                                    .precision = oc_args_text(args, "--precision"),
                                    .cache = oc_args_text(args, "--cache"),
                                    .skip_bad = oc_args_has(args, "--skip-bad"),
+                                   .command = oc_args_line(args),
                                    .progress = oc_bar_progress(&bar),
                                    .log = oc_bar_log(&bar)};
     oc_status status = oc_args_need(args, "--data", &data, err);

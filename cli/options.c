@@ -24,6 +24,7 @@ struct oc_args {
     size_t flags;
     const char **word;
     size_t words;
+    char *line; /* as oc_args_line has it */
 };
 
 oc_status oc_cli_fail(oc_error *err, oc_status status, const char *where, const char *format, ...) {
@@ -114,6 +115,34 @@ static oc_status take_flag(oc_args *args, int argc, char *const *argv, int *i, o
     return OC_OK;
 }
 
+/* Appends `word` as a shell reads it again: in quotes where it holds more than what is plain anywhere. */
+static size_t add_word(char *line, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
+    char *to = line;
+    *to++ = ' ';
+    if (*word && word[strspn(word, plain)] == '\0') return (size_t)(stpcpy(to, word) - line);
+    *to++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'')
+            to = stpcpy(to, "'\\''");
+        else
+            *to++ = *word;
+    }
+    *to++ = '\'';
+    *to = '\0';
+    return (size_t)(to - line);
+}
+
+static char *make_line(const oc_command *command, int argc, char *const *argv) {
+    size_t room = sizeof "ocelli " + strlen(command->name);
+    for (int i = 0; i < argc; i++) room += 4 * strlen(argv[i]) + 3; /* a quote takes four */
+    char *line = malloc(room);
+    if (!line) return NULL;
+    size_t size = (size_t)sprintf(line, "ocelli %s", command->name);
+    for (int i = 0; i < argc; i++) size += add_word(line + size, argv[i]);
+    return line;
+}
+
 oc_status oc_args_create(oc_args **out, const oc_command *command, int argc, char *const *argv, oc_error *err) {
     oc_status status = OC_OK;
     oc_args *args = calloc(1, sizeof *args);
@@ -121,8 +150,9 @@ oc_status oc_args_create(oc_args **out, const oc_command *command, int argc, cha
         args->command = command;
         args->flag = calloc((size_t)argc + 1, sizeof *args->flag);
         args->word = calloc((size_t)argc + 1, sizeof *args->word);
+        args->line = make_line(command, argc, argv);
     }
-    if (!args || !args->flag || !args->word) {
+    if (!args || !args->flag || !args->word || !args->line) {
         status = oc_cli_fail(err, OC_E_MEMORY, NULL, "out of memory");
         goto cleanup;
     }
@@ -155,6 +185,7 @@ void oc_args_destroy(oc_args **args) {
     if (!*args) return;
     free((*args)->flag);
     free((*args)->word);
+    free((*args)->line);
     free(*args);
     *args = NULL;
 }
@@ -246,6 +277,10 @@ oc_status oc_args_seconds(const oc_args *args, const char *flag, double *out, oc
         return oc_cli_fail(err, OC_E_USAGE, flag, "\"%s\" is no span of time: write it like 2h30m, 10m or 90s", text);
     *out = sum;
     return OC_OK;
+}
+
+const char *oc_args_line(const oc_args *args) {
+    return args->line;
 }
 
 size_t oc_args_words(const oc_args *args) {

@@ -54,6 +54,9 @@ oc_status oc_args_threads(const oc_args *args, int *out, oc_error *err);
 /* A span of time, "2h30m", "90s", "10m" or plain seconds. */
 oc_status oc_args_seconds(const oc_args *args, const char *flag, double *out, oc_error *err);
 
+/* The whole command line, as a shell would take it again; owned by the arguments. */
+const char *oc_args_line(const oc_args *args);
+
 /* Words that are no flags. */
 size_t oc_args_words(const oc_args *args);
 const char *const *oc_args_word(const oc_args *args);

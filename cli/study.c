@@ -124,6 +124,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     oc_bar bar = oc_bar_make(oc_environment_stop_flag());
     oc_study_options options = {.cache = oc_args_text(args, "--cache"),
                                 .skip_bad = oc_args_has(args, "--skip-bad"),
+                                .command = oc_args_line(args),
                                 .stop = bar.stop,
                                 .progress = oc_bar_progress(&bar),
                                 .log = oc_bar_log(&bar),

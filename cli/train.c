@@ -70,6 +70,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
                                 .weights = oc_args_text(args, "--weights"),
                                 .cache = oc_args_text(args, "--cache"),
                                 .skip_bad = oc_args_has(args, "--skip-bad"),
+                                .command = oc_args_line(args),
                                 .stop = bar.stop,
                                 .on_step = oc_bar_step,
                                 .user = &bar,

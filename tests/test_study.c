@@ -211,10 +211,10 @@ static void test_figures(void **state) {
     /* A straight curve is not rough; two points are no curve. */
     oc_metrics straight[4] = {{.epoch = 0, .val_top1 = 0.9}};
     for (int i = 1; i < 4; i++) straight[i] = (oc_metrics){.epoch = i, .val_top1 = 0.25 * i, .images_per_second = NAN};
-    oc_study_figures f = oc_study_figures_of(straight, 4);
+    oc_metrics_figures f = oc_metrics_figures_of(straight, 4);
     assert_true(f.roughness == 0 && f.top1 == 0.9 && f.best_epoch == 0 && isnan(f.images_per_second));
-    assert_true(isnan(oc_study_figures_of(straight, 3).roughness));
-    f = oc_study_figures_of(NULL, 0);
+    assert_true(isnan(oc_metrics_figures_of(straight, 3).roughness));
+    f = oc_metrics_figures_of(NULL, 0);
     assert_true(f.epochs == -1 && f.best_epoch == -1 && isnan(f.top1) && isnan(f.seconds));
 
     /* A torn last line is left out; a damaged one is told. */

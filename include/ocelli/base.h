@@ -80,14 +80,20 @@ OC_API bool oc_path_inside(const char *path, const char *folder);
 
 /* The library's version, "MAJOR.MINOR.PATCH"; static. */
 OC_API const char *oc_version(void);
+/* The commit that the library was built from, "b5c4f7e564", with a + where files were changed; "" where it is not
+ * known; static. */
+OC_API const char *oc_commit(void);
 
 /* What computes here. */
 typedef struct oc_system {
     char processor[64]; /* its name as it gives it */
     const char
-        *level;    /* of instructions in use, "avx512_bf16": the processor's highest unless OC_CPU caps it; static */
-    char dnnl[24]; /* oneDNN's version, "2.6.3" */
-    int threads;   /* that are used where none are asked for */
+        *level;      /* of instructions in use, "avx512_bf16": the processor's highest unless OC_CPU caps it; static */
+    char dnnl[24];   /* oneDNN's version, "2.6.3" */
+    char system[96]; /* kernel and C library, "Linux 6.1.0, glibc 2.36" */
+    const char *compiler;   /* that built the library, "gcc 12.2.0"; static */
+    int64_t memory;         /* of the machine, bytes */
+    int threads;            /* that are used where none are asked for */
     char threads_note[512]; /* what of the environment was overruled or made them fewer, one line ("OMP_THREAD_LIMIT=1:
                              * 1 thread instead of 2"); "" where nothing did */
 } oc_system;

@@ -29,6 +29,7 @@ typedef struct oc_ensemble_options {
     int threads;           /* 0: all */
     const char *cache;     /* packed cache's folder; NULL: the user's */
     bool skip_bad;
+    const char *command; /* how it was started, as typed, for run.json; may be NULL */
     oc_progress progress;
     oc_log log;
 } oc_ensemble_options;

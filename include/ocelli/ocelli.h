@@ -99,6 +99,7 @@ typedef struct oc_train_options {
     int threads;              /* 0: all processors */
     const char *cache;        /* packed cache's folder; NULL: the user's */
     bool skip_bad;            /* leave undecodable images out */
+    const char *command;      /* how the run was started, as typed, for run.json; may be NULL */
     const volatile int *stop; /* set by a signal handler: finish the step, save, return OC_E_STOPPED; may be NULL  */
     void (*on_step)(void *user, const oc_train_status *status); /* after each step and during validation; may be NULL */
     void (*on_epoch)(void *user, const oc_train_status *status); /* after each validation; may be NULL */

@@ -21,6 +21,7 @@ typedef struct oc_study_options {
     int threads;
     const char *cache;
     bool skip_bad;
+    const char *command; /* how it was started, as typed, for each run's run.json; may be NULL */
     const volatile int *stop;
     oc_progress progress;
     oc_log log;

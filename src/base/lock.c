@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -89,6 +90,22 @@ cleanup:
     oc_lock_destroy(&lock);
     oc_free(made);
     return status;
+}
+
+bool oc_lock_held(const char *folder) {
+    struct stat info;
+    FILE *locks = NULL;
+    char line[256];
+    bool held = false;
+    if (stat(folder, &info) != 0 || !(locks = fopen("/proc/locks", "re"))) return false;
+    /* "1: FLOCK  ADVISORY  WRITE 4242 08:01:131073 0 EOF". The device is not compared: some file systems show another
+     * one here than stat does. */
+    while (!held && fgets(line, sizeof line, locks)) {
+        unsigned long long inode;
+        held = sscanf(line, "%*s FLOCK %*s WRITE %*s %*x:%*x:%llu", &inode) == 1 && inode == info.st_ino;
+    }
+    fclose(locks);
+    return held;
 }
 
 void oc_lock_destroy(oc_lock **lock) {

@@ -14,6 +14,9 @@ oc_status oc_lock_create(oc_lock **out, const char *folder, oc_error *err);
 /* The same by a lock file at `path`, for what shares its folder with others: it is made, and removed with the lock.
  * One that a killed process left behind is in nobody's way. */
 oc_status oc_lock_create_file(oc_lock **out, const char *path, oc_error *err);
+/* Whether some process has locked `folder` by oc_lock_create, as far as the system tells (Linux's /proc/locks, by the
+ * folder's inode); looking disturbs nobody who wants the lock. */
+bool oc_lock_held(const char *folder);
 /* Takes NULL; sets NULL. */
 void oc_lock_destroy(oc_lock **lock);
 

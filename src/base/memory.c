@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 
@@ -60,4 +61,9 @@ oc_status oc_strdup(char **out, const char *text, oc_error *err) {
 
 void oc_free(void *memory) {
     free(memory);
+}
+
+int64_t oc_memory_peak(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0; /* Linux counts in KiB */
 }

@@ -20,6 +20,10 @@ oc_status oc_strdup(char **out, const char *text, oc_error *err);
 /* Frees what the three above returned; NULL is allowed. */
 void oc_free(void *memory);
 
+/* The most memory that the process has had at once so far, bytes: its resident set, what it has mapped of files
+ * included. */
+int64_t oc_memory_peak(void);
+
 /* a × b into *out; false when it overflows. */
 bool oc_size_mul(size_t a, size_t b, size_t *out);
 

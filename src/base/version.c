@@ -1,4 +1,5 @@
-/* The library's version, which the build passes in so that it is written down once. */
+/* The library's version and commit, which the build passes in so that they are written down once. */
+#include "commit.h"
 #include "ocelli/base.h"
 
 #ifndef OC_VERSION
@@ -7,4 +8,8 @@
 
 const char *oc_version(void) {
     return OC_VERSION;
+}
+
+const char *oc_commit(void) {
+    return OC_COMMIT;
 }

@@ -16,6 +16,9 @@ void oc_engine_destroy(oc_engine **engine);
 /* Channels in a block of activations: one vector of the level's kernels. */
 int64_t oc_engine_block(const oc_engine *engine);
 
+/* Fills what of *out is the same whatever a run does: all but the threads and their note. */
+void oc_engine_machine(oc_system *out);
+
 /* oneDNN's version as it is loaded, "2.6.3", into text[size]; returns text. */
 const char *oc_engine_dnnl_version(char *text, size_t size);
 

@@ -329,6 +329,15 @@ int64_t oc_split_left_out(const oc_split *split, bool expected) {
     return count;
 }
 
+int64_t oc_dataset_left_out(const oc_dataset *dataset) {
+    int64_t count = oc_split_left_out(oc_dataset_elsewhere(dataset), false);
+    for (int i = 0; oc_split_names[i]; i++) {
+        const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
+        if (split) count += oc_split_left_out(split, false);
+    }
+    return count;
+}
+
 static oc_status left_out_report(const oc_dataset *dataset, const oc_split *split, const oc_log *log) {
     oc_text text = {0};
     oc_status status = OC_OK;

@@ -12,9 +12,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "compute/engine.h"
 #include "data/dataset.h"
 #include "ensemble/score_cache.h"
 #include "models/precision.h"
+#include "record/about.h"
 #include "train/run_folder.h"
 
 #define DEFAULT_EPOCHS 20
@@ -333,6 +335,32 @@ cleanup:
     return status;
 }
 
+/* Writes run.json. */
+static oc_status about_write(const oc_ensemble_job *job, const oc_ensemble_report *report, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_system system = {0};
+    oc_about *about = NULL;
+    const oc_dataset *dataset = job->dataset;
+    const oc_split *train = oc_dataset_split(dataset, "train");
+    oc_engine_machine(&system);
+    oc_about_start start = {.command = job->options.command,
+                            .system = &system,
+                            .threads = oc_team_threads(job->team),
+                            .model = oc_combine_name(job->combine),
+                            .size = job->whole->size,
+                            .data_path = oc_dataset_path(dataset),
+                            .classes = (int64_t)oc_dataset_classes(dataset)->count,
+                            .train = train ? train->count : 0,
+                            .val = job->val.images,
+                            .left_out = oc_dataset_left_out(dataset)};
+    oc_ensemble_report_size(report, &start.parameters, &start.macs);
+    OC_TRY(oc_about_create(&about, job->options.out, &start, err));
+    OC_TRY(oc_about_memory(about, err));
+cleanup:
+    oc_about_destroy(&about);
+    return status;
+}
+
 static oc_status result_write(oc_ensemble_job *job, const oc_combiner *combiner, const oc_ensemble_report *report,
                               oc_error *err) {
     oc_status status = OC_OK;
@@ -355,6 +383,7 @@ static oc_status result_write(oc_ensemble_job *job, const oc_combiner *combiner,
         goto cleanup;
     }
     OC_TRY(oc_file_write_atomic(json, text, strlen(text), err));
+    OC_TRY(about_write(job, report, err));
 cleanup:
     if (aside) (void)unlink(aside);
     oc_model_destroy(&ensemble);

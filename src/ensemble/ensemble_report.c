@@ -55,11 +55,7 @@ static oc_status member_judge(oc_ensemble_member *member, bool *right, const oc_
                                    .kept = job->kept[index],
                                    .seen = job->fitted.trained_on[index]};
     path = name = NULL;
-    for (size_t i = 0; i < oc_model_layers(model); i++) {
-        const oc_layer layer = oc_model_layer(model, i);
-        member->parameters += layer.parameters;
-        member->macs += layer.macs;
-    }
+    oc_model_totals(model, &member->parameters, &member->macs);
 cleanup:
     oc_free(path);
     oc_free(name);

@@ -230,3 +230,13 @@ oc_tensor_info oc_model_tensor(const oc_model *model, size_t index) {
     for (int i = 0; i < info.dims; i++) info.shape[i] = tensor->shape.dim[i];
     return info;
 }
+
+void oc_model_totals(const oc_model *model, int64_t *parameters, int64_t *macs) {
+    if (parameters) *parameters = 0;
+    if (macs) *macs = 0;
+    for (size_t i = 0; i < oc_model_layers(model); i++) {
+        const oc_layer layer = oc_model_layer(model, i);
+        if (parameters) *parameters += layer.parameters;
+        if (macs) *macs += layer.macs;
+    }
+}

@@ -52,6 +52,9 @@ struct oc_model {
     int64_t steps;      /* training steps behind the weights, PyTorch's num_batches_tracked; 0: not known */
 };
 
+/* What an image takes: the sums over the model's layers (oc_model_layer). Either may be NULL. */
+void oc_model_totals(const oc_model *model, int64_t *parameters, int64_t *macs);
+
 /* The stem of that name as static text, "3x3", "7x7" or "deep"; NULL for another. */
 const char *oc_model_stem(const char *name);
 

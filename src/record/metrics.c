@@ -89,3 +89,31 @@ cleanup:
     oc_free(text);
     return status;
 }
+
+oc_metrics_figures oc_metrics_figures_of(const oc_metrics *rows, size_t count) {
+    oc_metrics_figures f = {.epochs = -1, .top1 = NAN, .best_epoch = -1, .roughness = NAN, .seconds = NAN};
+    double bends = 0, slowness = 0;
+    int64_t bend_count = 0, timed = 0;
+    for (size_t i = 0; i < count; i++) {
+        const oc_metrics *row = &rows[i];
+        f.epochs = row->epoch;
+        f.seconds = row->elapsed_seconds;
+        if (!(row->val_top1 <= f.top1)) { /* also where there is no best yet; of equals the first, as the trainer */
+            f.top1 = row->val_top1;
+            f.best_epoch = row->epoch;
+        }
+        /* Before the first step accuracy is chance: the jump from there is no roughness. */
+        if (i >= 2 && rows[i - 2].epoch >= 1) {
+            bends += fabs(row->val_top1 - 2 * rows[i - 1].val_top1 + rows[i - 2].val_top1);
+            bend_count++;
+        }
+        if (row->images_per_second > 0) {
+            slowness += 1 / row->images_per_second;
+            timed++;
+        }
+    }
+    if (bend_count > 0) f.roughness = bends / (double)bend_count;
+    /* Epochs are of the same number of images each. */
+    f.images_per_second = timed > 0 ? (double)timed / slowness : NAN;
+    return f;
+}

@@ -25,6 +25,15 @@ extern const char oc_metrics_header[];
  * field is NaN. OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT with "file:line". */
 oc_status oc_metrics_read(oc_metrics **rows, size_t *count, const char *path, oc_error *err);
 
+/* What the rows of a metrics.csv say of a run; NaN and −1 where nothing. */
+typedef struct oc_metrics_figures {
+    int64_t epochs; /* done */
+    double top1;    /* best on validation */
+    int64_t best_epoch;
+    double roughness, seconds, images_per_second;
+} oc_metrics_figures;
+oc_metrics_figures oc_metrics_figures_of(const oc_metrics *rows, size_t count);
+
 typedef struct oc_record oc_record;
 
 /* Opens the record in run folder `folder` at `step` steps and `metrics_rows` rows done: rows after them are cut

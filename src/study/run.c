@@ -187,6 +187,7 @@ static oc_status train(const call *c, oc_study_task *run, const char *folder, co
                                       .threads = given->threads,
                                       .cache = given->cache,
                                       .skip_bad = given->skip_bad,
+                                      .command = given->command,
                                       .stop = given->stop,
                                       .on_step = given->on_step,
                                       .user = given->user,
@@ -310,6 +311,7 @@ static oc_status fit(call *c, const oc_names *paths, oc_error *err) {
                                          .threads = given->threads,
                                          .cache = given->cache,
                                          .skip_bad = given->skip_bad,
+                                         .command = given->command,
                                          .progress = c->progress,
                                          .log = given->log};
     OC_TRY(oc_ensemble_fit(&report, dataset, (const char *const *)paths->item, paths->count, &options, err));

@@ -136,15 +136,6 @@ oc_status oc_study_check_data(oc_study *study, oc_study_data *data, oc_error *er
 
 /* ---- Figures and the table --------------------------------------------------------------------------------------- */
 
-/* What the rows of a metrics.csv say of a run; NaN and −1 where nothing. */
-typedef struct oc_study_figures {
-    int64_t epochs; /* done */
-    double top1;    /* best on validation */
-    int64_t best_epoch;
-    double roughness, seconds, images_per_second;
-} oc_study_figures;
-oc_study_figures oc_study_figures_of(const oc_metrics *rows, size_t count);
-
 /* Fills a run's figures from its metrics.csv in folder `out`, where there is one; `validation`: images that top-1 is
  * a share of. *epochs = epochs done, −1: none recorded. */
 oc_status oc_study_row_fill(oc_study_task *run, const char *out, int64_t validation, int64_t *epochs, oc_error *err);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "compute/engine.h"
 #include "data/left_out.h"
 #include "train/normalisation.h"
 
@@ -203,6 +204,28 @@ static oc_status restore(oc_trainer *trainer, const oc_checkpoint *state, oc_err
 
 /* ---- The run folder ---------------------------------------------------------------------------------------------- */
 
+/* Writes run.json. */
+static oc_status open_about(oc_trainer *trainer, oc_error *err) {
+    oc_system system = {0};
+    oc_engine_machine(&system);
+    oc_about_start start = {.command = trainer->options.command,
+                            .system = &system,
+                            .threads = oc_team_threads(trainer->team),
+                            .step = trainer->position.step,
+                            .epochs = trainer->values.epochs,
+                            .steps = trainer->total_steps,
+                            .model = trainer->values.model_name,
+                            .size = trainer->model->size,
+                            .data_path = oc_dataset_path(trainer->dataset),
+                            .data_fingerprint = trainer->fingerprint,
+                            .classes = (int64_t)oc_dataset_classes(trainer->dataset)->count,
+                            .train = oc_pack_count(trainer->train_pack),
+                            .val = oc_pack_count(trainer->val_pack),
+                            .left_out = oc_dataset_left_out(trainer->dataset)};
+    oc_model_totals(trainer->model, &start.parameters, &start.macs);
+    return oc_about_create(&trainer->about_run, trainer->folder.path, &start, err);
+}
+
 /* The first touch of the folder. A new run saves its state at step 0 at once, so that from here on a resume knows what
  * the run began with. */
 static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
@@ -217,6 +240,7 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     OC_TRY(oc_dataset_account(&account, trainer->dataset, err));
     OC_TRY(oc_json_text(&text, account, err));
     OC_TRY(oc_file_write_atomic(trainer->folder.data, text, strlen(text), err));
+    OC_TRY(open_about(trainer, err));
     OC_TRY(oc_record_create(&trainer->record, trainer->folder.path, position->step, position->metrics_rows, err));
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
@@ -293,7 +317,7 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
         OC_TRY(open_folder(trainer, state != NULL, err));
         OC_TRY(oc_trainer_watch(trainer, &usual_limits, err));
     }
-    trainer->options.out = trainer->options.weights = trainer->options.cache = NULL;
+    trainer->options.out = trainer->options.weights = trainer->options.cache = trainer->options.command = NULL;
     *out = trainer;
     trainer = NULL;
 cleanup:
@@ -308,6 +332,7 @@ void oc_trainer_destroy(oc_trainer **trainer) {
     oc_trainer *t = *trainer;
     oc_watchdog_destroy(&t->watchdog);
     oc_record_destroy(&t->record);
+    oc_about_destroy(&t->about_run);
     oc_evaluator_destroy(&t->evaluator);
     oc_train_step_close(&t->step);
     oc_slab_destroy(&t->slab);

@@ -5,6 +5,7 @@
 
 #include "eval/evaluator.h"
 #include "recipe/recipe.h"
+#include "record/about.h"
 #include "record/record.h"
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
@@ -32,6 +33,7 @@ struct oc_trainer {
     oc_train_step step; /* what a training step needs */
     oc_evaluator *evaluator;
     oc_run_folder folder;
+    oc_about *about_run;   /* run.json; NULL likewise */
     oc_record *record;     /* NULL while nothing in the folder has been touched */
     oc_watchdog *watchdog; /* tells of steps that take too long; NULL likewise */
     oc_text early;         /* lines that log.txt is to have, once there is one */
@@ -40,7 +42,8 @@ struct oc_trainer {
     oc_state_arena arenas[OC_TRAINER_ARENAS];
     size_t arena_count;
     char *about[OC_TRAINER_ABOUT];
-    bool given_start; /* the run begins, and with weights from a file */
+    char fingerprint[17]; /* of the images of OC_ABOUT_DATA */
+    bool given_start;     /* the run begins, and with weights from a file */
     oc_position position;
 
     int64_t epoch_steps, total_steps; /* steps an epoch; steps of all epochs */

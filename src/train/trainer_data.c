@@ -1,5 +1,6 @@
 /* The images of a run: the packs, notes on what is in them, and what is told of them. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -38,10 +39,10 @@ static oc_status describe_data(oc_trainer *trainer, oc_error *err) {
     hash_pack(hash, trainer->val_pack);
     uint64_t digest = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
-    return oc_trainer_note(trainer, OC_ABOUT_DATA, err,
-                           "%zu classes, %" PRId64 " training and %" PRId64 " validation images, hash %016" PRIx64,
-                           classes->count, oc_pack_count(trainer->train_pack), oc_pack_count(trainer->val_pack),
-                           digest);
+    snprintf(trainer->fingerprint, sizeof trainer->fingerprint, "%016" PRIx64, digest);
+    return oc_trainer_note(
+        trainer, OC_ABOUT_DATA, err, "%zu classes, %" PRId64 " training and %" PRId64 " validation images, hash %s",
+        classes->count, oc_pack_count(trainer->train_pack), oc_pack_count(trainer->val_pack), trainer->fingerprint);
 }
 
 oc_status oc_trainer_check_splits(const oc_trainer *trainer, oc_error *err) {

@@ -176,6 +176,7 @@ static oc_status validate(oc_trainer *trainer, oc_error *err) {
     p->epoch_loss = p->epoch_top1 = p->epoch_top5 = 0;
     p->data = p->forward = p->backward = p->optimizer = p->epoch_seconds = 0;
     OC_TRY(oc_trainer_save(trainer, err));
+    OC_TRY(oc_about_memory(trainer->about_run, err));
     if (trainer->options.on_epoch) trainer->options.on_epoch(trainer->options.user, &told);
 cleanup:
     trainer->validating = false;

@@ -5,7 +5,7 @@
 #include "options.h"
 
 extern const oc_command oc_command_train, oc_command_eval, oc_command_predict, oc_command_models, oc_command_bench;
-extern const oc_command oc_command_ensemble, oc_command_study;
+extern const oc_command oc_command_ensemble, oc_command_study, oc_command_report;
 extern const oc_command oc_command_data_info, oc_command_data_pack, oc_command_data_demo;
 
 /* A list of owned strings; start from {0}. */

@@ -1,6 +1,8 @@
 /* JSON by jansson. */
 #include "base/json.h"
 
+#include <math.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -29,9 +31,17 @@ cleanup:
     return status;
 }
 
-oc_status oc_json_text(char **out, const json_t *json, oc_error *err) {
-    *out = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+static oc_status dump(char **out, const json_t *json, size_t flags, oc_error *err) {
+    *out = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | flags);
     return *out ? OC_OK : oc_fail(err, OC_E_MEMORY, NULL, "cannot write JSON: out of memory, or text not UTF-8");
+}
+
+oc_status oc_json_text(char **out, const json_t *json, oc_error *err) {
+    return dump(out, json, 0, err);
+}
+
+oc_status oc_json_figures(char **out, const json_t *json, oc_error *err) {
+    return dump(out, json, JSON_REAL_PRECISION(9), err);
 }
 
 oc_status oc_json_names(char **out, const oc_names *names, oc_error *err) {
@@ -57,6 +67,10 @@ oc_status oc_json_no_memory(oc_error *err) {
 
 oc_status oc_json_put(json_t *object, const char *key, json_t *value, oc_error *err) {
     return json_object_set_new(object, key, value) == 0 ? OC_OK : oc_json_no_memory(err);
+}
+
+json_t *oc_json_real(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
 }
 
 json_t *oc_json_bytes(const char *text) {

@@ -16,11 +16,16 @@ oc_status oc_json_read(json_t **out, const char *path, oc_error *err);
 /* Compact text with keys in insertion order, freed with oc_free. */
 oc_status oc_json_text(char **out, const json_t *json, oc_error *err);
 
+/* The same with numbers to nine digits, as metrics.csv has them. */
+oc_status oc_json_figures(char **out, const json_t *json, oc_error *err);
+
 /* *out = the names as the text of a JSON list, freed with oc_free; bytes that are not UTF-8 make a name "?". */
 oc_status oc_json_names(char **out, const oc_names *names, oc_error *err);
 
 /* Adds `value` to `object` under `key`; takes the reference, also on failure. OC_E_MEMORY. */
 oc_status oc_json_put(json_t *object, const char *key, json_t *value, oc_error *err);
+/* A number; null for what is none. NULL without memory. */
+json_t *oc_json_real(double value);
 /* A text that may not be UTF-8, as file names are: then it has '?' for the bytes beyond ASCII. NULL without memory. */
 json_t *oc_json_bytes(const char *text);
 /* Adds such a text. OC_E_MEMORY. */

@@ -51,6 +51,27 @@ oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) 
     return status;
 }
 
+oc_status oc_text_base64(oc_text *text, const void *data, size_t size, oc_error *err) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *bytes = data;
+    if (size > SIZE_MAX / 2) return oc_fail(err, OC_E_MEMORY, NULL, "a text's size overflows");
+    oc_status status = reserve(text, (size + 2) / 3 * 4, err);
+    if (status != OC_OK) return status;
+    for (size_t at = 0; at < size; at += 3) {
+        const size_t left = size - at;
+        const uint32_t group = (uint32_t)bytes[at] << 16 | (left > 1 ? (uint32_t)bytes[at + 1] << 8 : 0) |
+                               (left > 2 ? (uint32_t)bytes[at + 2] : 0);
+        char *to = text->data + text->size;
+        to[0] = digits[group >> 18];
+        to[1] = digits[group >> 12 & 63];
+        to[2] = left > 1 ? digits[group >> 6 & 63] : '=';
+        to[3] = left > 2 ? digits[group & 63] : '=';
+        text->size += 4;
+    }
+    text->data[text->size] = '\0';
+    return OC_OK;
+}
+
 void oc_text_free(oc_text *text) {
     oc_free(text->data);
     *text = (oc_text){0};

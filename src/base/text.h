@@ -12,6 +12,8 @@ typedef struct oc_text {
 } oc_text;
 oc_status oc_text_append(oc_text *text, const void *data, size_t size, oc_error *err);
 oc_status oc_text_printf(oc_text *text, oc_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Appends bytes in base64 (RFC 4648, section 4), with its padding. */
+oc_status oc_text_base64(oc_text *text, const void *data, size_t size, oc_error *err);
 void oc_text_free(oc_text *text);
 
 /* A list in a sentence, of which the first `limit` items are named and the others counted: "a, b and 7 more". Start

@@ -426,6 +426,10 @@ uint64_t oc_dataset_identity(const oc_dataset *dataset) {
     return dataset->identity;
 }
 
+const char *oc_dataset_validates_on(const oc_dataset *dataset) {
+    return dataset->test_as_val ? "test" : "val";
+}
+
 double oc_dataset_holdout(const oc_dataset *dataset) {
     return dataset->holdout;
 }

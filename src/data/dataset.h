@@ -63,6 +63,8 @@ uint64_t oc_dataset_identity(const oc_dataset *dataset);
 /* Share of each training class that was left out of train on opening: val where the data set has no other, else the
  * split "holdout". */
 double oc_dataset_holdout(const oc_dataset *dataset);
+/* Which split of the folder validates, as opened: "val" or "test"; static. */
+const char *oc_dataset_validates_on(const oc_dataset *dataset);
 /* Path as given by the user. */
 const char *oc_dataset_path(const oc_dataset *dataset);
 /* Bytes of one sample's file into *data (freed with oc_free). Thread-safe. */

@@ -349,6 +349,8 @@ static oc_status about_write(const oc_ensemble_job *job, const oc_ensemble_repor
                             .model = oc_combine_name(job->combine),
                             .size = job->whole->size,
                             .data_path = oc_dataset_path(dataset),
+                            .holdout = oc_dataset_holdout(dataset),
+                            .validates_on = oc_dataset_validates_on(dataset),
                             .classes = (int64_t)oc_dataset_classes(dataset)->count,
                             .train = train ? train->count : 0,
                             .val = job->val.images,

@@ -132,11 +132,6 @@ cleanup:
 
 /* ---- telling ---- */
 
-/* A number; what is none has no JSON. */
-static json_t *real(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 /* A number of images; null where it cannot be told. */
 static json_t *known(int64_t images) {
     return images < 0 ? json_null() : json_integer((json_int_t)images);
@@ -149,19 +144,19 @@ static json_t *text(const char *value) {
 static json_t *member_json(const oc_ensemble_member *m) {
     return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "weights", text(m->path), "model",
                      text(m->model), "parameters", (json_int_t)m->parameters, "macs", (json_int_t)m->macs, "top1",
-                     real(m->top1), "top1_low", real(m->top1_low), "top1_high", real(m->top1_high), "loss",
-                     real(m->loss), "gain", real(m->gain), "weight", real(m->weight), "kept", m->kept, "seen",
-                     known(m->seen));
+                     oc_json_real(m->top1), "top1_low", oc_json_real(m->top1_low), "top1_high",
+                     oc_json_real(m->top1_high), "loss", oc_json_real(m->loss), "gain", oc_json_real(m->gain), "weight",
+                     oc_json_real(m->weight), "kept", m->kept, "seen", known(m->seen));
 }
 
 static json_t *whole_json(const oc_ensemble_report *r) {
     const oc_evaluation *e = &r->whole;
-    return json_pack("{s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "images",
-                     (json_int_t)e->images, "skipped", (json_int_t)e->skipped, "trained_on", known(e->trained_on),
-                     "parameters", (json_int_t)r->parameters, "macs", (json_int_t)r->macs, "top1", real(e->top1),
-                     "top1_low", real(e->top1_low), "top1_high", real(e->top1_high), "top5", real(e->top5), "loss",
-                     real(e->loss), "calibration_error", real(e->calibration_error), "best_member", (json_int_t)r->best,
-                     "p", real(r->p));
+    return json_pack(
+        "{s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "images", (json_int_t)e->images, "skipped",
+        (json_int_t)e->skipped, "trained_on", known(e->trained_on), "parameters", (json_int_t)r->parameters, "macs",
+        (json_int_t)r->macs, "top1", oc_json_real(e->top1), "top1_low", oc_json_real(e->top1_low), "top1_high",
+        oc_json_real(e->top1_high), "top5", oc_json_real(e->top5), "loss", oc_json_real(e->loss), "calibration_error",
+        oc_json_real(e->calibration_error), "best_member", (json_int_t)r->best, "p", oc_json_real(r->p));
 }
 
 static oc_status json_make(oc_ensemble_report *report, const oc_ensemble_job *job, oc_error *err) {
@@ -172,13 +167,13 @@ static oc_status json_make(oc_ensemble_report *report, const oc_ensemble_job *jo
     for (size_t a = 0; a < report->members; a++) {
         json_t *row = json_array();
         for (size_t b = 0; b < report->members; b++)
-            json_array_append_new(row, real(report->correlation[a * report->members + b]));
+            json_array_append_new(row, oc_json_real(report->correlation[a * report->members + b]));
         json_array_append_new(correlation, row);
         json_array_append_new(members, member_json(&report->member[a]));
     }
     json_t *root =
         json_pack("{s:s, s:o, s:I, s:o}", "method", oc_combine_name(job->combine), "fit_on", text(job->fit_on),
-                  "fit_images", (json_int_t)job->fitted.images, "smoothing", real(fit->smoothing));
+                  "fit_images", (json_int_t)job->fitted.images, "smoothing", oc_json_real(fit->smoothing));
     if (stack && root)
         json_object_update_new(root,
                                json_pack("{s:s, s:I, s:I, s:f, s:I}", "init", fit->random ? "random" : "mean", "epochs",

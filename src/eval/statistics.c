@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-#define BINS 15
-
 /* The normal distribution's 0.975 quantile. */
 static const double z_95 = 1.959963984540054;
 
@@ -13,6 +11,12 @@ int32_t oc_top1(const float *logits, int64_t classes) {
     for (int64_t c = 1; c < classes; c++)
         if (logits[c] > logits[best] || (isnan(logits[best]) && !isnan(logits[c]))) best = c;
     return (int32_t)best;
+}
+
+double oc_probability(const float *logits, int64_t classes, int32_t c) {
+    double sum = 0;
+    for (int64_t k = 0; k < classes; k++) sum += exp((double)logits[k] - (double)logits[c]);
+    return 1 / sum;
 }
 
 bool oc_scores_finite(const float *logits, int64_t classes) {
@@ -45,25 +49,36 @@ double oc_mcnemar(int64_t only_a, int64_t only_b) {
     return p < 1 ? p : 1;
 }
 
-double oc_calibration_error(const float *logits, const int32_t *label, int64_t rows, int64_t classes) {
-    double confidence[BINS] = {0}, right[BINS] = {0}, error = 0;
-    int64_t counted = 0;
+bool oc_reliability(oc_reliability_bin bin[OC_RELIABILITY_BINS], const float *logits, const int32_t *label,
+                    int64_t rows, int64_t classes) {
+    bool numbers = true;
+    for (int b = 0; b < OC_RELIABILITY_BINS; b++) bin[b] = (oc_reliability_bin){0};
     for (int64_t i = 0; i < rows; i++) {
         if (label[i] < 0) continue;
         const float *row = logits + i * classes;
         const int32_t best = oc_top1(row, classes);
-        double sum = 0;
-        for (int64_t c = 0; c < classes; c++) sum += exp((double)row[c] - (double)row[best]);
-        const double likeliest = 1 / sum;
-        if (isnan(likeliest)) return NAN;
-        /* Bin b holds confidences in (b, b + 1] / BINS. */
-        int bin = (int)ceil(likeliest * BINS) - 1;
-        if (bin < 0) bin = 0;
-        if (bin > BINS - 1) bin = BINS - 1;
-        confidence[bin] += likeliest;
-        right[bin] += best == label[i];
-        counted++;
+        const double likeliest = oc_probability(row, classes, best);
+        numbers = numbers && !isnan(likeliest);
+        if (isnan(likeliest)) continue;
+        /* Bin b holds confidences in (b, b + 1] / bins. */
+        int place = (int)ceil(likeliest * OC_RELIABILITY_BINS) - 1;
+        if (place < 0) place = 0;
+        if (place > OC_RELIABILITY_BINS - 1) place = OC_RELIABILITY_BINS - 1;
+        bin[place].images++;
+        bin[place].confidence += likeliest;
+        bin[place].right += best == label[i];
     }
-    for (int b = 0; b < BINS; b++) error += fabs(right[b] - confidence[b]);
+    return numbers;
+}
+
+double oc_calibration_error(const float *logits, const int32_t *label, int64_t rows, int64_t classes) {
+    oc_reliability_bin bin[OC_RELIABILITY_BINS];
+    double error = 0;
+    int64_t counted = 0;
+    if (!oc_reliability(bin, logits, label, rows, classes)) return NAN;
+    for (int b = 0; b < OC_RELIABILITY_BINS; b++) {
+        error += fabs((double)bin[b].right - bin[b].confidence);
+        counted += bin[b].images;
+    }
     return counted > 0 ? error / (double)counted : NAN;
 }

@@ -1,10 +1,11 @@
 /* {"model", "parameters", "macs", "size", "epochs", "steps",
- *  "data": {"path", "fingerprint", "classes", "train", "val", "left_out"}, "peak_memory",
+ *  "data": {"path", "fingerprint", "holdout", "validates_on", "classes", "train", "val", "left_out"}, "peak_memory",
  *  "starts": [{"step", "time", "command", "machine": {"processor", "instructions", "threads", "memory", "system"},
  *              "versions": {"ocelli", "commit", "onednn", "compiler"}}]} */
 #define _GNU_SOURCE 1
 #include "record/about.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -45,9 +46,12 @@ static json_t *start_json(const oc_about_start *s) {
 
 static oc_status fill(json_t *root, const oc_about_start *s, oc_error *err) {
     oc_status status = OC_OK;
-    json_t *data = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "path", text(s->data_path), "fingerprint",
-                             text(s->data_fingerprint), "classes", (json_int_t)s->classes, "train",
-                             (json_int_t)s->train, "val", (json_int_t)s->val, "left_out", (json_int_t)s->left_out);
+    char *path = realpath(s->data_path, NULL); /* to be found from any folder */
+    json_t *data = json_pack("{s:o, s:o, s:f, s:o, s:I, s:I, s:I, s:I}", "path", text(path ? path : s->data_path),
+                             "fingerprint", text(s->data_fingerprint), "holdout", s->holdout, "validates_on",
+                             text(s->validates_on), "classes", (json_int_t)s->classes, "train", (json_int_t)s->train,
+                             "val", (json_int_t)s->val, "left_out", (json_int_t)s->left_out);
+    free(path);
     OC_TRY(oc_json_put(root, "data", data, err));
     OC_TRY(oc_json_put(root, "model", text(s->model), err));
     OC_TRY(oc_json_put(root, "parameters", json_integer(s->parameters), err));

@@ -16,8 +16,10 @@ typedef struct oc_about_start {
     int64_t epochs, steps; /* of the whole run */
     const char *model;     /* of an ensemble: its method */
     int64_t parameters, macs;
-    int64_t size; /* of the input */
-    const char *data_path, *data_fingerprint;
+    int64_t size;                             /* of the input */
+    const char *data_path, *data_fingerprint; /* fingerprint NULL: not known */
+    double holdout;                           /* how it was opened, as oc_dataset_options has it */
+    const char *validates_on;
     int64_t classes, train, val; /* images of the splits */
     int64_t left_out;            /* of what lies in the data set, everything that is no sample */
 } oc_about_start;

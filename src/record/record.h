@@ -34,6 +34,16 @@ typedef struct oc_metrics_figures {
 } oc_metrics_figures;
 oc_metrics_figures oc_metrics_figures_of(const oc_metrics *rows, size_t count);
 
+/* A stretch of steps.csv: means of its steps. */
+typedef struct oc_step_mean {
+    int64_t step;    /* the last one of the stretch */
+    double loss, lr; /* loss NaN where one of them is no number */
+} oc_step_mean;
+
+/* Reads a steps.csv as at most `most` stretches of equally many steps each, but for the last, into *means (freed with
+ * oc_free); a torn last line is left out. OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT with "file:line". */
+oc_status oc_steps_read(oc_step_mean **means, size_t *count, size_t most, const char *path, oc_error *err);
+
 typedef struct oc_record oc_record;
 
 /* Opens the record in run folder `folder` at `step` steps and `metrics_rows` rows done: rows after them are cut
@@ -45,6 +55,8 @@ oc_status oc_record_step(oc_record *record, int64_t step, double loss, double lr
 oc_status oc_record_epoch(oc_record *record, const oc_metrics *metrics, oc_error *err);
 /* Makes all of it durable; called before a state is saved. */
 oc_status oc_record_sync(oc_record *record, oc_error *err);
+/* What a line of log.txt begins with that is a warning. */
+#define OC_LOG_WARNING "warning: "
 /* Appends a line to log.txt. */
 oc_status oc_record_log(oc_record *record, const char *line, oc_error *err);
 

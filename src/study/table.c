@@ -95,10 +95,6 @@ cleanup:
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
-static json_t *real_or_null(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *count_or_null(int64_t count) {
     return count >= 0 ? json_integer(count) : json_null();
 }
@@ -118,10 +114,10 @@ static json_t *row_json(const oc_study *study, size_t index) {
         "{s:s, s:s, s:o, s:s, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "name", row.name,
         "run", row.run, "seed", count_or_null(row.seed), "model", row.model, "ensemble", (int)row.ensemble, "changes",
         row.changes, "start", text_or_null(row.start), "state", state_names[row.state], "reason",
-        text_or_null(row.reason), "parameters", count_or_null(row.parameters), "top1", real_or_null(row.top1),
-        "top1_low", real_or_null(row.top1_low), "top1_high", real_or_null(row.top1_high), "best_epoch",
-        count_or_null(row.best_epoch), "roughness", real_or_null(row.roughness), "seconds", real_or_null(row.seconds),
-        "images_per_second", real_or_null(row.images_per_second), "data", row_key(study, index));
+        text_or_null(row.reason), "parameters", count_or_null(row.parameters), "top1", oc_json_real(row.top1),
+        "top1_low", oc_json_real(row.top1_low), "top1_high", oc_json_real(row.top1_high), "best_epoch",
+        count_or_null(row.best_epoch), "roughness", oc_json_real(row.roughness), "seconds", oc_json_real(row.seconds),
+        "images_per_second", oc_json_real(row.images_per_second), "data", row_key(study, index));
 }
 
 /* Mean and range of best top-1 over the seeds of an entry; NULL: out of memory. */
@@ -137,8 +133,8 @@ static json_t *summary_json(const oc_study *study, const oc_study_entry *entry) 
         count++;
     }
     return json_pack("{s:s, s:I, s:o, s:o, s:o}", "run", entry->name.text, "seeds", (json_int_t)count, "top1_mean",
-                     real_or_null(count > 0 ? sum / (double)count : NAN), "top1_min", real_or_null(low), "top1_max",
-                     real_or_null(high));
+                     oc_json_real(count > 0 ? sum / (double)count : NAN), "top1_min", oc_json_real(low), "top1_max",
+                     oc_json_real(high));
 }
 
 /* Takes over the members; false: out of memory. */

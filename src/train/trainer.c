@@ -218,6 +218,8 @@ static oc_status open_about(oc_trainer *trainer, oc_error *err) {
                             .size = trainer->model->size,
                             .data_path = oc_dataset_path(trainer->dataset),
                             .data_fingerprint = trainer->fingerprint,
+                            .holdout = oc_dataset_holdout(trainer->dataset),
+                            .validates_on = oc_dataset_validates_on(trainer->dataset),
                             .classes = (int64_t)oc_dataset_classes(trainer->dataset)->count,
                             .train = oc_pack_count(trainer->train_pack),
                             .val = oc_pack_count(trainer->val_pack),

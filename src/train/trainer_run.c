@@ -21,10 +21,12 @@ void oc_trainer_log(oc_trainer *trainer, oc_log_level level, const char *format,
     va_end(args);
     oc_log_line(&trainer->options.log, level, "%s", line);
     /* A line lost from log.txt is no reason to end a run; a full disk shows in the writes that matter. */
+    char marked[sizeof OC_LOG_WARNING + sizeof line];
+    snprintf(marked, sizeof marked, "%s%s", level == OC_LOG_WARN ? OC_LOG_WARNING : "", line);
     if (trainer->record)
-        (void)oc_record_log(trainer->record, line, NULL);
+        (void)oc_record_log(trainer->record, marked, NULL);
     else
-        (void)oc_text_printf(&trainer->early, NULL, "%s%s", trainer->early.size ? "\n" : "", line);
+        (void)oc_text_printf(&trainer->early, NULL, "%s%s", trainer->early.size ? "\n" : "", marked);
 }
 
 bool oc_trainer_validation_due(const oc_trainer *trainer) {
@@ -348,7 +350,13 @@ oc_status oc_trainer_step(oc_trainer *trainer, bool *done, oc_error *err) {
     oc_team_enter(trainer->team);
     oc_status status = advance(trainer, done, err);
     oc_trainer_account(trainer);
-    if (status != OC_OK && status != OC_E_STOPPED) trainer->failed = status;
+    if (status == OC_OK || status == OC_E_STOPPED) return status;
+    trainer->failed = status;
+    if (err) {
+        char line[sizeof OC_LOG_WARNING + sizeof err->message + 16];
+        snprintf(line, sizeof line, OC_LOG_WARNING "failed: %s", err->message);
+        (void)oc_record_log(trainer->record, line, NULL);
+    }
     return status;
 }
 

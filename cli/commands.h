@@ -32,6 +32,10 @@ oc_model_options oc_cli_model_options(const oc_args *args);
 oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_recipe *recipe, const oc_dataset *dataset,
                          oc_error *err);
 
+/* Writes report.html into a folder of results, unless --no-report. Computes nothing if `stored`. What goes wrong is a
+ * warning: the results are there all the same. True: it was written. */
+bool oc_cli_report(const oc_args *args, const char *folder, bool stored);
+
 /* Whether a call failed because a model does not take images of the given size. */
 bool oc_cli_is_about_size(oc_status status, const oc_error *err);
 

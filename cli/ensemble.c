@@ -30,6 +30,7 @@ static const oc_flag flags[] = {
     OC_FLAG_THREADS,
     OC_FLAG_CACHE,
     OC_FLAG_SKIP_BAD,
+    OC_FLAG_NO_REPORT,
     OC_FLAG_END,
 };
 
@@ -158,6 +159,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
         print_table(report, &options);
         print_whole(report, options.out);
     }
+    if (status == OC_OK) (void)oc_cli_report(args, options.out, false);
     oc_ensemble_report_destroy(&report);
     oc_dataset_destroy(&dataset);
     oc_recipe_destroy(&recipe);

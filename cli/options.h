@@ -81,6 +81,8 @@ extern const oc_command *const oc_commands[];
     { "--cache", "DIR", "where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given" }
 #define OC_FLAG_SKIP_BAD                                                                                               \
     { "--skip-bad", NULL, "leave out images that cannot be decoded, instead of stopping" }
+#define OC_FLAG_NO_REPORT                                                                                              \
+    { "--no-report", NULL, "write no report.html at the end" }
 #define OC_FLAG_JSON                                                                                                   \
     { "--json", NULL, "print JSON" }
 #define OC_FLAG_RECIPE                                                                                                 \

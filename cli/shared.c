@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "commands.h"
+#include "environment.h"
 #include "ocelli/data.h"
 #include "ocelli/models.h"
 #include "ocelli/recipe.h"
+#include "ocelli/report.h"
+#include "progress.h"
 
 #define CLASSES_MOST 100000
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* with which some editors begin a text */
@@ -141,6 +144,26 @@ oc_status oc_cli_weights(oc_model **out, const oc_args *args, const oc_recipe *r
     }
     oc_lines_free(&classes);
     return status;
+}
+
+bool oc_cli_report(const oc_args *args, const char *folder, bool stored) {
+    oc_error why = {0};
+    oc_bar bar = oc_bar_make(oc_environment_stop_flag());
+    oc_report_options options = {.stored = stored,
+                                 .cache = oc_args_text(args, "--cache"),
+                                 .skip_bad = oc_args_has(args, "--skip-bad"),
+                                 .stop = bar.stop,
+                                 .progress = oc_bar_progress(&bar)};
+    char path[4096];
+    if (oc_args_has(args, "--no-report")) return false;
+    if (oc_args_threads(args, &options.threads, &why) != OC_OK) return false;
+    oc_status status = (size_t)snprintf(path, sizeof path, "%s/report.html", folder) < sizeof path
+                           ? oc_report_write(path, &folder, 1, &options, &why)
+                           : oc_cli_fail(&why, OC_E_USAGE, folder, "the path is too long");
+    oc_bar_clear(&bar);
+    if (status != OC_OK)
+        fprintf(stderr, "ocelli: warning: no report: %s%s%s\n", why.where, why.where[0] ? ": " : "", why.message);
+    return status == OC_OK;
 }
 
 bool oc_cli_is_about_size(oc_status status, const oc_error *err) {

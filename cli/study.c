@@ -18,6 +18,7 @@ static const oc_flag flags[] = {
     OC_FLAG_THREADS,
     OC_FLAG_CACHE,
     OC_FLAG_SKIP_BAD,
+    OC_FLAG_NO_REPORT,
     OC_FLAG_END,
 };
 
@@ -100,10 +101,30 @@ static void print_plan(const oc_study *study) {
     printf("in all about %s, besides saving; nothing has been trained\n", oc_span_text(total, text));
 }
 
+/* What the callbacks are given. */
+typedef struct call {
+    const oc_args *args;
+    const char *out;
+    oc_bar bar;
+} call;
+
+static void on_step(void *user, const oc_train_status *status) {
+    call *c = user;
+    oc_bar_step(&c->bar, status);
+}
+
+/* The page of one run, as ocelli train writes it. */
+static void write_report(const call *c, const char *run) {
+    char folder[4096];
+    if ((size_t)snprintf(folder, sizeof folder, "%s/%s", c->out, run) < sizeof folder)
+        (void)oc_cli_report(c->args, folder, false);
+}
+
 static void on_run(void *user, const oc_study *study, size_t index, bool finished) {
-    oc_bar *bar = user;
+    call *c = user;
     const oc_study_row row = oc_study_row_at(study, index);
-    oc_bar_clear(bar);
+    oc_bar_clear(&c->bar);
+    if (finished && row.state == OC_STUDY_DONE) write_report(c, row.name);
     if (!finished)
         fprintf(stderr, "-- %zu/%zu %s: %s\n", index + 1, oc_study_count(study), row.name, row.model);
     else if (row.state == OC_STUDY_DONE)
@@ -121,21 +142,21 @@ static oc_status run(const oc_args *args, oc_error *err) {
     oc_study *study = NULL;
     const char *data = NULL, *out = NULL;
     bool dry = oc_args_has(args, "--dry-run");
-    oc_bar bar = oc_bar_make(oc_environment_stop_flag());
+    call c = {.args = args, .bar = oc_bar_make(oc_environment_stop_flag())};
     oc_study_options options = {.cache = oc_args_text(args, "--cache"),
                                 .skip_bad = oc_args_has(args, "--skip-bad"),
                                 .command = oc_args_line(args),
-                                .stop = bar.stop,
-                                .progress = oc_bar_progress(&bar),
-                                .log = oc_bar_log(&bar),
+                                .stop = c.bar.stop,
+                                .progress = oc_bar_progress(&c.bar),
+                                .log = oc_bar_log(&c.bar),
                                 .on_run = on_run,
-                                .on_step = oc_bar_step,
-                                .user = &bar};
+                                .on_step = on_step,
+                                .user = &c};
     oc_status status = oc_args_need(args, "--data", &data, err);
     if (status == OC_OK) status = oc_args_need(args, "--out", &out, err);
     if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
     if (status == OC_OK) status = oc_study_open(&study, oc_args_word(args)[0], err);
-    options.out = out;
+    options.out = c.out = out;
     bool told = false;
     if (status == OC_OK) {
         status = dry ? oc_study_estimate(study, data, &options, err) : oc_study_run(study, data, &options, err);
@@ -144,7 +165,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
             told = told || oc_study_row_at(study, i).state != OC_STUDY_WAITING;
         told = told || status == OC_OK || (!dry && status == OC_E_STOPPED);
     }
-    oc_bar_clear(&bar);
+    oc_bar_clear(&c.bar);
+    const bool report = told && !dry && oc_cli_report(args, out, status != OC_OK);
     oc_error ignored;
     if (told && oc_args_has(args, "--json")) {
         oc_status printed = print_json(study, status == OC_OK ? err : &ignored);
@@ -153,7 +175,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
         print_plan(study);
     } else if (told) {
         print_table(study);
-        printf("the table is in %s/study.csv and %s/study.json\n", out, out);
+        printf("the table is in %s/study.csv and %s/study.json%s\n", out, out,
+               report ? ", all charts in report.html" : "");
     }
     oc_study_destroy(&study);
     return status;

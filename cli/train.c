@@ -21,6 +21,7 @@ static const oc_flag flags[] = {
     OC_FLAG_THREADS,
     OC_FLAG_CACHE,
     OC_FLAG_SKIP_BAD,
+    OC_FLAG_NO_REPORT,
     OC_FLAG_END,
 };
 
@@ -49,11 +50,12 @@ static oc_status make_recipe(oc_recipe **out, const oc_args *args, const char *f
     return status;
 }
 
-static void print_end(const oc_train_status *s, const char *folder) {
+static void print_end(const oc_train_status *s, const char *folder, bool report) {
     char spent[32];
     printf("step %lld of %lld after %s", (long long)s->step, (long long)s->steps, oc_span_text(s->seconds, spent));
     if (s->best_top1 >= 0) printf("; best top-1 on validation %.4f", s->best_top1);
-    printf("\nresults in %s: metrics.csv, best.safetensors, last.safetensors\n", folder);
+    printf("\nresults in %s: metrics.csv, best.safetensors, last.safetensors%s\n", folder,
+           report ? ", report.html" : "");
     if (s->step_in_epoch > 0 && s->step_in_epoch < s->steps_per_epoch)
         printf("stopped within an epoch: last.safetensors is of now, best.safetensors of the best validation before\n");
     if (s->step < s->steps) printf("go on with: --resume --out %s\n", folder);
@@ -98,10 +100,11 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) {
         status = oc_trainer_run(trainer, err);
         oc_bar_clear(&bar);
-        if (status == OC_OK || status == OC_E_STOPPED) {
-            oc_train_status end = oc_trainer_status(trainer);
-            print_end(&end, folder);
-        }
+        const oc_train_status end = oc_trainer_status(trainer);
+        /* Its memory and its lock on the folder are not needed any more; a run that failed has a page as well. */
+        oc_trainer_destroy(&trainer);
+        const bool report = oc_cli_report(args, folder, status != OC_OK);
+        if (status == OC_OK || status == OC_E_STOPPED) print_end(&end, folder, report);
     }
     oc_bar_clear(&bar);
     oc_trainer_destroy(&trainer);

@@ -2,10 +2,10 @@
 #define _GNU_SOURCE 1
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "base/error.h"
 
@@ -64,6 +64,18 @@ void oc_free(void *memory) {
 }
 
 int64_t oc_memory_peak(void) {
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0; /* Linux counts in KiB */
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[256];
+    long long kilobytes = 0;
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %lld kB", &kilobytes) == 1) break;
+    if (file) fclose(file);
+    return (int64_t)kilobytes * 1024;
+}
+
+void oc_memory_peak_reset(void) {
+    FILE *file = fopen("/proc/self/clear_refs", "we");
+    if (!file) return;
+    fputs("5", file); /* proc(5): the peak becomes what is resident now */
+    fclose(file);
 }

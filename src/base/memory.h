@@ -20,9 +20,11 @@ oc_status oc_strdup(char **out, const char *text, oc_error *err);
 /* Frees what the three above returned; NULL is allowed. */
 void oc_free(void *memory);
 
-/* The most memory that the process has had at once so far, bytes: its resident set, what it has mapped of files
- * included. */
+/* The most memory that the process has had at once since its start or the last reset, bytes: its resident set, what it
+ * has mapped of files included. 0 where the system does not tell (Linux's /proc/self/status). */
 int64_t oc_memory_peak(void);
+/* Begins anew with what the process has now, where the system lets it: so that one run does not count another's. */
+void oc_memory_peak_reset(void);
 
 /* a × b into *out; false when it overflows. */
 bool oc_size_mul(size_t a, size_t b, size_t *out);

@@ -401,6 +401,7 @@ oc_status oc_ensemble_fit(oc_ensemble_report **report, const oc_dataset *dataset
     oc_ensemble_job *job = NULL;
     oc_ensemble_report *made = NULL;
     oc_combiner *combiner = NULL;
+    oc_memory_peak_reset();
     OC_TRY(oc_alloc(&job, 1, sizeof *job, err));
     job->options = *options;
     job->dataset = dataset;

@@ -51,6 +51,19 @@ static oc_status child_name(char **out, const char *prefix, const char *name, oc
     return prefix[0] ? oc_path_join(out, prefix, name, err) : oc_strdup(out, name, err);
 }
 
+/* What the study knows of an ensemble's time, which its folder does not tell. */
+static oc_status figures_add(json_t *run, const json_t *row, oc_error *err) {
+    oc_status status = OC_OK;
+    static const char *const figures[] = {"seconds", "images_per_second"};
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        json_t *known = json_object_get(row, figures[i]);
+        if (!known || !json_is_null(json_object_get(run, figures[i]))) continue;
+        OC_TRY(oc_json_put(run, figures[i], json_incref(known), err));
+    }
+cleanup:
+    return status;
+}
+
 /* The rows of a study in their order. */
 static oc_status study_add(report *r, const char *folder, const char *prefix, const json_t *study, oc_error *err) {
     oc_status status = OC_OK;
@@ -73,6 +86,7 @@ static oc_status study_add(report *r, const char *folder, const char *prefix, co
             OC_TRY(run_add(r, path, name, &run, err));
         else if (failed)
             OC_TRY(leave_out(r, path, reason ? reason : "failed", err));
+        if (run) OC_TRY(figures_add(run, row, err));
         if (!run || !failed) continue;
         OC_TRY(oc_json_put(run, "state", json_string("failed"), err));
         if (reason) OC_TRY(oc_json_put_bytes(run, "reason", reason, err));

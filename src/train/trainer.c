@@ -289,6 +289,7 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     if (options->max_steps < 0 || options->save_every < 0 || !(options->max_seconds >= 0))
         return oc_fail(err, OC_E_USAGE, NULL, "max_steps, max_seconds and save_every may not be negative");
 
+    oc_memory_peak_reset();
     OC_TRY(oc_alloc(&trainer, 1, sizeof *trainer, err));
     trainer->options = *options;
     trainer->dataset = dataset;

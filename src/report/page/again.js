@@ -1,0 +1,80 @@
+/* What is needed to run it again. */
+"use strict";
+(function (oc) {
+    const {el, format} = oc;
+
+    /* A text with a button that copies it. From a file the clipboard may be closed: then the text is selected, for the
+     * reader to copy. */
+    function copyable(title, text, size) {
+        const pre = el("pre", {tabindex: "0", role: "region", "aria-label": title, class: size}, el("code", null, text));
+        const button = el("button", {type: "button", class: "copy", "aria-label": `Copy: ${title}`}, "Copy");
+        const say = (word) => {
+            button.textContent = word;
+            oc.say(word);
+            window.setTimeout(() => {
+                button.textContent = "Copy";
+            }, 2000);
+        };
+        const select = () => {
+            const range = document.createRange();
+            range.selectNodeContents(pre);
+            const selection = window.getSelection();
+            selection.removeAllRanges();
+            selection.addRange(range);
+            say("Selected");
+        };
+        button.addEventListener("click", () => {
+            if (navigator.clipboard && navigator.clipboard.writeText) navigator.clipboard.writeText(text).then(() => say("Copied"), select);
+            else select();
+        });
+        return el("div", {class: "copyable"}, el("div", {class: "copy-head"}, el("h3", null, title), button), pre);
+    }
+
+    function facts(title, rows) {
+        const known = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
+        if (!known.length) return null;
+        return el("div", null, el("h3", null, title), el("dl", {class: "facts"}, known.map(([name, value]) => [el("dt", null, name), el("dd", null, value)])));
+    }
+
+    const whole = (value) => (format.known(value) ? format.whole(value) : null);
+
+    function content(run) {
+        const machine = run.machine || {}, versions = run.versions || {}, data = run.data || {};
+        return [
+            run.command ? copyable("Command", run.command, "") : null,
+            el("div", {class: "again"},
+                el("div", {class: "facts-all"},
+                    facts("Run", [["Folder", run.folder], ["Model", run.model], ["Image size", whole(run.size)], ["Seed", format.known(run.seed) ? String(run.seed) : null],
+                                  ["Steps", format.known(run.steps_done) ? `${whole(run.steps_done)} of ${format.whole(run.steps)}` : null]]),
+                    facts("Data", [["Path", data.path], ["Fingerprint", data.fingerprint ? el("code", null, data.fingerprint) : null], ["Classes", whole(data.classes)],
+                                   ["Training images", whole(data.train)], ["Validation images", whole(data.val)], ["Left out", whole(data.left_out)]]),
+                    facts("Machine", [["Processor", machine.processor], ["Instructions", machine.instructions], ["Threads", whole(machine.threads)],
+                                      ["Memory", format.known(machine.memory) ? format.bytes(machine.memory) : null], ["System", machine.system]]),
+                    facts("Versions", [["Ocelli", versions.ocelli], ["Commit", versions.commit ? el("code", null, versions.commit) : null], ["oneDNN", versions.onednn], ["Compiler", versions.compiler]])),
+                run.recipe_yaml ? copyable("Recipe", run.recipe_yaml, "long") : null),
+            run.warnings && run.warnings.length ? el("div", {class: "part-of"}, el("h3", null, "Warnings"), el("ul", {class: "warnings"}, run.warnings.map((warning) => el("li", null, warning)))) : null,
+        ];
+    }
+
+    let choice, body, drawn = "";
+
+    oc.again = {
+        id: "again", title: "Run it again",
+        here: () => oc.runs().length > 0,
+        make() {
+            choice = el("div");
+            body = el("div");
+            return [choice, body];
+        },
+        update() {
+            const run = oc.selected();
+            const names = JSON.stringify([run.name, oc.runs().map((one) => one.name)]);
+            if (choice.dataset.names !== names) oc.replace(choice, oc.runChoice());
+            choice.dataset.names = names;
+            const text = JSON.stringify([run.name, run.command, run.recipe_yaml, run.machine, run.versions, run.data, run.warnings, run.steps_done]);
+            if (text === drawn) return;
+            drawn = text;
+            oc.replace(body, content(run));
+        },
+    };
+})(window.ocelli);

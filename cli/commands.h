@@ -5,7 +5,7 @@
 #include "options.h"
 
 extern const oc_command oc_command_train, oc_command_eval, oc_command_predict, oc_command_models, oc_command_bench;
-extern const oc_command oc_command_ensemble, oc_command_study, oc_command_report;
+extern const oc_command oc_command_ensemble, oc_command_study, oc_command_report, oc_command_serve;
 extern const oc_command oc_command_data_info, oc_command_data_pack, oc_command_data_demo;
 
 /* A list of owned strings; start from {0}. */
@@ -16,6 +16,18 @@ typedef struct oc_lines {
 /* The lines of a text file without spaces around them, empty ones left out. OC_E_NOT_FOUND, OC_E_IO, OC_E_MEMORY. */
 oc_status oc_lines_read(oc_lines *lines, const char *path, oc_error *err);
 void oc_lines_free(oc_lines *lines);
+
+/* What says classes in words; start from {0}. */
+typedef struct oc_words {
+    const oc_dataset *dataset; /* borrowed; NULL: none */
+    oc_lines lines;            /* "code\tname", sorted */
+} oc_words;
+/* Reads --words, where it is given: at least one line of it must look like a name. The caller frees, also after an
+ * error. */
+oc_status oc_words_read(oc_words *words, const oc_args *args, oc_error *err);
+/* The name of a class; its code where there is none. */
+const char *oc_words_name(const oc_words *words, const char *code);
+void oc_words_free(oc_words *words);
 
 /* *out = the default recipe, then --recipe, then flags and --set. */
 oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err);

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,24 +32,54 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) static void note_
 
 __attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(void) = note_processors;
 
-void oc_environment_prepare(char *const *argv) {
+/* Makes the settings that are not made yet; how many. */
+static size_t make_settings(void) {
     /* Waiting threads spin for some microseconds, which spares nets of many small layers most of the time of waking
      * (8 % of a step), and then sleep: beside another busy process, where a spinning thread keeps the one that it waits
      * for from running, endless spinning makes a step several times slower. */
     static const struct {
         const char *name, *value;
     } settings[] = {{"OMP_WAIT_POLICY", "passive"}, {"GOMP_SPINCOUNT", "1000"}, {"OMP_DYNAMIC", "false"}};
-    if (getenv(GUARD)) return;
-    setenv(GUARD, "1", 1);
     size_t made = 0;
+    if (getenv(GUARD)) return 0;
+    setenv(GUARD, "1", 1);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (!getenv(settings[i].name) && setenv(settings[i].name, settings[i].value, 1) == 0) made++;
-    if (made == 0) return;
+    return made;
+}
+
+/* Executes a program on the processors that this one was started on. Returns errno. */
+static int execute(const char *path, char *const *argv) {
     cpu_set_t bound;
     const bool known = first_size > 0 && sched_getaffinity(0, sizeof bound, &bound) == 0;
     if (known) sched_setaffinity(0, (size_t)first_size, &first_processors);
-    execv("/proc/self/exe", argv);
+    execv(path, argv);
+    const int reason = errno;
     if (known) sched_setaffinity(0, sizeof bound, &bound);
+    return reason;
+}
+
+void oc_environment_prepare(char *const *argv) {
+    if (make_settings() > 0) execute("/proc/self/exe", argv);
+}
+
+int oc_environment_execute_helper(const char *name, char *const *argv) {
+    /* Where an installation has the helpers, seen from the folder of the command. */
+    static const char *const folders[] = {"", OC_HELPERS "/"};
+    char own[PATH_MAX], path[PATH_MAX + 256];
+    const ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
+    if (size <= 0) return ENOENT;
+    own[size] = '\0';
+    char *slash = strrchr(own, '/');
+    if (!slash) return ENOENT;
+    slash[1] = '\0';
+    make_settings();
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        const int length = snprintf(path, sizeof path, "%s%s%s", own, folders[i], name);
+        if (length < 0 || (size_t)length >= sizeof path || access(path, F_OK) != 0) continue;
+        return execute(path, argv);
+    }
+    return ENOENT;
 }
 
 void oc_environment_hold_standard_files(void) {

@@ -7,6 +7,10 @@
  * costs speed only. */
 void oc_environment_prepare(char *const *argv);
 
+/* Executes a helper program of the command, with those settings and the same words: one that lies beside the command,
+ * or where an installation has it. Returns why it cannot, as errno has it: ENOENT where it is in neither. */
+int oc_environment_execute_helper(const char *name, char *const *argv);
+
 /* Standard input, output and error that the caller has closed stay closed to use, but no file that is opened later gets
  * their numbers, and with them what is printed. */
 void oc_environment_hold_standard_files(void);

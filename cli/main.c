@@ -8,9 +8,19 @@
 #include "options.h"
 
 const oc_command *const oc_commands[] = {
-    &oc_command_train,     &oc_command_eval,      &oc_command_predict,   &oc_command_ensemble,
-    &oc_command_study,     &oc_command_report,    &oc_command_models,    &oc_command_bench,
-    &oc_command_data_info, &oc_command_data_pack, &oc_command_data_demo, NULL,
+    &oc_command_train,
+    &oc_command_eval,
+    &oc_command_predict,
+    &oc_command_ensemble,
+    &oc_command_study,
+    &oc_command_report,
+    &oc_command_serve,
+    &oc_command_models,
+    &oc_command_bench,
+    &oc_command_data_info,
+    &oc_command_data_pack,
+    &oc_command_data_demo,
+    NULL,
 };
 
 static void print_usage(FILE *out) {
@@ -66,6 +76,18 @@ static oc_status unknown(const char *group, const char *word, oc_error *err) {
     return oc_cli_fail(err, OC_E_USAGE, where, "unknown subcommand; \"ocelli --help\" lists the valid ones");
 }
 
+/* Only returns where that cannot be done. */
+static oc_status execute_helper(const oc_command *command, char *const *whole, oc_error *err) {
+    const int reason = oc_environment_execute_helper(command->helper, whole);
+    if (reason == ENOENT)
+        return oc_cli_fail(err, OC_E_NOT_FOUND, command->name,
+                           "its program %s is not there: install what it needs (Debian's libmicrohttpd-dev) and build "
+                           "ocelli again",
+                           command->helper);
+    return oc_cli_fail(err, OC_E_IO, command->name, "its program %s cannot be executed: %s", command->helper,
+                       strerror(reason));
+}
+
 /* Parses the words after the subcommand's name and runs it. */
 static oc_status run(const oc_command *command, int argc, char *const *argv, char *const *whole, oc_error *err) {
     if (oc_args_wants_help(argc, argv)) {
@@ -75,8 +97,11 @@ static oc_status run(const oc_command *command, int argc, char *const *argv, cha
     oc_args *args = NULL;
     oc_status status = oc_args_create(&args, command, argc, argv, err);
     if (status == OC_OK) {
-        if (command->computes) oc_environment_prepare(whole);
-        status = command->run(args, err);
+        if (command->helper)
+            status = execute_helper(command, whole, err);
+        else if (command->computes)
+            oc_environment_prepare(whole);
+        if (!command->helper) status = command->run(args, err);
     }
     oc_args_destroy(&args);
     return status;
@@ -125,11 +150,5 @@ int main(int argc, char **argv) {
     oc_environment_hold_standard_files();
     oc_environment_ignore_signals();
     oc_status status = dispatch(argc, argv, &err);
-    errno = 0;
-    if ((fflush(stdout) != 0 || ferror(stdout)) && status == OC_OK)
-        status = oc_cli_fail(&err, OC_E_IO, "standard output", "cannot write: %s", strerror(errno ? errno : EIO));
-    if (status == OC_OK) return 0;
-    fprintf(stderr, "ocelli: %s%s%s\n", err.where, err.where[0] ? ": " : "",
-            err.message[0] ? err.message : oc_status_text(status));
-    return status == OC_E_USAGE ? 2 : status == OC_E_STOPPED ? 130 : 1;
+    return oc_cli_end(status, &err);
 }

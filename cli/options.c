@@ -312,6 +312,16 @@ oc_status oc_args_recipe(const oc_args *args, oc_recipe *recipe, oc_error *err) 
     return OC_OK;
 }
 
+int oc_cli_end(oc_status status, oc_error *err) {
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == OC_OK)
+        status = oc_cli_fail(err, OC_E_IO, "standard output", "cannot write: %s", strerror(errno ? errno : EIO));
+    if (status == OC_OK) return 0;
+    fprintf(stderr, "ocelli: %s%s%s\n", err->where, err->where[0] ? ": " : "",
+            err->message[0] ? err->message : oc_status_text(status));
+    return status == OC_E_USAGE ? 2 : status == OC_E_STOPPED ? 130 : 1;
+}
+
 /* ---- help ---- */
 
 static void print_flag(FILE *out, const char *name, const char *value, const char *help, const char *more) {

@@ -24,6 +24,7 @@ typedef struct oc_command {
     bool recipe;          /* also takes the recipe's flags and --set */
     bool computes;        /* worth a run with the settings of cli/environment.c */
     int least, most;      /* words that are no flags */
+    const char *helper;   /* the program that does it instead of `run`; NULL: `run` does */
     /* Does it. Prints results; what went wrong is for the caller to print. */
     oc_status (*run)(const oc_args *args, oc_error *err);
 } oc_command;
@@ -64,6 +65,9 @@ const char *const *oc_args_word(const oc_args *args);
 /* Sets in `recipe` what the flags of recipe keys and --set say, in their order. */
 oc_status oc_args_recipe(const oc_args *args, oc_recipe *recipe, oc_error *err);
 
+/* Writes what is left of the output, prints the line of an error, and returns the exit status for the process. */
+int oc_cli_end(oc_status status, oc_error *err);
+
 /* Prints a subcommand's --help. */
 void oc_command_help(const oc_command *command, FILE *out);
 
@@ -89,6 +93,8 @@ extern const oc_command *const oc_commands[];
     { "--recipe", "FILE", "settings from a YAML file" }
 #define OC_FLAG_SET                                                                                                    \
     { "--set", "KEY=VALUE", "one setting of the recipe; may be repeated" }
+#define OC_FLAG_WORDS                                                                                                  \
+    { "--words", "FILE", "human names of classes: lines of code, tab, name (words.txt); those of --data unless given" }
 #define OC_FLAG_WEIGHTS                                                                                                \
     { "--weights", "FILE", "the weights file" }
 #define OC_FLAG_MODEL                                                                                                  \

@@ -17,7 +17,7 @@ static const oc_flag flags[] = {
     OC_FLAG_WEIGHTS,
     {"--top-k", "N", "guesses an image; 5 unless given"},
     {"--format", "table|csv|json", "how they are printed; table unless given"},
-    {"--words", "FILE", "human names of classes: lines of code, tab, name (words.txt); those of --data unless given"},
+    OC_FLAG_WORDS,
     {"--data", "PATH", "a data set, for human names, or to predict for a submission"},
     {"--submission", "FILE", "write \"id,pred\" rows for the splits of --data"},
     {"--tta", NULL, "for the submission: average the scores of each image and its mirror image"},
@@ -47,31 +47,10 @@ typedef struct output_format {
 
 struct printer {
     const output_format *format;
-    const oc_dataset *dataset; /* NULL: no human names from there */
-    oc_lines words;            /* "code\tname" lines, sorted */
+    oc_words words;
     json_t *json;
     oc_error error; /* of the output itself */
 };
-
-static int compare_lines(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Compares a code with the first field of a line. */
-static int compare_code(const void *code, const void *line) {
-    const char *c = code, *l = *(char *const *)line;
-    size_t length = strcspn(l, "\t");
-    int order = strncmp(c, l, length);
-    return order != 0 ? order : c[length] != '\0';
-}
-
-/* The human name of a class, or its code. */
-static const char *human_name(const printer *p, const char *code) {
-    char *const *line =
-        p->words.count == 0 ? NULL : bsearch(code, p->words.item, p->words.count, sizeof *p->words.item, compare_code);
-    if (line) return (*line)[strcspn(*line, "\t")] ? *line + strcspn(*line, "\t") + 1 : code;
-    return p->dataset ? oc_dataset_class_name(p->dataset, code) : code;
-}
 
 static void nothing(printer *p) {
     (void)p;
@@ -81,7 +60,7 @@ static void table_image(printer *p, const char *path, const oc_prediction *predi
     oc_cli_print(path);
     putchar('\n');
     for (size_t k = 0; k < top_k; k++) {
-        const char *code = predictions[k].code, *name = human_name(p, code);
+        const char *code = predictions[k].code, *name = oc_words_name(&p->words, code);
         printf("  %6.2f %%  ", 100.0 * predictions[k].probability);
         oc_cli_print(code);
         if (strcmp(name, code) != 0) {
@@ -115,7 +94,7 @@ static void csv_image(printer *p, const char *path, const oc_prediction *predict
         printf(",%zu,", k + 1);
         print_field(p, predictions[k].code);
         putchar(',');
-        print_field(p, human_name(p, predictions[k].code));
+        print_field(p, oc_words_name(&p->words, predictions[k].code));
         printf(",%.6g\n", predictions[k].probability);
     }
 }
@@ -134,7 +113,7 @@ static void json_image(printer *p, const char *path, const oc_prediction *predic
     json_t *list = json_array();
     for (size_t k = 0; k < top_k; k++)
         json_array_append_new(list, json_pack("{s:o, s:o, s:f}", "class", json_text(predictions[k].code), "name",
-                                              json_text(human_name(p, predictions[k].code)), "probability",
+                                              json_text(oc_words_name(&p->words, predictions[k].code)), "probability",
                                               (double)predictions[k].probability));
     if (json_array_append_new(p->json, json_pack("{s:o, s:o}", "image", json_text(path), "predictions", list)) != 0)
         oc_cli_fail(&p->error, OC_E_MEMORY, NULL, "out of memory for JSON");
@@ -178,18 +157,6 @@ static void on_image(void *user, const char *path, const oc_prediction *predicti
     fprintf(stderr, "ocelli: warning: %s: %s\n", reason->where[0] ? reason->where : path, reason->message);
 }
 
-/* Names of classes, one of which must at least look like one. */
-static oc_status read_words(oc_lines *words, const char *path, oc_error *err) {
-    oc_status status = oc_lines_read(words, path, err);
-    if (status != OC_OK) return status;
-    for (size_t i = 0; i < words->count; i++)
-        if (strchr(words->item[i], '\t')) {
-            qsort(words->item, words->count, sizeof *words->item, compare_lines);
-            return OC_OK;
-        }
-    return oc_cli_fail(err, OC_E_FORMAT, path, "no line of it is a class's code, a tab, and its name");
-}
-
 static bool is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
@@ -200,12 +167,12 @@ static oc_status predict_images(const oc_args *args, oc_model *model, printer *p
     int threads = 0;
     int64_t top_k = (int64_t)oc_model_class_count(model), failed = 0;
     size_t count = oc_args_words(args);
-    const char *const *paths = oc_args_word(args), *words = oc_args_text(args, "--words");
+    const char *const *paths = oc_args_word(args);
     if (top_k > 5) top_k = 5;
     oc_status status = find_format(&p->format, oc_args_text(args, "--format"), err);
     if (status == OC_OK) status = oc_args_int(args, "--top-k", 1, (int64_t)oc_model_class_count(model), &top_k, err);
     if (status == OC_OK) status = oc_args_threads(args, &threads, err);
-    if (status == OC_OK && words) status = read_words(&p->words, words, err);
+    if (status == OC_OK) status = oc_words_read(&p->words, args, err);
     /* A single image need not wait for the rest of a batch. */
     if (batch == 0) batch = count == 1 && !is_folder(paths[0]) ? 1 : 32;
     if (status == OC_OK) status = oc_classifier_create(&classifier, model, batch, threads, err);
@@ -226,7 +193,7 @@ static oc_status predict_images(const oc_args *args, oc_model *model, printer *p
                         "%lld of the images could not be classified (they are named above); --skip-bad goes without",
                         (long long)failed);
     json_decref(p->json);
-    oc_lines_free(&p->words);
+    oc_words_free(&p->words);
     oc_classifier_destroy(&classifier);
     return status;
 }
@@ -287,7 +254,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
     if (status == OC_OK && data) status = oc_cli_dataset(&dataset, data, recipe, err);
     if (status == OC_OK) status = oc_cli_weights(&model, args, recipe, dataset, err);
-    printer p = {.dataset = dataset};
+    printer p = {.words = {.dataset = dataset}};
     if (status == OC_OK)
         status = submission ? predict_submission(args, model, dataset, batch, err)
                             : predict_images(args, model, &p, batch, err);

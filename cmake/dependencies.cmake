@@ -14,6 +14,9 @@ pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
 
+# For the helper program of `ocelli serve`, which is left out without it.
+pkg_check_modules(MICROHTTPD IMPORTED_TARGET libmicrohttpd>=0.9.71)
+
 # oneDNN 2.6 of Debian 12 ships neither a pkg-config nor a complete CMake file; that of 13 is found the same way.
 find_library(OC_DNNL_LIBRARY dnnl REQUIRED)
 find_path(OC_DNNL_INCLUDE oneapi/dnnl/dnnl.h REQUIRED)

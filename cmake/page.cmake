@@ -1,7 +1,8 @@
-# Puts a page together: cmake -DNAME=… -DSOURCE=page.html -DCHART_JS=chart.min.js -DOUT=page.c -P page.cmake
+# Puts a page together:
+#   cmake -DNAME=… -DSOURCE=page.html -DSHARED=folder -DCHART_JS=chart.min.js -DOUT=page.c -P page.cmake
 # In the page, a line `<script src="x.js"></script>` or `<link rel="stylesheet" href="x.css">` becomes the file of that
-# name beside it, `chart.js` Chart.js. `{{policy}}` becomes the sources that a content security policy is to allow for
-# them: the hashes of just these texts, so that nothing else of the page is ever run.
+# name beside it, or else in the folder SHARED; `chart.js` is Chart.js. `{{policy}}` becomes the sources that a content
+# security policy is to allow for them: the hashes of just these texts, so that nothing else of the page is ever run.
 cmake_minimum_required(VERSION 3.25)
 
 # CMake has SHA-256 in hexadecimal; a policy wants base64.
@@ -41,7 +42,12 @@ file(READ "${SOURCE}" page)
 set(scripts)
 set(styles)
 
-macro(inline tag file kind)
+macro(inline tag path kind)
+  set(file "${path}")
+  if(NOT EXISTS "${file}")
+    get_filename_component(file "${file}" NAME)
+    set(file "${SHARED}/${file}")
+  endif()
   file(READ "${file}" text)
   if(text MATCHES "</script|<!--")
     message(FATAL_ERROR "${file}: holds \"</script\" or \"<!--\", which would end the script within the page")

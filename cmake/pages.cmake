@@ -9,7 +9,8 @@ function(oc_page name source)
   set(out ${CMAKE_BINARY_DIR}/generated/page_${name}.c)
   add_custom_command(
     OUTPUT ${out}
-    COMMAND ${CMAKE_COMMAND} -DNAME=${name} -DSOURCE=${source} -DCHART_JS=${OC_CHART_JS} -DOUT=${out}
+    COMMAND ${CMAKE_COMMAND} -DNAME=${name} -DSOURCE=${source}
+            -DSHARED=${CMAKE_SOURCE_DIR}/src/report/page -DCHART_JS=${OC_CHART_JS} -DOUT=${out}
             -P ${CMAKE_SOURCE_DIR}/cmake/page.cmake
     DEPENDS ${source} ${ARGN} ${OC_CHART_JS} ${CMAKE_SOURCE_DIR}/cmake/page.cmake
     COMMENT "Putting together the page ${name}"

@@ -11,10 +11,26 @@ typedef struct oc_classifier_item {
     size_t size;
     const char *where;
     const uint8_t *pixels; /* [height, width, 3] RGB */
-    int64_t width, height;
-    oc_status status; /* result: of reading and decoding this image */
-    oc_error error;   /* where the status is not OC_OK */
+    int64_t width, height; /* of `pixels`; of another, when it was decoded, what it has upright */
+    oc_status status;      /* result: of reading and decoding this image */
+    oc_error error;        /* where the status is not OC_OK */
 } oc_classifier_item;
+
+/* A classifier for a program that gets its images one by one, a few at once, and from strangers. */
+typedef struct oc_classifier_setup {
+    int64_t batch; /* as oc_classifier_create has it */
+    int threads;   /* likewise */
+    /* Batches smaller than `batch` do not cost as much as a whole one: there are plans for 1, 2, 4, … images as well,
+     * each with its own copy of the weights, made when it is first needed. A plan's choices may differ from another's,
+     * and the last bits of scores with them. */
+    bool ladder;
+    int64_t pixels_most; /* larger images are refused before they are decoded; 0: those beyond OC_IMAGE_PIXELS_LIMIT */
+    size_t keep;         /* bytes that each decoder keeps from one batch to the next; 0: all that it ever needed */
+} oc_classifier_setup;
+oc_status oc_classifier_create_with(oc_classifier **out, oc_model *model, const oc_classifier_setup *setup,
+                                    oc_error *err);
+/* Makes all plans of a ladder, and computes with each once. OC_E_NON_FINITE for weights that are unfit for use. */
+oc_status oc_classifier_warm(oc_classifier *classifier, oc_error *err);
 
 /* Images at once: the `batch` of oc_classifier_create. */
 int64_t oc_classifier_capacity(const oc_classifier *classifier);

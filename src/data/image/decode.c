@@ -23,6 +23,7 @@ oc_status oc_decoder_create(oc_decoder **out, const oc_image_options *options, o
     oc_status status;
     OC_TRY(oc_alloc(out, 1, sizeof **out, err));
     (*out)->options = options ? *options : (oc_image_options)OC_IMAGE_OPTIONS_DEFAULT;
+    (*out)->canvas.pixels_most = OC_IMAGE_PIXELS_LIMIT;
 cleanup:
     return status;
 }
@@ -33,6 +34,10 @@ void oc_decoder_destroy(oc_decoder **decoder) {
     oc_free((*decoder)->turned);
     oc_free(*decoder);
     *decoder = NULL;
+}
+
+void oc_decoder_limit(oc_decoder *decoder, int64_t pixels) {
+    decoder->canvas.pixels_most = pixels > 0 ? pixels : OC_IMAGE_PIXELS_LIMIT;
 }
 
 /* ---- The buffer ------------------------------------------------------------------------------------------------- */
@@ -50,14 +55,27 @@ cleanup:
     return status;
 }
 
+void oc_decoder_trim(oc_decoder *decoder, size_t bytes) {
+    if (decoder->canvas.capacity > bytes) {
+        oc_free(decoder->canvas.data);
+        decoder->canvas.data = NULL;
+        decoder->canvas.capacity = 0;
+    }
+    if (decoder->turned_capacity > bytes) {
+        oc_free(decoder->turned);
+        decoder->turned = NULL;
+        decoder->turned_capacity = 0;
+    }
+}
+
 oc_status oc_canvas_reserve(oc_canvas *canvas, int64_t width, int64_t height, int channels, size_t size,
                             int64_t per_byte, const char *where, oc_error *err) {
     oc_status status = OC_OK;
     if (width < 1 || height < 1) return oc_fail(err, OC_E_FORMAT, where, "damaged: an image without pixels");
-    if (width > OC_IMAGE_SIDE_LIMIT || height > OC_IMAGE_SIDE_LIMIT || width * height > OC_IMAGE_PIXELS_LIMIT)
+    if (width > OC_IMAGE_SIDE_LIMIT || height > OC_IMAGE_SIDE_LIMIT || width * height > canvas->pixels_most)
         return oc_fail(err, OC_E_FORMAT, where,
-                       "too large: %lldx%lld pixels; the limit is %d a side and %d million in all", (long long)width,
-                       (long long)height, OC_IMAGE_SIDE_LIMIT, OC_IMAGE_PIXELS_LIMIT / 1000000);
+                       "too large: %lldx%lld pixels; the limit is %d a side and %.4g million in all", (long long)width,
+                       (long long)height, OC_IMAGE_SIDE_LIMIT, 1e-6 * (double)canvas->pixels_most);
     if (width * height / per_byte > (int64_t)size)
         return oc_fail(err, OC_E_FORMAT, where, "truncated: %zu bytes cannot hold %lldx%lld pixels", size,
                        (long long)width, (long long)height);
@@ -118,7 +136,8 @@ oc_status oc_decode(oc_decoder *decoder, const void *data, size_t size, const ch
     bool transparent = false;
     oc_status status;
     if (!format) return oc_image_refuse(data, size, where, err);
-    *canvas = (oc_canvas){.data = canvas->data, .capacity = canvas->capacity, .orientation = 1};
+    *canvas = (oc_canvas){
+        .data = canvas->data, .capacity = canvas->capacity, .pixels_most = canvas->pixels_most, .orientation = 1};
     OC_TRY(format->decode(canvas, data, size, where, err));
     const size_t count = (size_t)(canvas->width * canvas->height);
     if (canvas->channels == 4)

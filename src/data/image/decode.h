@@ -39,6 +39,10 @@ typedef struct oc_pixels {
 typedef struct oc_decoder oc_decoder;
 oc_status oc_decoder_create(oc_decoder **out, const oc_image_options *options, oc_error *err);
 void oc_decoder_destroy(oc_decoder **decoder);
+/* From now on images of more than `pixels` (1 … OC_IMAGE_PIXELS_LIMIT; 0: that) are beyond the limits. */
+void oc_decoder_limit(oc_decoder *decoder, int64_t pixels);
+/* Gives back buffers of more than `bytes`, and with them what was decoded last. */
+void oc_decoder_trim(oc_decoder *decoder, size_t bytes);
 
 /* Decodes `size` bytes; the content decides, not a file's name, which only serves as `where` (may be NULL) in errors.
  * Grey values, palettes and CMYK become RGB and 16-bit samples lose their low byte, as Pillow's convert("RGB") does it;

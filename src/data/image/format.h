@@ -9,6 +9,7 @@
 typedef struct oc_canvas {
     uint8_t *data; /* [height, width, channels]; owned by the oc_decoder */
     size_t capacity;
+    int64_t pixels_most; /* an image of more is refused */
     int64_t width, height;
     int channels;       /* 3: RGB; 4: RGBA */
     bool premultiplied; /* of RGBA: the colours are multiplied by alpha */

@@ -8,7 +8,7 @@ endif()
 file(GLOB oc_serve_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/serve/*.c)
 file(GLOB oc_serve_parts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/serve/page/*)
 set(oc_page_sources)
-oc_page(classify ${CMAKE_SOURCE_DIR}/src/serve/page/classify.html ${oc_serve_parts})
+oc_page(classify ${CMAKE_SOURCE_DIR}/src/serve/page/classify.html ${oc_serve_parts} ${oc_report_parts})
 
 add_library(ocelli_serve STATIC ${oc_serve_sources} ${oc_page_sources})
 target_include_directories(ocelli_serve PRIVATE include src)

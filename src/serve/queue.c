@@ -24,6 +24,7 @@ struct oc_queue {
     pthread_t thread;
     bool started;
     /* The thread's alone. */
+    double idle; /* it has nothing to compute since */
     oc_classifier *classifier;
     oc_classifier_item *items;  /* [batch] */
     oc_job **from;              /* [batch] whose image it is */
@@ -57,58 +58,58 @@ static void list_drop_first(job_list *list) {
 
 /* ---- Computing -------------------------------------------------------------------------------------------------- */
 
-static void finish(oc_queue *b, oc_job *job) {
+static void finish(oc_queue *q, oc_job *job) {
     job->seconds = oc_clock_seconds() - job->arrived;
-    list_add(&b->finished, job);
+    list_add(&q->finished, job);
 }
 
 /* Takes the images that are to be computed next from the jobs that wait, under the lock. Returns how many. */
-static int64_t take(oc_queue *b, size_t *top_k) {
+static int64_t take(oc_queue *q, size_t *top_k) {
     int64_t count = 0;
     *top_k = 1;
-    while (b->waiting.first && count < b->options.batch) {
-        oc_job *job = b->waiting.first;
-        for (; job->taken < job->count && count < b->options.batch; count++) {
-            b->items[count] = job->items[job->taken];
-            b->from[count] = job;
-            b->place[count] = job->taken++;
+    while (q->waiting.first && count < q->options.batch) {
+        oc_job *job = q->waiting.first;
+        for (; job->taken < job->count && count < q->options.batch; count++) {
+            q->items[count] = job->items[job->taken];
+            q->from[count] = job;
+            q->place[count] = job->taken++;
             if (job->top_k > *top_k) *top_k = job->top_k;
         }
-        if (job->taken == job->count) list_drop_first(&b->waiting);
+        if (job->taken == job->count) list_drop_first(&q->waiting);
     }
-    b->figures.waiting -= count;
+    q->figures.waiting -= count;
     return count;
 }
 
 /* Gives the images' results to their jobs; what failed as a whole fails each. */
-static void give_back(oc_queue *b, int64_t count, size_t top_k, oc_status status, const oc_error *error) {
+static void give_back(oc_queue *q, int64_t count, size_t top_k, oc_status status, const oc_error *error) {
     for (int64_t i = 0; i < count; i++) {
-        oc_job *job = b->from[i];
-        oc_classifier_item *item = &job->items[b->place[i]];
-        item->status = status != OC_OK ? status : b->items[i].status;
-        if (item->status != OC_OK) item->error = status != OC_OK ? *error : b->items[i].error;
+        oc_job *job = q->from[i];
+        oc_classifier_item *item = &job->items[q->place[i]];
+        item->status = status != OC_OK ? status : q->items[i].status;
+        if (item->status != OC_OK) item->error = status != OC_OK ? *error : q->items[i].error;
         if (item->status == OC_OK)
-            memcpy(job->predictions + b->place[i] * job->top_k, b->predictions + (size_t)i * top_k,
+            memcpy(job->predictions + q->place[i] * job->top_k, q->predictions + (size_t)i * top_k,
                    job->top_k * sizeof *job->predictions);
     }
 }
 
-static void run_batch(oc_queue *b, int64_t count, size_t top_k) {
+static void run_batch(oc_queue *q, int64_t count, size_t top_k) {
     oc_error error = {0};
     const double began = oc_clock_seconds();
     oc_status status =
-        oc_grow(&b->predictions, &b->predictions_capacity, (size_t)count * top_k, sizeof *b->predictions, &error);
-    if (status == OC_OK) status = oc_classifier_batch(b->classifier, b->items, count, b->predictions, top_k, &error);
-    give_back(b, count, top_k, status, &error);
-    pthread_mutex_lock(&b->lock);
-    b->figures.busy += oc_clock_seconds() - began;
-    b->figures.batches++;
-    b->figures.images += count;
-    b->figures.of_size[count < OC_QUEUE_SIZES ? count : OC_QUEUE_SIZES]++;
+        oc_grow(&q->predictions, &q->predictions_capacity, (size_t)count * top_k, sizeof *q->predictions, &error);
+    if (status == OC_OK) status = oc_classifier_batch(q->classifier, q->items, count, q->predictions, top_k, &error);
+    give_back(q, count, top_k, status, &error);
+    pthread_mutex_lock(&q->lock);
+    q->figures.busy += oc_clock_seconds() - began;
+    q->figures.batches++;
+    q->figures.images += count;
+    q->figures.of_size[count < OC_QUEUE_SIZES ? count : OC_QUEUE_SIZES]++;
     for (int64_t i = 0; i < count; i++)
-        if (++b->from[i]->finished == b->from[i]->count) finish(b, b->from[i]);
-    pthread_mutex_unlock(&b->lock);
-    b->options.notify(b->options.user);
+        if (++q->from[i]->finished == q->from[i]->count) finish(q, q->from[i]);
+    pthread_mutex_unlock(&q->lock);
+    q->options.notify(q->options.user);
 }
 
 /* One batch of a map; true when it is finished. */
@@ -125,19 +126,19 @@ static bool step_saliency(oc_job *job, oc_classifier *classifier) {
     return true;
 }
 
-static void run_saliency(oc_queue *b, oc_job *job) {
+static void run_saliency(oc_queue *q, oc_job *job) {
     const double began = oc_clock_seconds();
-    const bool done = step_saliency(job, b->classifier);
-    pthread_mutex_lock(&b->lock);
-    b->figures.busy += oc_clock_seconds() - began;
+    const bool done = step_saliency(job, q->classifier);
+    pthread_mutex_lock(&q->lock);
+    q->figures.busy += oc_clock_seconds() - began;
     if (done) {
-        list_drop_first(&b->saliency);
-        b->figures.saliency++;
-        b->figures.waiting--;
-        finish(b, job);
+        list_drop_first(&q->saliency);
+        q->figures.saliency++;
+        q->figures.waiting--;
+        finish(q, job);
     }
-    pthread_mutex_unlock(&b->lock);
-    if (done) b->options.notify(b->options.user);
+    pthread_mutex_unlock(&q->lock);
+    if (done) q->options.notify(q->options.user);
 }
 
 void oc_job_run(oc_job *job, oc_classifier *classifier) {
@@ -153,72 +154,76 @@ void oc_job_run(oc_job *job, oc_classifier *classifier) {
 /* ---- The thread ------------------------------------------------------------------------------------------------- */
 
 /* Images that wait, as far as they matter for one batch; under the lock. */
-static bool batch_is_full(const oc_queue *b) {
+static bool batch_is_full(const oc_queue *q) {
     int64_t count = 0;
-    for (const oc_job *job = b->waiting.first; job && count < b->options.batch; job = job->next)
+    for (const oc_job *job = q->waiting.first; job && count < q->options.batch; job = job->next)
         count += (int64_t)(job->count - job->taken);
-    return count >= b->options.batch;
+    return count >= q->options.batch;
 }
 
-/* Waits until others may have joined the first image, its wait is over, or the batch full; under the lock. */
-static void wait_for_others(oc_queue *b) {
-    while (!b->quit && !batch_is_full(b)) {
-        const double left = b->waiting.first->arrived + b->options.wait - oc_clock_seconds();
+/* Waits until others may have joined the first image, its wait is over, or the batch full; under the lock. It counts
+ * from when the image could be computed: those whose answers have just gone out are about to come again, and an image
+ * that came during the last batch is better off with them than on its own, ahead of them. */
+static void wait_for_others(oc_queue *q) {
+    while (!q->quit && !batch_is_full(q)) {
+        const double arrived = q->waiting.first->arrived;
+        const double left = (arrived > q->idle ? arrived : q->idle) + q->options.wait - oc_clock_seconds();
         struct timespec until;
         if (left <= 0) return;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += (long)(1e9 * (left < 0.5 ? left : 0.5));
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&b->changed, &b->lock, &until);
+        pthread_cond_timedwait(&q->changed, &q->lock, &until);
     }
 }
 
-static oc_status thread_begin(oc_queue *b, oc_error *err) {
+static oc_status thread_begin(oc_queue *q, oc_error *err) {
     oc_status status = OC_OK;
-    const oc_classifier_setup setup = {.batch = b->options.batch,
-                                       .threads = b->options.threads,
+    const oc_classifier_setup setup = {.batch = q->options.batch,
+                                       .threads = q->options.threads,
                                        .ladder = true,
-                                       .pixels_most = b->options.pixels,
+                                       .pixels_most = q->options.pixels,
                                        .keep = KEEP_BYTES};
-    OC_TRY(oc_classifier_create_with(&b->classifier, b->model, &setup, err));
-    OC_TRY(oc_classifier_warm(b->classifier, err));
-    OC_TRY(oc_strdup(&b->note, oc_classifier_note(b->classifier), err));
+    OC_TRY(oc_classifier_create_with(&q->classifier, q->model, &setup, err));
+    OC_TRY(oc_classifier_warm(q->classifier, err));
+    OC_TRY(oc_strdup(&q->note, oc_classifier_note(q->classifier), err));
 cleanup:
     return status;
 }
 
 static void *thread_main(void *argument) {
-    oc_queue *b = argument;
+    oc_queue *q = argument;
     oc_error error = {0};
     /* The team belongs to the thread that makes it. */
-    const oc_status status = thread_begin(b, &error);
-    pthread_mutex_lock(&b->lock);
-    b->status = status;
-    b->error = error;
-    b->ready = true;
-    pthread_cond_broadcast(&b->changed);
+    const oc_status status = thread_begin(q, &error);
+    pthread_mutex_lock(&q->lock);
+    q->status = status;
+    q->error = error;
+    q->ready = true;
+    pthread_cond_broadcast(&q->changed);
     while (status == OC_OK) {
-        if (b->waiting.first) {
+        if (q->waiting.first) {
             size_t top_k;
-            wait_for_others(b);
-            const int64_t count = take(b, &top_k);
-            pthread_mutex_unlock(&b->lock);
-            run_batch(b, count, top_k);
-            pthread_mutex_lock(&b->lock);
-        } else if (b->saliency.first) {
-            oc_job *job = b->saliency.first;
-            pthread_mutex_unlock(&b->lock);
-            run_saliency(b, job);
-            pthread_mutex_lock(&b->lock);
-        } else if (b->quit) {
+            wait_for_others(q);
+            const int64_t count = take(q, &top_k);
+            pthread_mutex_unlock(&q->lock);
+            run_batch(q, count, top_k);
+            q->idle = oc_clock_seconds();
+            pthread_mutex_lock(&q->lock);
+        } else if (q->saliency.first) {
+            oc_job *job = q->saliency.first;
+            pthread_mutex_unlock(&q->lock);
+            run_saliency(q, job);
+            pthread_mutex_lock(&q->lock);
+        } else if (q->quit) {
             break;
         } else {
-            pthread_cond_wait(&b->changed, &b->lock);
+            pthread_cond_wait(&q->changed, &q->lock);
         }
     }
-    pthread_mutex_unlock(&b->lock);
-    oc_classifier_destroy(&b->classifier);
+    pthread_mutex_unlock(&q->lock);
+    oc_classifier_destroy(&q->classifier);
     return NULL;
 }
 
@@ -226,56 +231,56 @@ static void *thread_main(void *argument) {
 
 oc_status oc_queue_create(oc_queue **out, oc_model *model, const oc_queue_options *options, oc_error *err) {
     oc_status status = OC_OK;
-    oc_queue *b = NULL;
+    oc_queue *q = NULL;
     pthread_condattr_t attributes;
     *out = NULL;
-    OC_TRY(oc_alloc(&b, 1, sizeof *b, err));
-    b->model = model;
-    b->options = *options;
-    pthread_mutex_init(&b->lock, NULL);
+    OC_TRY(oc_alloc(&q, 1, sizeof *q, err));
+    q->model = model;
+    q->options = *options;
+    pthread_mutex_init(&q->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&b->changed, &attributes);
+    pthread_cond_init(&q->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    OC_TRY(oc_alloc(&b->items, (size_t)options->batch, sizeof *b->items, err));
-    OC_TRY(oc_alloc(&b->from, (size_t)options->batch, sizeof *b->from, err));
-    OC_TRY(oc_alloc(&b->place, (size_t)options->batch, sizeof *b->place, err));
-    if (pthread_create(&b->thread, NULL, thread_main, b) != 0) {
+    OC_TRY(oc_alloc(&q->items, (size_t)options->batch, sizeof *q->items, err));
+    OC_TRY(oc_alloc(&q->from, (size_t)options->batch, sizeof *q->from, err));
+    OC_TRY(oc_alloc(&q->place, (size_t)options->batch, sizeof *q->place, err));
+    if (pthread_create(&q->thread, NULL, thread_main, q) != 0) {
         status = oc_fail(err, OC_E_IO, NULL, "the system lets no more threads start");
         goto cleanup;
     }
-    b->started = true;
-    pthread_mutex_lock(&b->lock);
-    while (!b->ready) pthread_cond_wait(&b->changed, &b->lock);
-    status = b->status;
-    if (status != OC_OK) *err = b->error;
-    pthread_mutex_unlock(&b->lock);
+    q->started = true;
+    pthread_mutex_lock(&q->lock);
+    while (!q->ready) pthread_cond_wait(&q->changed, &q->lock);
+    status = q->status;
+    if (status != OC_OK) *err = q->error;
+    pthread_mutex_unlock(&q->lock);
     if (status != OC_OK) goto cleanup;
-    *out = b;
-    b = NULL;
+    *out = q;
+    q = NULL;
 cleanup:
-    oc_queue_destroy(&b);
+    oc_queue_destroy(&q);
     return status;
 }
 
 void oc_queue_destroy(oc_queue **queue) {
-    oc_queue *b = *queue;
-    if (!b) return;
-    if (b->started) {
-        pthread_mutex_lock(&b->lock);
-        b->quit = true;
-        pthread_cond_broadcast(&b->changed);
-        pthread_mutex_unlock(&b->lock);
-        pthread_join(b->thread, NULL);
+    oc_queue *q = *queue;
+    if (!q) return;
+    if (q->started) {
+        pthread_mutex_lock(&q->lock);
+        q->quit = true;
+        pthread_cond_broadcast(&q->changed);
+        pthread_mutex_unlock(&q->lock);
+        pthread_join(q->thread, NULL);
     }
-    pthread_cond_destroy(&b->changed);
-    pthread_mutex_destroy(&b->lock);
-    oc_free(b->items);
-    oc_free(b->from);
-    oc_free(b->place);
-    oc_free(b->predictions);
-    oc_free(b->note);
-    oc_free(b);
+    pthread_cond_destroy(&q->changed);
+    pthread_mutex_destroy(&q->lock);
+    oc_free(q->items);
+    oc_free(q->from);
+    oc_free(q->place);
+    oc_free(q->predictions);
+    oc_free(q->note);
+    oc_free(q);
     *queue = NULL;
 }
 

@@ -28,6 +28,8 @@
 #define TICK_MILLISECONDS 200
 /* What is silent is told that it is still there, so that whatever is between does not take it for dead. */
 #define STREAM_SECONDS 15.0
+/* A connection that waits is not looked at by libmicrohttpd; who has gone away meanwhile is found this often. */
+#define GONE_SECONDS 1.0
 /* The body of a refused request is read to its end if it is no longer, since who sends it may look for the answer only
  * then; for others the connection ends with the answer. */
 #define DRAIN_BYTES (1 << 20)
@@ -48,7 +50,7 @@ typedef struct visit {
     struct MHD_Connection *connection;
     oc_link *link;
     visit_phase phase;
-    bool suspended, complete;
+    bool suspended, complete, gone;
     double began;
     unsigned char *body;
     size_t size, capacity;
@@ -70,6 +72,7 @@ struct oc_server {
     struct MHD_Daemon *daemon;
     int poll_fd;    /* libmicrohttpd's */
     visit *waiting; /* for runs, and for events */
+    double looked;  /* for who of them is gone */
     int computing;  /* requests that are being computed */
     bool ending;
     atomic_bool new_runs; /* the watcher may have something for those that wait */
@@ -188,6 +191,7 @@ static ssize_t stream_read(void *user, uint64_t position, char *buffer, size_t m
     oc_server *server = v->server;
     const double now = oc_clock_seconds();
     (void)position;
+    if (v->gone) return MHD_CONTENT_READER_END_WITH_ERROR;
     if (server->ending) return MHD_CONTENT_READER_END_OF_STREAM;
     if (v->event_sent == v->event.size) {
         oc_text_free(&v->event);
@@ -389,6 +393,19 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
 
 /* ---- The loop --------------------------------------------------------------------------------------------------- */
 
+/* Whether the other side of a stream has closed it. */
+static bool is_gone(const visit *v) {
+    char byte;
+    const ssize_t got = v->link ? recv(v->link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) : -1;
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static void find_gone(oc_server *server, double now) {
+    if (now - server->looked < GONE_SECONDS) return;
+    server->looked = now;
+    for (visit *v = server->waiting; v; v = v->next) v->gone = v->gone || (v->phase == STREAMING && is_gone(v));
+}
+
 /* Lets go on who waited for what has come. */
 static void deliver(oc_server *server) {
     const double now = oc_clock_seconds();
@@ -399,8 +416,10 @@ static void deliver(oc_server *server) {
         resume(job->owner);
     }
     const bool new_runs = atomic_exchange(&server->new_runs, false);
+    find_gone(server, now);
     for (visit *v = server->waiting; v; v = v->next)
-        if (new_runs || server->ending || (v->phase == STREAMING && now - v->told >= STREAM_SECONDS)) resume(v);
+        if (new_runs || server->ending || v->gone || (v->phase == STREAMING && now - v->told >= STREAM_SECONDS))
+            resume(v);
 }
 
 static void turn(oc_server *server, int milliseconds) {

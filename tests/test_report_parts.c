@@ -461,21 +461,14 @@ static void test_steps_damaged(void **state) {
     static const struct {
         const char *text;
         int line;
-    } bad[] = {{HEADER "1,2,0.1\nx,2,0.1\n", 3},
-               {HEADER "1,2,0.1\n2,3\n", 3},
-               {HEADER "1,2,0.1,7\n", 2},
-               {HEADER ",2,0.1\n", 2},
-               {HEADER "1,2,0.1\n\n3,4,5\n", 3},
-               {HEADER "1,2,0.1\n\n", 3},
-               {HEADER "1,2,0.1\n2,3, \n", 3},
-               {HEADER "1,2,0.1x\n", 2},
-               {HEADER "-1,2,0.1\n", 2},
-               {HEADER "nan,2,0.1\n", 2},
-               {HEADER "1,2,0.1\n2,\n3,4,5\n", 3},
-               {HEADER "1 ,2,0.1\n", 2},
-               {HEADER "1,2,0.1\n2,\n,0.1\n", 3},
-               {HEADER "1e300,2,0.1\n", 2},
-               {HEADER "1,2,0.1\n \n 3,4,0.5\n", 3},
+    } bad[] = {{HEADER "1,2,0.1\nx,2,0.1\n", 3},   {HEADER "1,2,0.1\n2,3\n", 3},
+               {HEADER "1,2,0.1,7\n", 2},          {HEADER ",2,0.1\n", 2},
+               {HEADER "1,2,0.1\n\n3,4,5\n", 3},   {HEADER "1,2,0.1\n\n", 3},
+               {HEADER "1,2,0.1\n2,3, \n", 3},     {HEADER "1,2,0.1x\n", 2},
+               {HEADER "-1,2,0.1\n", 2},           {HEADER "nan,2,0.1\n", 2},
+               {HEADER "1,2,0.1\n2,\n3,4,5\n", 3}, {HEADER "1 ,2,0.1\n", 2},
+               {HEADER "1,2,0.1\n2,\n,0.1\n", 3},  {HEADER "1e300,2,0.1\n", 2},
+               {HEADER "1.5,2,0.1\n", 2},          {HEADER "1,2,0.1\n \n 3,4,0.5\n", 3},
                {HEADER "1,2,0.1\n2,loss,0.1\n", 3}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         oc_step_mean *means = NULL;
@@ -495,6 +488,31 @@ static void test_steps_damaged(void **state) {
     snprintf(steps_path, sizeof steps_path, "%s/none.csv", folder);
     assert_int_equal(oc_steps_read(&means, &count, 200, steps_path, &error), OC_E_NOT_FOUND);
     assert_null(means);
+}
+
+/* A table that ends with its memory page, so that a reader which goes on behind its end is seen. */
+static void test_steps_of_whole_pages(void **state) {
+    (void)state;
+    const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    char *text = malloc(size + 1);
+    static const char *const ends[] = {"7,,\n", "7,1,0.5\n", "\n", "7,1, \n", " \n"};
+    static const oc_status expected[] = {OC_OK, OC_OK, OC_E_FORMAT, OC_E_FORMAT, OC_E_FORMAT};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        oc_step_mean *means = NULL;
+        size_t count = 0, at = strlen(HEADER);
+        oc_error error = {0};
+        memset(text, '0', size);
+        memcpy(text, HEADER, at);
+        memcpy(text + at, "1,2,", 4); /* one long row, and then the last */
+        text[size - strlen(ends[i]) - 1] = '\n';
+        memcpy(text + size - strlen(ends[i]), ends[i], strlen(ends[i]));
+        text[size] = '\0';
+        steps_write(text);
+        test_require(oc_steps_read(&means, &count, 200, steps_path, &error), expected[i], &error);
+        assert_int_equal(count, expected[i] == OC_OK ? 2 : 0);
+        oc_free(means);
+    }
+    free(text);
 }
 
 /* ---- Locks and memory -------------------------------------------------------------------------------------------- */
@@ -582,6 +600,7 @@ int main(void) {
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_steps_without_loss),
         cmocka_unit_test(test_steps_damaged),
+        cmocka_unit_test(test_steps_of_whole_pages),
         cmocka_unit_test(test_lock_held),
         cmocka_unit_test(test_memory_peak),
     };

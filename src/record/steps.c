@@ -9,15 +9,21 @@
 #include "base/number.h"
 #include "record/record.h"
 
+/* A number is read past white space, so past the line's end, behind which there may be nothing. */
+static bool begins_number(const char *field) {
+    return *field > ' ';
+}
+
 static bool read_row(oc_step_mean *row, const char *line, const char *newline) {
     char *end = NULL;
-    const double step = oc_number_read(line, &end);
-    if (end == line || *end != ',' || !(step >= 0 && step <= 9e15)) return false;
+    const double step = begins_number(line) ? oc_number_read(line, &end) : NAN;
+    if (!(step >= 0 && step <= 9e15 && step == floor(step)) || end == line || *end != ',') return false;
     row->step = (int64_t)step;
     double *const real[] = {&row->loss, &row->lr};
     for (int i = 0; i < 2; i++) {
         line = end + 1;
         const bool empty = *line == ',' || *line == '\n';
+        if (!empty && !begins_number(line)) return false;
         end = (char *)(uintptr_t)line;
         *real[i] = empty ? NAN : oc_number_read(line, &end);
         if (*end != (i == 0 ? ',' : '\n')) return false;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -285,6 +286,36 @@ static void test_order_linkage(void **state) {
         order_make(order, confusion, CLASSES);
         check_linkage(confusion, CLASSES, order);
     }
+}
+
+static double order_seconds(int32_t *order, const int64_t *confusion, int64_t classes) {
+    struct timespec begin, end;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    assert_int_equal(oc_similar_order(order, confusion, classes, NULL), OC_OK);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    check_permutation(order, classes);
+    return (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+}
+
+/* Many classes of which none is like another take no longer than such as differ: in a good model there are many. */
+static void test_order_many(void **state) {
+    (void)state;
+    const int64_t classes = 1500;
+    int64_t *confusion = calloc((size_t)(classes * classes), sizeof *confusion);
+    int32_t *order = calloc(5000, sizeof *order);
+    oc_random random;
+    oc_random_init(&random, SEED, 3, 0, 0);
+    for (int64_t c = 0; c < classes; c++) confusion[c * classes + c] = 50;
+    const double alike = order_seconds(order, confusion, classes);
+    for (int64_t i = 0; i < classes * classes; i++) confusion[i] += (int64_t)oc_random_range(&random, 0, 1000);
+    const double different = order_seconds(order, confusion, classes);
+    print_message("%d classes in %.2f s, and different ones in %.2f s\n", (int)classes, alike, different);
+    assert_true(alike < 3 * different + 0.2);
+    /* Beyond what is clustered they stay as they are; the numbers are not looked at. */
+    assert_int_equal(oc_similar_order(order, confusion, 5000, NULL), OC_OK);
+    for (int i = 0; i < 5000; i++) assert_int_equal(order[i], i);
+    free(confusion);
+    free(order);
 }
 
 /* ---- Reliability ------------------------------------------------------------------------------------------------- */
@@ -594,6 +625,7 @@ int main(void) {
         cmocka_unit_test(test_order_few),
         cmocka_unit_test(test_order_families),
         cmocka_unit_test(test_order_linkage),
+        cmocka_unit_test(test_order_many),
         cmocka_unit_test(test_reliability),
         cmocka_unit_test(test_reliability_edges),
         cmocka_unit_test(test_probability),

@@ -75,11 +75,16 @@ static void merge(clusters *c, int64_t a, int64_t b) {
             (in_a * c->near[a * n + i] + in_b * c->near[b * n + i]) / (in_a + in_b);
     c->size[a] += c->size[b];
     c->nearest[b] = -1;
-    for (int64_t i = 0; i < n; i++)
-        if (c->nearest[i] != -1 && (i == a || c->nearest[i] == a || c->nearest[i] == b))
+    for (int64_t i = 0; i < n; i++) {
+        if (c->nearest[i] == -1) continue;
+        const float to_a = c->near[i * n + a];
+        const bool other = i == a || c->nearest[i] == a || c->nearest[i] == b;
+        /* Where it is as near as its parts were, no other is nearer: of classes that are not alike there are many. */
+        if (other && (i == a || to_a != c->near[i * n + b]))
             nearest_find(c, i);
-        else if (c->nearest[i] != -1 && c->near[i * n + a] > c->near[i * n + c->nearest[i]])
+        else if (other || to_a > c->near[i * n + c->nearest[i]])
             c->nearest[i] = (int32_t)a;
+    }
 }
 
 static void cluster(clusters *c) {

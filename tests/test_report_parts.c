@@ -546,6 +546,34 @@ static void test_steps_of_whole_pages(void **state) {
     free(text);
 }
 
+/* ---- Figures of metrics.csv -------------------------------------------------------------------------------------- */
+
+/* The first of the highest top-1; rows without one do not take its place. */
+static void test_best_row(void **state) {
+    (void)state;
+    const double none = NAN;
+    oc_metrics rows[6] = {0};
+    const double top1[] = {none, 0.25, 0.5, 0.5, none, 0.125};
+    for (int i = 0; i < 6; i++) {
+        rows[i] = (oc_metrics){.epoch = i, .val_top1 = top1[i], .elapsed_seconds = 10 * i + 1};
+        rows[i].images_per_second = i == 0 ? NAN : i == 1 ? 100 : 300;
+    }
+    for (size_t count = 0; count <= 6; count++) {
+        const oc_metrics_figures f = oc_metrics_figures_of(rows, count);
+        assert_int_equal(f.epochs, (int64_t)count - 1);
+        if (count < 2) {
+            assert_true(isnan(f.top1));
+            assert_true(isnan(f.images_per_second));
+            continue;
+        }
+        assert_float_equal(f.top1, count == 2 ? 0.25 : 0.5, 0);
+        assert_int_equal(f.best_epoch, count == 2 ? 1 : 2);
+        assert_float_equal(f.seconds, 10 * (double)count - 9, 0);
+        const double timed = (double)count - 1; /* epochs of as many images each: the slow one counts longer */
+        assert_float_equal(f.images_per_second, timed / (1.0 / 100 + (timed - 1) / 300), 1e-9);
+    }
+}
+
 /* ---- Locks and memory -------------------------------------------------------------------------------------------- */
 
 static void test_lock_held(void **state) {
@@ -633,6 +661,7 @@ int main(void) {
         cmocka_unit_test(test_steps_without_loss),
         cmocka_unit_test(test_steps_damaged),
         cmocka_unit_test(test_steps_of_whole_pages),
+        cmocka_unit_test(test_best_row),
         cmocka_unit_test(test_lock_held),
         cmocka_unit_test(test_memory_peak),
     };

@@ -98,7 +98,8 @@ oc_metrics_figures oc_metrics_figures_of(const oc_metrics *rows, size_t count) {
         const oc_metrics *row = &rows[i];
         f.epochs = row->epoch;
         f.seconds = row->elapsed_seconds;
-        if (!(row->val_top1 <= f.top1)) { /* also where there is no best yet; of equals the first, as the trainer */
+        /* Of equals the first, as the trainer. */
+        if (row->val_top1 > f.top1 || (isnan(f.top1) && !isnan(row->val_top1))) {
             f.top1 = row->val_top1;
             f.best_epoch = row->epoch;
         }

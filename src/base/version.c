@@ -1,5 +1,5 @@
 /* The library's version and commit, which the build passes in so that they are written down once. */
-#include "commit.h"
+#include "base/commit.h"
 #include "ocelli/base.h"
 
 #ifndef OC_VERSION

@@ -135,7 +135,8 @@ static void kept_read(json_t **out, const evaluating *e) {
     json_t *root = NULL;
     *out = NULL;
     if (oc_json_read(&root, e->kept, NULL) != OC_OK) return;
-    if (json_integer_value(json_object_get(root, "form")) == FORM &&
+    if (json_is_object(json_object_get(root, "evaluation")) &&
+        json_integer_value(json_object_get(root, "form")) == FORM &&
         strcmp(text_of(root, "weights", ""), e->key) == 0 &&
         (!e->options->data || strcmp(text_of(root, "data", ""), e->options->data) == 0 ||
          oc_path_same(text_of(root, "data", ""), e->options->data)))

@@ -41,7 +41,7 @@
             const labels = n <= named ? Math.min(150, Math.round(width * 0.3)) : 18;
             const top = n <= named ? Math.min(110, labels) : 18;
             const side = Math.max(n, Math.floor(width - labels - 2));
-            return {width, height: top + side + 2, left: labels, top, side, scale: Math.max(1, Math.min(3, window.devicePixelRatio || 1))};
+            return {width, height: top + side + 2, left: labels, top, side, scale: Math.max(2, Math.min(3, window.devicePixelRatio || 1))};
         }
 
         const edge = (index) => Math.round((index * layout.side * layout.scale) / n) / layout.scale;
@@ -152,10 +152,11 @@
             const most = 6;
             const shown = entries.slice(0, most), rest = entries.slice(most).reduce((sum, entry) => sum + entry.amount, 0);
             const row = (label, amount, full) => el("li", null, el("span", {class: "name", title: full || label}, label),
-                el("meter", {min: 0, max: Math.max(1, all), value: amount, "aria-hidden": "true"}), el("span", {class: "number"}, String(amount)));
+                oc.svg("svg", {class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true"},
+                    oc.svg("rect", {class: "all", width: 100, height: 8}), oc.svg("rect", {width: (100 * amount) / Math.max(1, all), height: 8})), el("span", {class: "number"}, String(amount)));
             return el("div", null, el("h4", null, title),
                 entries.length ? el("ul", {class: "bars"}, shown.map((entry) => row(format.shortName(name(entry.where), 26), entry.amount, name(entry.where))),
-                    rest ? row(`${entries.length - most} others`, rest) : null) : el("p", {class: "about"}, "None."));
+                    rest ? row(format.count(entries.length - most, "other", "others"), rest) : null) : el("p", {class: "about"}, "None."));
         }
 
         const collect = (get) => order.map((_, where) => ({where, amount: get(where)})).filter((entry) => entry.amount > 0).sort((a, b) => b.amount - a.amount);

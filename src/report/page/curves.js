@@ -7,7 +7,7 @@
     const percentDigits = (value) => format.percent(value, 2);
 
     const plots = [
-        {key: "val_top1", title: "Validation top-1", share: true},
+        {key: "val_top1", title: "Validation top-1", share: true, first: true},
         {key: "val_loss", title: "Validation loss", loss: true},
         {key: "train_loss", title: "Training loss", loss: true, training: true},
         {key: "train_top1", title: "Training top-1", share: true, training: true,
@@ -75,7 +75,7 @@
         const few = points.length <= 12;
         return Object.assign({
             label: run.name, data: points, borderColor: colour, backgroundColor: colour, borderDash: dash, borderWidth: 2,
-            pointStyle: shape, pointBorderColor: colour, pointHitRadius: 0, pointHoverRadius: 4, spanGaps: false, tension: 0,
+            pointStyle: shape, pointBorderColor: colour, pointHitRadius: 0, pointHoverRadius: 4, clip: 6, spanGaps: false, tension: 0,
             pointRadius: points.map((_, i) => (alone(points, i) ? 4 : few ? 3 : 0)),
         }, more);
     }
@@ -85,13 +85,14 @@
         const {ensemble} = run.ensemble || {};
         const value = !ensemble ? null : plot.key === "val_top1" ? ensemble.top1 : plot.key === "val_loss" ? ensemble.loss : null;
         if (!format.known(value)) return null;
-        const {colour} = oc.style(run.name);
+        const {colour, dash} = oc.style(run.name);
         return {label: run.name, data: [{x: end[0], y: value, level: true}, {x: end[1], y: value, level: true}], borderColor: colour, backgroundColor: colour,
-                borderWidth: 1.5, borderDash: [3, 3], pointRadius: 0, pointHitRadius: 0, pointHoverRadius: 0, everywhere: true};
+                borderWidth: 1.5, borderDash: dash, pointRadius: 0, pointHitRadius: 0, pointHoverRadius: 0, everywhere: true};
     }
 
     function datasets(plot) {
         const sets = [], faint = [];
+        const emphasis = oc.shown().some((run) => run.name === state.emphasis) ? state.emphasis : null;
         const smoothing = plot.rough ? 0 : state.smoothing;
         const runs = oc.shown();
         for (const run of runs.filter((one) => !oc.isEnsemble(one))) {
@@ -112,8 +113,34 @@
                 if (set) sets.push(set);
             }
         }
-        /* The first is drawn on top. */
+        sets.concat(faint).forEach((set) => {
+            set.own = set.borderColor;
+        });
+        emphasise(sets.concat(faint), emphasis);
         return sets.concat(faint);
+    }
+
+    /* The run that is pointed at in the list stands out, the others step back. The lowest order is drawn on top. */
+    function emphasise(sets, name) {
+        sets.forEach((set, place) => {
+            const back = name !== null && set.label !== name;
+            set.borderColor = set.pointBorderColor = set.backgroundColor = back ? `${set.own.slice(0, 7)}33` : set.own;
+            set.order = place + (back || name === null ? 1 : -sets.length);
+        });
+    }
+
+    function point(name) {
+        if (state.emphasis === name) return;
+        state.emphasis = name;
+        requestAnimationFrame(() => {
+            if (state.emphasis !== name) return;
+            figures.forEach((figure) => {
+                const chart = figure.chart();
+                if (!chart) return;
+                emphasise(chart.data.datasets, oc.shown().some((run) => run.name === name) ? name : null);
+                chart.update("none");
+            });
+        });
     }
 
     /* ---- one chart ---- */
@@ -144,13 +171,28 @@
 
     function tickOf(plot) {
         if (plot.share) return (value) => `${+(100 * value).toFixed(2)}\u202f%`;
-        if (plot.key === "lr") return (value) => (value === 0 ? "0" : Math.abs(value) < 1e-3 ? value.toExponential(0).replace("-", "\u2212") : String(+value.toPrecision(3)));
+        if (plot.key === "lr") return (value) => (value === 0 ? "0" : Math.abs(value) < 1e-3 ? (+value.toPrecision(2)).toExponential().replace("-", "\u2212") : String(+value.toPrecision(3)));
         return (value, place, ticks) => (state.log && plot.loss && ticks.length > 8 && !/^[125]/.test(value.toExponential()) ? null : String(+value.toPrecision(4)));
     }
+
+    const seconds = (sets) => oc.plot.seconds(Math.max(...sets.flatMap((set) => set.data.map((point) => point.x)), 0));
 
     /* Whole epochs, unless there is but one. */
     function epochTick(value) {
         return Number.isInteger(value) ? String(value) : String(+value.toFixed(2));
+    }
+
+    /* Some room above and below the lines, but none below zero. */
+    function room(sets) {
+        let low = Infinity, high = -Infinity;
+        sets.forEach((set) => set.data.forEach(({y}) => {
+            if (!format.known(y)) return;
+            low = Math.min(low, y);
+            high = Math.max(high, y);
+        }));
+        if (low > high) return {suggestedMin: 0, suggestedMax: 1};
+        const more = 0.04 * (high - low || Math.abs(high) || 1);
+        return {suggestedMin: low >= 0 ? Math.max(0, low - more) : low - more, suggestedMax: high + more};
     }
 
     function config(plot) {
@@ -166,9 +208,10 @@
                 interaction: {mode: "place", intersect: false},
                 layout: {padding: {right: 8, top: 4}},
                 scales: {
-                    x: oc.plot.axis(time ? "Time" : "Epoch", time ? (value) => format.duration(value) : epochTick,
-                        {type: "linear", bounds: "data"}),
-                    y: oc.plot.axis("", tickOf(plot), {type: logarithmic ? "logarithmic" : "linear", grace: logarithmic ? 0 : "4%"}),
+                    x: oc.plot.axis(time ? "Time" : "Epoch", time ? seconds(sets) : epochTick, Object.assign({type: "linear", bounds: "data"},
+                        time ? {} : {min: state.from, max: Math.min(state.to, oc.lastEpoch())})),
+                    y: oc.plot.axis("", tickOf(plot), Object.assign({type: logarithmic ? "logarithmic" : "linear", beginAtZero: plot.key === "images_per_second"},
+                        logarithmic ? {} : room(sets))),
                 },
                 plugins: {tooltip: tooltipOf(plot), legend: {display: false}},
             },
@@ -251,7 +294,8 @@
             oc.tell("shown");
         }}});
         box.checked = !state.hidden.has(run.name);
-        return el("li", null, box, el("label", {for: id}, oc.swatch(run.name), el("span", {class: "name", title: run.name}, run.name)));
+        const on = {pointerenter: () => point(run.name), pointerleave: () => point(null), focusin: () => point(run.name), focusout: () => point(null)};
+        return el("li", {on}, box, el("label", {for: id}, oc.swatch(run.name), el("span", {class: "name", title: run.name}, run.name)));
     }
 
     function updateList() {
@@ -357,7 +401,7 @@
     };
 
     const figures = plots.map((plot) => oc.figure({
-        title: plot.title, about: plot.about, linked: true, keys: true,
+        title: plot.title, about: plot.about, size: plot.first ? "first" : "", linked: true, keys: true,
         config: () => config(plot), summary: () => summary(plot), notes: () => notes(plot), table: () => table(plot),
     }));
     figures.forEach(oc.keepForPrint);
@@ -366,6 +410,7 @@
         id: "curves", title: "Curves",
         here: () => oc.trained().length > 0,
         make: () => [el("div", {class: "charts"}, figures.map((figure, i) => {
+            if (plots[i].first) figure.node.classList.add("first");
             figure.node.dataset.plot = plots[i].steps ? `step_${plots[i].key}` : plots[i].key;
             return figure.node;
         }))],

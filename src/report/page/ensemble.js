@@ -22,8 +22,8 @@
         const gain = best && format.known(ensemble.top1) ? 100 * (ensemble.top1 - best.top1) : null;
         return [
             el("strong", null, run.name), ` (${method}; ${fitted(run.ensemble)}): `,
-            el("strong", null, `${format.percent(ensemble.top1)} top-1`), ` (95\u202f% interval ${format.interval(ensemble.top1_low, ensemble.top1_high)}), `,
-            `${format.percent(ensemble.top5)} top-5, loss ${format.plain(ensemble.loss, 3)}, calibration error ${format.percent(ensemble.calibration_error)}. `,
+            el("strong", null, `${format.percent(ensemble.top1)} top\u20111`), ` (95\u202f% interval ${format.interval(ensemble.top1_low, ensemble.top1_high)}), `,
+            `${format.percent(ensemble.top5)} top\u20115, loss ${format.plain(ensemble.loss, 3)}, calibration error ${format.percent(ensemble.calibration_error)}. `,
             gain === null ? "" : `That is ${format.plain(Math.abs(gain), 1)} points ${gain < 0 ? "below" : "above"} its best member, ${oc.memberName(best)}, on the same ${format.whole(ensemble.images)} images (McNemar's exact test: ${format.p(ensemble.p)}).`,
         ];
     }
@@ -45,7 +45,7 @@
                 member.model,
                 number(format.percent(member.top1), " ", el("span", {class: "range"}, format.interval(member.top1_low, member.top1_high))),
                 number(format.plain(member.loss, 3)),
-                number(member.kept ? [format.plain(100 * member.gain, 2), " ", gainBar(member.gain || 0)] : format.none),
+                number(member.kept ? [format.points(member.gain, 2), " ", gainBar(member.gain || 0)] : format.none),
                 number(member.kept ? format.plain(member.weight, 3) : format.none),
                 number(format.rough(member.parameters)),
                 member.kept ? "yes" : "no",

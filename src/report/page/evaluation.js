@@ -3,7 +3,7 @@
 (function (oc) {
     const {el, svg, format} = oc;
 
-    oc.className = (evaluation, place) => evaluation.class_names[place] || evaluation.classes[place] || `class ${place}`;
+    oc.className = (evaluation, place) => (evaluation.class_names[place] || "").trim() || (evaluation.classes[place] || "").trim() || `class ${place}`;
 
     /* A field to choose the run that is looked at, the same in all sections. */
     oc.runChoice = () => {
@@ -30,12 +30,12 @@
         const truth = oc.className(evaluation, image.true), guess = oc.className(evaluation, image.guess);
         const alt = `${image.name}: true ${truth}, guessed ${guess} with ${format.percent(image.probability, 0)}`;
         const picture = image.image && image.image.startsWith("data:image/")
-            ? el("img", {src: image.image, alt, width: image.width, height: image.height, loading: "lazy"})
+            ? el("img", {src: image.image, alt, width: image.width, height: image.height})
             : el("span", {class: "no-image", role: "img", "aria-label": `${alt}; the image is not in this file`}, image.name);
         if (!wide) return el("li", null, picture);
         return el("li", null, el("figure", null, picture, el("figcaption", null,
             el("span", {class: "guess"}, format.shortName(guess, 40)), " ", el("span", {class: "number"}, format.percent(image.probability, 0)),
-            el("span", {class: "truth"}, `is ${format.shortName(truth, 40)}`))));
+            el("span", {class: "truth"}, `label: ${format.shortName(truth, 40)}`))));
     }
 
     function pairs(evaluation) {
@@ -91,17 +91,17 @@
         const middle = (bin) => (bin.low + bin.high) / 2;
         const full = bins.filter((bin) => bin.images > 0);
         const share = (value) => `${Math.round(100 * value)}\u202f%`;
-        const scale = (title) => oc.plot.axis(title, share, {type: "linear", min: 0, max: 1, ticks: {stepSize: 0.2, color: oc.palette().soft, callback: share, maxRotation: 0}});
+        const scale = (title) => oc.plot.axis(title, share, {type: "linear", min: 0, max: 1, offset: false, ticks: {stepSize: 0.2}});
         const table = () => oc.table("Calibration", ["Probability", "Images", "Mean probability", "Right"],
             bins.map((bin) => [range(bin), format.whole(bin.images), format.percent(bin.confidence), format.percent(bin.accuracy)]), {class: "numbers"});
-        const bars = (data, colour) => ({type: "bar", data, backgroundColor: colour, barPercentage: 0.94, categoryPercentage: 1, grouped: false, order: 2});
+        const bars = (data, colour) => ({type: "bar", data, backgroundColor: `${colour}66`, borderColor: colour, barPercentage: 0.94, categoryPercentage: 1, grouped: false, order: 2, borderWidth: {top: 2}, borderSkipped: false});
         const diagram = oc.figure({
             title: "Reliability", size: "square", keys: false,
             about: `How often it is right, by the probability it gives its guess. On the line it would be as sure as it ought to be; below, it is over-confident. Expected calibration error ${format.percent(evaluation.calibration_error)}.`,
             config: () => ({
                 type: "bar",
                 data: {datasets: [
-                    {type: "line", data: [{x: 0, y: 0}, {x: 1, y: 1}], borderColor: oc.palette().soft, borderDash: [4, 4], borderWidth: 1.5, pointRadius: 0, pointHitRadius: 0, order: 1},
+                    {type: "line", data: [{x: 0, y: 0}, {x: 1, y: 1}], borderColor: oc.palette().ink, borderDash: [4, 4], borderWidth: 1.5, pointRadius: 0, pointHitRadius: 0, order: 1},
                     bars(bins.map((bin) => ({x: middle(bin), y: bin.accuracy, bin})), oc.palette().accent),
                 ]},
                 options: {
@@ -161,7 +161,7 @@
             part("Most confused pairs", pairs(evaluation)),
             part("Best and worst classes", classes(evaluation)),
             el("div", {class: "charts"}, shown.map((figure) => figure.node)),
-            part("Most confidently wrong", wrong(evaluation)));
+            part("Most confidently wrong", el("p", {class: "about"}, "The guess and its probability, and what the image shows by its label."), wrong(evaluation)));
         matrix.draw();
         shown.forEach((figure) => figure.update());
         return matrix;

@@ -34,8 +34,8 @@
         return known(low) && known(high) ? `${plain(100 * low, 1)}\u2013${plain(100 * high, 1)}` : none;
     }
 
-    function points(share) {
-        return known(share) ? (share > 0 ? "+" : "") + plain(100 * share, 1) : none;
+    function points(share, digits) {
+        return known(share) ? (share > 0 ? "+" : "") + plain(100 * share, digits) : none;
     }
 
     function duration(seconds) {

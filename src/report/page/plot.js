@@ -89,9 +89,8 @@
         const {soft, line} = oc.palette();
         return Object.assign({
             title: {display: Boolean(title), text: title, color: soft},
-            ticks: {color: soft, callback: tick, maxRotation: 0, autoSkipPadding: 12},
             grid: {color: line, borderColor: soft, tickColor: line},
-        }, more);
+        }, more, {ticks: Object.assign({color: soft, callback: tick, maxRotation: 0, autoSkipPadding: 12}, more && more.ticks)});
     }
 
     function tooltip(callbacks) {
@@ -169,6 +168,7 @@
         }
         const figure = {
             node, canvas, box,
+            size: options.size,
             chart: () => chart,
             update() {
                 fonts();
@@ -194,23 +194,34 @@
         return figure;
     };
 
-    oc.plot = {axis, tooltip, most};
+    /* Ticks of an axis of times that ends at most. */
+    const seconds = (most) => (value) => (value === 0 ? "0" : most >= 3600 ? `${+(value / 3600).toFixed(2)}\u202fh`
+        : most >= 60 ? `${+(value / 60).toFixed(1)}\u202fmin` : `${+value.toFixed(2)}\u202fs`);
 
-    /* On paper the page is narrower than the window: charts are drawn again for it. */
+    oc.plot = {axis, tooltip, seconds};
+
+    /* Paper has a width of its own, and finer dots: charts are drawn again for it. */
     const figures = [];
     oc.keepForPrint = (figure) => figures.push(figure);
     oc.dropFigure = (figure) => {
         figures.splice(figures.indexOf(figure), 1);
         if (figure.chart()) figure.chart().destroy();
     };
-    window.addEventListener("beforeprint", () => {
-        oc.theme.print(true);
-        document.documentElement.classList.add("printing");
-        figures.forEach((figure) => figure.chart() && figure.chart().resize());
-    });
-    window.addEventListener("afterprint", () => {
-        document.documentElement.classList.remove("printing");
-        oc.theme.print(false);
-        figures.forEach((figure) => figure.chart() && figure.chart().resize());
-    });
+
+    function printing(on) {
+        oc.theme.print(on);
+        for (const figure of figures) {
+            const chart = figure.chart();
+            if (!chart) continue;
+            chart.options.devicePixelRatio = on ? 2 : undefined;
+            if (on) {
+                const wide = figure.size === "first" || figure.size === "bars";
+                chart.resize(wide ? 680 : 330, figure.size === "bars" ? Math.max(90, 40 + 22 * chart.data.labels.length) : figure.size === "first" ? 240 : 190);
+            } else {
+                chart.resize();
+            }
+        }
+    }
+    window.addEventListener("beforeprint", () => printing(true));
+    window.addEventListener("afterprint", () => printing(false));
 })(window.ocelli);

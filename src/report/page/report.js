@@ -56,11 +56,21 @@
 
     const isHere = (part) => part.here() && !section(part).hidden;
     const updateIf = (...which) => which.filter(isHere).forEach((part) => part.update());
+    /* A slider tells of every place it passes: charts are drawn once a frame. */
+    const wanted = new Set();
+    function soon(...which) {
+        if (!wanted.size) requestAnimationFrame(() => {
+            const now = Array.from(wanted);
+            wanted.clear();
+            updateIf(...now);
+        });
+        which.forEach((part) => wanted.add(part));
+    }
     oc.on("shown", () => {
         oc.rail.update();
-        updateIf(oc.curves, oc.time);
+        soon(oc.curves, oc.time);
     });
-    oc.on("view", () => updateIf(oc.curves));
+    oc.on("view", () => soon(oc.curves));
     oc.on("selected", () => updateIf(oc.evaluation, oc.again));
     oc.on("theme", () => {
         oc.byId("theme").textContent = oc.theme.current() === "dark" ? "Light" : "Dark";

@@ -9,7 +9,7 @@
         const {best} = run;
         return [
             "The best run is ", el("strong", null, run.name), ": ",
-            el("strong", null, `${format.percent(best.top1)} top-1`),
+            el("strong", null, `${format.percent(best.top1)} top\u20111`),
             ` (95${"\u202f"}% interval ${format.interval(best.top1_low, best.top1_high)}) on `,
             `${format.whole(best.images)} validation images`,
             run.epochs > 0 ? ` after epoch ${best.epoch} of ${run.epochs}` : "",
@@ -23,7 +23,7 @@
         if (!member || !format.known(ensemble.top1)) return null;
         const gain = 100 * (ensemble.top1 - member.top1);
         return [
-            `The ${run.model} ensemble of ${members.filter((one) => one.kept).length} models, `, el("strong", null, run.name), ", reaches ",
+            `The ${run.model} of ${format.count(members.filter((one) => one.kept).length, "model", "models")}, `, el("strong", null, run.name), ", reaches ",
             el("strong", null, format.percent(ensemble.top1)),
             ` (${format.interval(ensemble.top1_low, ensemble.top1_high)}), `,
             `${format.plain(Math.abs(gain), 1)} points ${gain < 0 ? "below" : "above"} its best member, ${oc.memberName(member)} (${format.p(ensemble.p)}).`,
@@ -92,12 +92,12 @@
     const columns = [
         {key: "name", title: "Run", value: (run) => run.name,
          cell: (run) => [oc.swatch(run.name), oc.runLink(run), run.reason ? el("span", {class: "reason"}, run.reason) : null]},
+        {key: "top1", title: "Top\u20111, 95\u202f% interval", plot: true, ...numeric(ofBest("top1"), (value) => format.percent(value))},
+        {key: "top5", title: "Top\u20115", ...numeric(ofBest("top5"), (value) => format.percent(value))},
+        {key: "loss", title: "Loss", ...numeric(ofBest("loss"), (value) => format.plain(value, 3), false)},
         {key: "state", title: "State", value: (run) => run.state,
          cell: (run) => el("span", {class: `badge ${states[run.state] || ""}`}, run.state)},
         {key: "model", title: "Model", ...text("model")},
-        {key: "top1", title: "Top-1, 95\u202f% interval", plot: true, ...numeric(ofBest("top1"), (value) => format.percent(value))},
-        {key: "top5", title: "Top-5", ...numeric(ofBest("top5"), (value) => format.percent(value))},
-        {key: "loss", title: "Loss", ...numeric(ofBest("loss"), (value) => format.plain(value, 3), false)},
         {key: "epochs", title: "Epochs", ...numeric((run) => run.epochs_done, (value, run) =>
             oc.isEnsemble(run) || !format.known(value) ? format.none : value === run.epochs ? format.whole(value) : `${format.whole(value)} of ${format.whole(run.epochs)}`)},
         {key: "seconds", title: "Time", ...numeric((run) => run.seconds, format.duration)},
@@ -121,7 +121,12 @@
                 cell: (run) => (value(run) === null ? format.none : value(run) === "" ? "(empty)" : value(run))};
     }
 
-    const allColumns = () => columns.concat((oc.state.data.differences || []).filter((key) => !shownAlready.has(key)).map(differing));
+    /* What was changed stands beside what came of it. */
+    function allColumns() {
+        const recipe = (oc.state.data.differences || []).filter((key) => !shownAlready.has(key)).map(differing);
+        const place = columns.findIndex((column) => column.key === "state");
+        return [...columns.slice(0, place), ...recipe, ...columns.slice(place)];
+    }
 
     /* What is not known comes last, whichever way the rest goes. */
     function sorted(runs, column, down) {
@@ -150,7 +155,7 @@
     }
 
     function bodyCell(run, column, place, low, high) {
-        if (place === 0) return el("th", {scope: "row"}, column.cell(run));
+        if (place === 0) return el("th", {scope: "row", class: run.name.length > 28 ? "long" : null}, column.cell(run));
         const attributes = {class: [column.numeric && "number", column.plot && "plotted"].filter(Boolean).join(" ") || null,
                             title: column.exact && format.known(column.value(run)) ? format.whole(column.value(run)) : null};
         const {best} = run;

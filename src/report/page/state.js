@@ -11,6 +11,7 @@
         axis: "epoch",      /* or "time" */
         log: false,         /* losses on a logarithmic axis */
         shares: true,       /* where the time went: in shares, or in seconds */
+        emphasis: null,     /* the run that is pointed at in the list */
         selected: null,     /* the run whose weights and recipe are shown; null: the best */
         sort: {key: null, down: false},
     };
@@ -55,6 +56,11 @@
             const family = run.name.replace(/-seed\d+$/, "");
             if (!families.has(family)) families.set(family, {place: families.size, members: 0});
             const {place} = families.get(family);
+            /* The level of an ensemble, which has no curve. */
+            if (oc.isEnsemble(run)) {
+                styles.set(run.name, {colour: place % colours, dash: [3, 3], shape: "circle"});
+                continue;
+            }
             const dash = (families.get(family).members++ + Math.floor(place / colours)) % dashes.length;
             styles.set(run.name, {colour: place % colours, dash: dashes[dash], shape: shapes[place % shapes.length]});
         }

@@ -58,7 +58,7 @@
         };
     }
 
-    const seconds = (most) => (value) => (value === 0 ? "0" : most >= 3600 ? `${+(value / 3600).toFixed(2)}\u202fh` : most >= 60 ? `${+(value / 60).toFixed(1)}\u202fmin` : `${value}\u202fs`);
+    const {seconds} = oc.plot;
 
     /* Steps of whole minutes or hours. */
     function step(most) {
@@ -79,7 +79,7 @@
             return {
                 type: "bar",
                 data: {labels: runs.map((run) => run.name), datasets: [{data: runs.map((run) => run.seconds), backgroundColor: colours, barPercentage: 0.7, maxBarThickness: 18}]},
-                options: options(oc.plot.axis("", seconds(most), {ticks: {stepSize: step(most), color: oc.palette().soft, callback: seconds(most)}}),
+                options: options(oc.plot.axis("", seconds(most), {ticks: {stepSize: step(most)}}),
                     oc.plot.tooltip({label: (item) => ` ${format.duration(item.raw)}`}), false),
             };
         },
@@ -124,7 +124,7 @@
             const rows = divided(), {part, card} = oc.palette();
             const most = longest(rows.map((row) => row.spent.total));
             const x = state.shares ? oc.plot.axis("", (value) => `${Math.round(100 * value)}\u202f%`, {max: 1})
-                : oc.plot.axis("", seconds(most), {ticks: {stepSize: step(most), color: oc.palette().soft, callback: seconds(most)}});
+                : oc.plot.axis("", seconds(most), {ticks: {stepSize: step(most)}});
             return {
                 type: "bar",
                 data: {labels: rows.map((row) => row.run.name), datasets: parts.map(([, name], place) => ({

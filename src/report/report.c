@@ -180,6 +180,32 @@ static const char *name_of(const json_t *run) {
     return json_string_value(json_object_get(run, "name"));
 }
 
+/* A run that was named twice, by whatever paths, is there once. */
+static oc_status repeated_drop(report *r, oc_error *err) {
+    oc_status status = OC_OK;
+    size_t count = json_array_size(r->runs);
+    const size_t all = count;
+    char **real = NULL; /* NULL where there is no telling */
+    OC_TRY(oc_alloc(&real, count, sizeof *real, err));
+    for (size_t i = 0; i < count;) {
+        size_t same = 0;
+        real[i] = realpath(json_string_value(json_object_get(json_array_get(r->runs, i), "folder")), NULL);
+        while (same < i && !(real[i] && real[same] && strcmp(real[same], real[i]) == 0)) same++;
+        if (same == i) {
+            i++;
+            continue;
+        }
+        free(real[i]);
+        real[i] = NULL;
+        json_array_remove(r->runs, i);
+        count--;
+    }
+cleanup:
+    for (size_t i = 0; real && i < all; i++) free(real[i]);
+    oc_free(real);
+    return status;
+}
+
 /* Where two runs have one name, both are given their folder's path for one. */
 static oc_status names_part(report *r, oc_error *err) {
     const size_t count = json_array_size(r->runs);
@@ -304,6 +330,7 @@ oc_status oc_report_json(char **json, const char *const *paths, size_t count, co
     *json = NULL;
     if (count == 0) return oc_fail(err, OC_E_USAGE, NULL, "a report needs the folder of a run");
     for (size_t i = 0; i < count; i++) OC_TRY(path_add(&r, paths[i], count == 1, err));
+    OC_TRY(repeated_drop(&r, err));
     OC_TRY(names_part(&r, err));
     OC_TRY(differences_find(&differences, &r, err));
     OC_TRY(evaluate(&r, err));

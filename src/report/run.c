@@ -261,6 +261,10 @@ static oc_status ensemble_add(reading *r, oc_error *err) {
     OC_TRY(path_of(&path, r->folder, "ensemble.json", err));
     OC_TRY(oc_json_read(&ensemble, path, err));
     const json_t *whole = json_object_get(ensemble, "ensemble");
+    if (!json_is_object(whole) || !json_is_array(json_object_get(ensemble, "members"))) {
+        status = oc_fail(err, OC_E_FORMAT, path, "this is not the report of an ensemble");
+        goto cleanup;
+    }
     json_t *best = json_object();
     OC_TRY(oc_json_put(r->run, "best", best, err));
     OC_TRY(oc_json_put(best, "epoch", json_null(), err));

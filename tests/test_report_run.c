@@ -249,6 +249,29 @@ static void test_about(void **state) {
     json_decref(report);
 }
 
+/* Of several starts the first tells the command and the time, the last the machine and the versions. */
+static void test_starts(void **state) {
+    (void)state;
+    char path[320], file[400];
+    copy_of("whole", "starts", path);
+    json_t *about = test_json_read(test_run_file(&world, "starts", "run.json", file));
+    json_t *second = json_deep_copy(test_at(about, "starts/0"));
+    json_object_set_new(second, "command", json_string("another command"));
+    json_object_set_new(second, "time", json_string("2031-01-31T12:00:00Z"));
+    json_object_set_new(test_at(second, "machine"), "processor", json_string("another processor"));
+    json_object_set_new(test_at(second, "versions"), "ocelli", json_string("77.0.0"));
+    json_array_append_new(test_at(about, "starts"), second);
+    test_json_write(file, about);
+    json_t *report, *run = run_of(&report, "starts");
+    assert_int_equal(test_integer(run, "starts"), 2);
+    assert_string_equal(test_text(run, "command"), COMMAND);
+    assert_string_equal(test_text(run, "started"), test_text(about, "starts/0/time"));
+    assert_string_equal(test_text(run, "machine/processor"), "another processor");
+    assert_string_equal(test_text(run, "versions/ocelli"), "77.0.0");
+    json_decref(report);
+    json_decref(about);
+}
+
 /* ---- Runs that did not come to their end ------------------------------------------------------------------------- */
 
 /* Stopped within the first epoch: the validation before the first step is all there is. */
@@ -522,10 +545,10 @@ static void test_damaged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_about),       cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_one_epoch), cmocka_unit_test(test_nothing_yet), cmocka_unit_test(test_running),
-        cmocka_unit_test(test_diverged),  cmocka_unit_test(test_no_numbers),  cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_about),     cmocka_unit_test(test_starts),
+        cmocka_unit_test(test_cut_short), cmocka_unit_test(test_one_epoch), cmocka_unit_test(test_nothing_yet),
+        cmocka_unit_test(test_running),   cmocka_unit_test(test_diverged),  cmocka_unit_test(test_no_numbers),
+        cmocka_unit_test(test_warnings),  cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

@@ -54,7 +54,7 @@ suspension bridge|swimming trunks, bathing trunks|syringe|teapot|teddy, teddy be
 triumphal arch|trolleybus, trolley coach, trackless trolley|turnstile|umbrella|vestment|viaduct|volleyball|water jug|
 water tower|wok|wooden spoon|comic book|plate|guacamole|ice cream, icecream|ice lolly, lolly, lollipop, popsicle|pretzel|
 mashed potato|cauliflower|bell pepper|mushroom|orange|lemon|banana|pomegranate|meat loaf, meatloaf|pizza, pizza pie|
-potpie|espresso|alp|cliff, drop, drop-off|coral reef|lakeside, lakeshore|seashore, coast, seacoast, sea-coast|acorn""".replace(
+potpie|espresso|alp|cliff, drop, drop-off|coral reef|lakeside, lakeshore|seashore, coast, seacoast, sea-coast|acorn|black bear, American black bear, Ursus americanus""".replace(
     "\n", "").split("|")
 RECIPE = {
     "model.name": "seresnet18", "data.size": "64", "data.augment": "true", "data.holdout": "0", "train.epochs": "40",

@@ -7,10 +7,17 @@ target_include_directories(oc_fuzz_support SYSTEM PRIVATE ${oc_generated_dir} ${
 target_link_libraries(oc_fuzz_support PUBLIC ocelli_static)
 foreach(source IN LISTS oc_fuzz_sources)
   cmake_path(GET source STEM name)
+  # Of what is not built.
+  if(name STREQUAL "fuzz_request" AND NOT TARGET ocelli_serve)
+    continue()
+  endif()
   add_executable(${name} ${source})
   target_include_directories(${name} PRIVATE include src fuzz)
   target_include_directories(${name} SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
   target_link_libraries(${name} PRIVATE oc_fuzz_support)
+  if(name STREQUAL "fuzz_request")
+    target_link_libraries(${name} PRIVATE ocelli_serve)
+  endif()
   # LLVMFuzzerTestOneInput has no prototype in a header of libFuzzer's C interface.
   target_compile_options(${name} PRIVATE -Wno-missing-prototypes)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)

@@ -24,7 +24,8 @@ struct oc_queue {
     pthread_t thread;
     bool started;
     /* The thread's alone. */
-    double idle; /* it has nothing to compute since */
+    double idle;      /* it has nothing to compute since */
+    int64_t expected; /* images that are likely to come together next */
     oc_classifier *classifier;
     oc_classifier_item *items;  /* [batch] */
     oc_job **from;              /* [batch] whose image it is */
@@ -154,20 +155,22 @@ void oc_job_run(oc_job *job, oc_classifier *classifier) {
 /* ---- The thread ------------------------------------------------------------------------------------------------- */
 
 /* Images that wait, as far as they matter for one batch; under the lock. */
-static bool batch_is_full(const oc_queue *q) {
+static int64_t count_waiting(const oc_queue *q) {
     int64_t count = 0;
     for (const oc_job *job = q->waiting.first; job && count < q->options.batch; job = job->next)
         count += (int64_t)(job->count - job->taken);
-    return count >= q->options.batch;
+    return count < q->options.batch ? count : q->options.batch;
 }
 
-/* Waits until others may have joined the first image, its wait is over, or the batch full; under the lock. It counts
- * from when the image could be computed: those whose answers have just gone out are about to come again, and an image
- * that came during the last batch is better off with them than on its own, ahead of them. */
+/* Waits until others may have joined the first image, its wait is over, or the batch full; under the lock. The wait
+ * counts from when the image could be computed: those whose answers have just gone out are about to come again, and an
+ * image that came during the last batch is better off with them than on its own, ahead of them. When as many have come
+ * as the last batch had, and those that came while it was computed, nobody else is likely to. */
 static void wait_for_others(oc_queue *q) {
-    while (!q->quit && !batch_is_full(q)) {
-        const double arrived = q->waiting.first->arrived;
-        const double left = (arrived > q->idle ? arrived : q->idle) + q->options.wait - oc_clock_seconds();
+    const double arrived = q->waiting.first->arrived, from = arrived > q->idle ? arrived : q->idle;
+    const int64_t wanted = arrived <= q->idle + q->options.wait ? q->expected : q->options.batch;
+    while (!q->quit && count_waiting(q) < wanted) {
+        const double left = from + q->options.wait - oc_clock_seconds();
         struct timespec until;
         if (left <= 0) return;
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -211,6 +214,8 @@ static void *thread_main(void *argument) {
             run_batch(q, count, top_k);
             q->idle = oc_clock_seconds();
             pthread_mutex_lock(&q->lock);
+            q->expected = count + count_waiting(q);
+            if (q->expected > q->options.batch) q->expected = q->options.batch;
         } else if (q->saliency.first) {
             oc_job *job = q->saliency.first;
             pthread_mutex_unlock(&q->lock);

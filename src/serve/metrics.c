@@ -3,6 +3,8 @@
 #include "serve/metrics.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -82,12 +84,14 @@ cleanup:
 
 /* Bytes of memory in use; 0 where the system does not tell. */
 static double resident(void) {
-    long long pages = 0;
+    char line[256];
+    double pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     if (!file) return 0;
-    if (fscanf(file, "%*s %lld", &pages) != 1) pages = 0;
+    /* The second number of it. */
+    if (fgets(line, sizeof line, file)) pages = strtod(line + strcspn(line, " "), NULL);
     fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    return pages * (double)sysconf(_SC_PAGESIZE);
 }
 
 oc_status oc_metrics_write(oc_text *out, const oc_metrics_page *page, const oc_queue_figures *queue, oc_error *err) {

@@ -103,7 +103,7 @@ static void test_leftovers_and_lock(void **state) {
     report = fit(&options);
     oc_ensemble_report_destroy(&report);
     assert_int_equal(count_temporaries(out), 0);
-    assert_int_equal(test_folder_entries(out), 3);
+    assert_int_equal(test_folder_entries(out), 4); /* best.safetensors, ensemble.json, run.json, scores */
     test_require(oc_lock_create(&lock, out, &error), OC_OK, &error); /* and the fit has given it back */
     oc_lock_destroy(&lock);
     test_temporary_remove(out);

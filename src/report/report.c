@@ -335,8 +335,9 @@ oc_status oc_report_json(char **json, const char *const *paths, size_t count, co
     OC_TRY(differences_find(&differences, &r, err));
     OC_TRY(evaluate(&r, err));
     OC_TRY(title_make(&title, paths, count, &r, err));
-    root = json_pack("{s:{s:s, s:s}, s:o, s:O, s:O, s:O}", "ocelli", "version", oc_version(), "commit", oc_commit(),
-                     "title", oc_json_bytes(title), "runs", r.runs, "differences", differences, "left_out", r.left_out);
+    root = json_pack("{s:{s:s, s:o}, s:o, s:O, s:O, s:O}", "ocelli", "version", oc_version(), "commit",
+                     oc_commit()[0] ? json_string(oc_commit()) : json_null(), "title", oc_json_bytes(title), "runs",
+                     r.runs, "differences", differences, "left_out", r.left_out);
     OC_TRY(oc_json_figures(json, root, err));
 cleanup:
     json_decref(root);

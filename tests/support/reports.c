@@ -122,6 +122,13 @@ void test_same_json(const json_t *is, const json_t *want, const char *where) {
     }
 }
 
+void test_same_commit(const json_t *is) {
+    if (oc_commit()[0])
+        assert_string_equal(json_string_value(is), oc_commit());
+    else
+        assert_true(json_is_null(is));
+}
+
 json_t *test_json_read(const char *path) {
     json_error_t why;
     json_t *json = json_load_file(path, 0, &why);

@@ -31,6 +31,9 @@ bool test_null(const json_t *json, const char *path);
 /* Both are the same, numbers to nine digits. */
 void test_same_json(const json_t *is, const json_t *want, const char *where);
 
+/* It is the commit that is built; null where that is not known, as in a copy of the tree. */
+void test_same_commit(const json_t *is);
+
 /* A JSON file; released with json_decref. */
 json_t *test_json_read(const char *path);
 void test_json_write(const char *path, const json_t *json);

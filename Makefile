@@ -20,7 +20,7 @@ COMMAND ?=
 CTEST = ctest -j$(TEST_JOBS) --output-on-failure --no-tests=error $(if $(TEST_FILTER),-R '$(TEST_FILTER)')
 
 .DEFAULT_GOAL := all
-.PHONY: all bootstrap bootstrap-test build-tests demo test check check-cpu debian asan ubsan tsan coverage fuzz mutants \
+.PHONY: all bootstrap bootstrap-test build-tests demo test check test-browser check-cpu debian asan ubsan tsan coverage fuzz mutants \
         matrix bench format format-fix tidy layers install clean help
 
 # CMake configures once; after that Ninja itself notices what changed, new files included. The command needs fewer
@@ -52,6 +52,11 @@ test: build-tests ## set up, build, run every test and each fuzz target shortly
 
 check: build-tests ## the quick tests, in under a minute
 	cd build && $(CTEST) -L quick
+
+test-browser: bootstrap ## set up a browser, and open the report, the live page and the classifying page in it
+	@scripts/bootstrap browser
+	@$(MAKE) --no-print-directory all
+	scripts/test-browser build
 
 check-cpu: build-tests ## the quick tests once for every instruction set of this processor, by OC_CPU (CPU_LEVELS=)
 	@test -n "$(CPU_LEVELS)"

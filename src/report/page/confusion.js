@@ -40,8 +40,9 @@
             const width = Math.max(160, Math.min(box.clientWidth || 320, 760));
             const labels = n <= named ? Math.min(150, Math.round(width * 0.3)) : 18;
             const top = n <= named ? Math.min(110, labels) : 18;
-            const side = Math.max(n, Math.floor(width - labels - 2));
-            return {width, height: top + side + 2, left: labels, top, side, scale: Math.max(2, Math.min(3, window.devicePixelRatio || 1))};
+            /* Few classes need no large cells. */
+            const side = Math.max(n, Math.min(72 * n, Math.floor(width - labels - 2)));
+            return {width: labels + side + 2, height: top + side + 2, left: labels, top, side, scale: Math.max(2, Math.min(3, window.devicePixelRatio || 1))};
         }
 
         const edge = (index) => Math.round((index * layout.side * layout.scale) / n) / layout.scale;

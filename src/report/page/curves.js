@@ -302,8 +302,15 @@
         const runs = matching();
         filterField.hidden = oc.runs().length <= 8;
         const now = runs.map((run) => run.name).join("\n");
-        /* Made anew only when other runs are listed, so that the focus stays where it is. */
-        if (now !== listed) oc.replace(list, runs.map(listItem));
+        /* Made anew only when other runs are listed; the focus stays where it is. */
+        if (now !== listed) {
+            const focused = list.contains(document.activeElement) ? document.activeElement.dataset.run : null;
+            const scrolled = list.scrollTop;
+            oc.replace(list, runs.map(listItem));
+            list.scrollTop = scrolled;
+            const again = Array.from(list.querySelectorAll("input")).find((box) => box.dataset.run === focused);
+            if (again) again.focus({preventScroll: true});
+        }
         listed = now;
         list.querySelectorAll("input").forEach((box) => {
             box.checked = !state.hidden.has(box.dataset.run);

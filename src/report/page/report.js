@@ -125,7 +125,11 @@
         };
         const events = new EventSource("events");
         status("connecting", false);
-        events.addEventListener("open", () => status("connected", true));
+        /* What changed before, or while the connection was lost, was told to nobody. */
+        events.addEventListener("open", () => {
+            status("connected", true);
+            refresh();
+        });
         events.addEventListener("error", () => status("reconnecting", false));
         events.addEventListener("runs", refresh);
     }

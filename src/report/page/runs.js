@@ -17,13 +17,16 @@
         ];
     }
 
+    const joinedHow = {stack: "stacked", mean: "averaging", weighted: "weighted"};
+
     function joined(run) {
         const {members, ensemble} = run.ensemble;
         const member = members[ensemble.best_member];
         if (!member || !format.known(ensemble.top1)) return null;
         const gain = 100 * (ensemble.top1 - member.top1);
         return [
-            `The ${run.model} of ${format.count(members.filter((one) => one.kept).length, "model", "models")}, `, el("strong", null, run.name), ", reaches ",
+            `The ${joinedHow[run.ensemble.method] || run.ensemble.method} ensemble of ${format.count(members.filter((one) => one.kept).length, "model", "models")}`,
+            run.name === "ensemble" ? "" : [", ", el("strong", null, run.name), ","], " reaches ",
             el("strong", null, format.percent(ensemble.top1)),
             ` (${format.interval(ensemble.top1_low, ensemble.top1_high)}), `,
             `${format.plain(Math.abs(gain), 1)} points ${gain < 0 ? "below" : "above"} its best member, ${oc.memberName(member)} (${format.p(ensemble.p)}).`,

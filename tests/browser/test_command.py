@@ -42,14 +42,15 @@ def ocelli(*arguments, **how):
 
 
 def make():
-    """The study, once: its data and its folder."""
+    """The study, trained once, and its report, written by the command as it is now: the data and the study's folder."""
     data, study = WORK / "data", WORK / "study"
-    if not (study / "report.html").exists():
+    if not (study / "ensemble" / "best.safetensors").exists():
         WORK.mkdir(parents=True, exist_ok=True)
         if not data.exists():
             ocelli("data", "demo", data, "--classes", 4, "--per-class", 60)
         (WORK / "study.yaml").write_text(STUDY, encoding="utf-8")
         ocelli("study", WORK / "study.yaml", "--data", data, "--out", study, "--cache", WORK / "cache")
+    ocelli("report", study, "--out", study / "report.html", "--cache", WORK / "cache")
     return data, study
 
 

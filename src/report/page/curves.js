@@ -209,7 +209,7 @@
                 layout: {padding: {right: 8, top: 4}},
                 scales: {
                     x: oc.plot.axis(time ? "Time" : "Epoch", time ? seconds(sets) : epochTick, Object.assign({type: "linear", bounds: "data"},
-                        time ? {} : {min: state.from, max: Math.min(state.to, oc.lastEpoch())})),
+                        time ? {} : {min: state.from, max: Math.min(state.to, oc.lastEpoch()), ticks: {precision: oc.lastEpoch() > 2 ? 0 : undefined}})),
                     y: oc.plot.axis("", tickOf(plot), Object.assign({type: logarithmic ? "logarithmic" : "linear", beginAtZero: plot.key === "images_per_second"},
                         logarithmic ? {} : room(sets))),
                 },

@@ -93,12 +93,24 @@
         }, more, {ticks: Object.assign({color: soft, callback: tick, maxRotation: 0, autoSkipPadding: 12}, more && more.ticks)});
     }
 
+    /* Beside the place that is looked at, not upon it. */
+    Chart.Tooltip.positioners.beside = function (items, position) {
+        const {chart} = this;
+        const {left, right, top, bottom} = chart.chartArea;
+        if (!items.length) return false;
+        const x = format.known(chart.at) ? chart.scales.x.getPixelForValue(chart.at) : position.x;
+        return {x, y: chart.options.indexAxis === "y" ? items[0].element.y : (top + bottom) / 2,
+                xAlign: x > (left + right) / 2 ? "right" : "left", yAlign: "center"};
+    };
+
     function tooltip(callbacks) {
         const {card, ink, line} = oc.palette();
         return {
             backgroundColor: card, borderColor: line, borderWidth: 1, titleColor: ink, bodyColor: ink, footerColor: ink,
-            padding: 10, cornerRadius: 4, boxWidth: 10, boxHeight: 2, boxPadding: 5, usePointStyle: false, caretSize: 0,
-            footerFont: {weight: "normal"}, callbacks,
+            padding: 10, cornerRadius: 4, boxWidth: 8, boxHeight: 8, boxPadding: 5, usePointStyle: true, caretSize: 0, caretPadding: 14,
+            position: "beside",
+            footerFont: {weight: "normal"},
+            callbacks: Object.assign({labelPointStyle: () => ({pointStyle: "rect", rotation: 0})}, callbacks),
         };
     }
 

@@ -29,6 +29,11 @@ grep -q "$said" "$work/out" || fail "the program says $said, the command: $(tail
 LD_LIBRARY_PATH=$library "$work/classify" "$work/nothing" "$image" >"$work/out" 2>"$work/err" &&
     fail "the program goes on without weights"
 grep -q "$work/nothing" "$work/err" || fail "the program does not name the missing file"
+# A helper program is found where it was installed: what is missing, it says itself.
+if [[ -x $build/ocelli-serve ]]; then
+    expect 2 'serve: name --weights, --runs, or both' "$prefix/bin/ocelli" serve
+    [[ -x $prefix/bin/ocelli-serve ]] && fail "the helper program is among the commands"
+fi
 # Only the public functions are there.
 nm -D --defined-only "$library/libocelli.so" | awk '{print $3}' | sort >"$work/symbols"
 grep -qx oc_trainer_run "$work/symbols" || fail "the shared library lacks oc_trainer_run"

@@ -1,3 +1,4 @@
+/* label: slow */
 /* runs: alone */
 /* Bad requests, slow ones and too many: each gets an answer of 4xx or the end of its connection in time, and the server
  * goes on answering others. */

@@ -1,3 +1,4 @@
+/* label: slow */
 /* The live page's side of the server: what is told of runs that change, to whom, and how soon. */
 #define _GNU_SOURCE 1
 #include <setjmp.h>

@@ -30,7 +30,6 @@ typedef struct oc_server_options {
     int64_t pixels;    /* of an image at most; 0: 50 million */
     int connections;   /* at once, at most; 0: 256 */
     double seconds;    /* that a request may take to arrive, besides what 64 kB/s take; 0: 10 */
-    oc_log log;        /* from the thread that runs the server; may be silent */
 } oc_server_options;
 
 /* Opens the listening socket and makes all that is needed to classify; answers nothing yet. OC_E_USAGE for a host or

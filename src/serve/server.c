@@ -209,7 +209,6 @@ oc_status oc_server_create(oc_server **out, const oc_server_options *options, oc
         return oc_fail(err, OC_E_USAGE, NULL, "there is nothing to serve: neither a model nor runs");
     OC_TRY(oc_alloc(&server, 1, sizeof *server, err));
     server->listening = server->waking = -1;
-    server->log = options->log;
     server->links.most = options->connections > 0 ? options->connections : 256;
     server->links.seconds = options->seconds > 0 ? options->seconds : 10;
     OC_TRY(check_files(server->links.most, err));

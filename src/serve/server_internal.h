@@ -45,7 +45,6 @@ struct oc_server {
     oc_links links;
     oc_names names;
     char *token;
-    oc_log log;
     int64_t bodies; /* most bytes of all bodies */
     int listening, waking, port;
     struct MHD_Daemon *daemon;

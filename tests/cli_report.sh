@@ -231,7 +231,7 @@ mv "$data.gone" "$data"
 echo "-- the command that began it"
 odd="$work/it's a \"run\" \$(x) \\ *"
 words=(train --data "$data" --model myresnet-tiny --size=32 --batch-size 8 --epochs 1 --threads 1 --no-report
-    --cache "$work/ca che" --set 'optimizer.lr=0.002' --out "$odd")
+    --cache '' --set 'optimizer.lr=0.002' --out "$odd")
 quietly "$ocelli" "${words[@]}"
 "$ocelli" report "$odd" --json --stored >"$work/odd.json" 2>"$work/err" || fail "report: $(cat "$work/err")"
 judge command "$work/odd.json" 0 ocelli "${words[@]}"

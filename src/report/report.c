@@ -328,7 +328,10 @@ oc_status oc_report_json(char **json, const char *const *paths, size_t count, co
     json_t *root = NULL, *differences = NULL;
     char *title = NULL;
     *json = NULL;
-    if (count == 0) return oc_fail(err, OC_E_USAGE, NULL, "a report needs the folder of a run");
+    if (count == 0) {
+        status = oc_fail(err, OC_E_USAGE, NULL, "a report needs the folder of a run");
+        goto cleanup;
+    }
     for (size_t i = 0; i < count; i++) OC_TRY(path_add(&r, paths[i], count == 1, err));
     OC_TRY(repeated_drop(&r, err));
     OC_TRY(names_part(&r, err));

@@ -1,5 +1,6 @@
 """Chromium without a network, and what the tests ask of every page. Debian's chromium, chromium-driver and
 python3-selenium."""
+
 import base64
 import json
 import os
@@ -17,9 +18,16 @@ def open_browser(network=False):
     """network: whether pages may talk to this machine; never to another."""
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-                 "--force-color-profile=srgb", "--host-resolver-rules=MAP * ~NOTFOUND" + (" , EXCLUDE 127.0.0.1" if network else ""),
-                 "--no-proxy-server" if network else "--proxy-server=127.0.0.1:9"):
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--force-color-profile=srgb",
+        "--host-resolver-rules=MAP * ~NOTFOUND" + (" , EXCLUDE 127.0.0.1" if network else ""),
+        "--no-proxy-server" if network else "--proxy-server=127.0.0.1:9",
+    ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
@@ -29,15 +37,26 @@ def open_browser(network=False):
 
 
 def show(driver, size=DESKTOP, scheme="light", scale=1, motion="reduce"):
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                           {"width": size[0], "height": size[1], "deviceScaleFactor": scale, "mobile": size[0] < 600})
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
-        {"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": motion}]})
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": size[0], "height": size[1], "deviceScaleFactor": scale, "mobile": size[0] < 600},
+    )
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {
+            "features": [
+                {"name": "prefers-color-scheme", "value": scheme},
+                {"name": "prefers-reduced-motion", "value": motion},
+            ]
+        },
+    )
 
 
 def settle(driver):
     """Until two frames have been drawn."""
-    driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()));")
+    driver.execute_async_script(
+        "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()));"
+    )
 
 
 def wait(condition, seconds=10.0, what="what was waited for"):
@@ -59,8 +78,11 @@ def forget(driver):
 
 def complaints(driver):
     """What the console holds that should not be: errors, and anything about the content security policy."""
-    return [entry["message"] for entry in driver.get_log("browser")
-            if entry["level"] == "SEVERE" or "Content Security Policy" in entry["message"]]
+    return [
+        entry["message"]
+        for entry in driver.get_log("browser")
+        if entry["level"] == "SEVERE" or "Content Security Policy" in entry["message"]
+    ]
 
 
 def requests(driver):
@@ -77,15 +99,16 @@ def requests(driver):
 
 
 def pdf(driver):
-    answer = driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True, "paperWidth": 8.27, "paperHeight": 11.69})
+    answer = driver.execute_cdp_cmd(
+        "Page.printToPDF", {"preferCSSPageSize": True, "paperWidth": 8.27, "paperHeight": 11.69}
+    )
     return base64.b64decode(answer["data"])
 
 
 def screenshot(driver, path, most=4000):
     """The page from its top, as far as `most` pixels down, as a small PNG."""
-    size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
     width, height = driver.execute_script("return [innerWidth, document.documentElement.scrollHeight]")
-    height = int(min(max(height, size["height"] * 0), most))
+    height = min(height, most)
     scheme = driver.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
     show(driver, (width, height), scheme)
     settle(driver)
@@ -110,9 +133,17 @@ def axe(driver, source):
     """What axe-core finds that is serious or critical: a list of texts."""
     driver.execute_script(source)
     result = driver.execute_async_script(
-        "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(done, (error) => done({error: String(error)}));")
+        "const done = arguments[0], failed = (error) => done({error: String(error)});"
+        "axe.run(document, {resultTypes: ['violations']}).then(done, failed);"
+    )
     if "error" in result:
         raise AssertionError(result["error"])
-    return [f"{one['impact']} {one['id']}: {one['help']}\n" + "\n".join(
-                f"    {node['target']} {re.sub(chr(10), ' ', node['failureSummary'] or '')[:300]}" for node in one["nodes"][:4])
-            for one in result["violations"] if one["impact"] in ("serious", "critical")]
+    return [
+        f"{one['impact']} {one['id']}: {one['help']}\n"
+        + "\n".join(
+            f"    {node['target']} {re.sub(chr(10), ' ', node['failureSummary'] or '')[:300]}"
+            for node in one["nodes"][:4]
+        )
+        for one in result["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Pictures of all pages, phone and desktop, light and dark: screenshots.py FOLDER"""
+
 import os
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import browser
 import test_command
 
-STUDY = os.environ.get("OC_STUDY", "")  # a study's report to show; one that is made here unless given
+# Folders of a study and of its data to show; a small one that is trained for it unless given.
+STUDY, DATA = os.environ.get("OC_STUDY", ""), os.environ.get("OC_DATA", "")
 
 
 def take(driver, folder, name, address, before=None):
@@ -25,7 +27,9 @@ def take(driver, folder, name, address, before=None):
 
 def details(driver):
     """The part about the best weights, from its top."""
-    driver.execute_script("document.querySelectorAll('.head, #runs, .with-rail, #ensemble').forEach((one) => one.remove())")
+    driver.execute_script(
+        "document.querySelectorAll('.head, #runs, .with-rail, #ensemble').forEach((one) => one.remove())"
+    )
 
 
 def main():
@@ -33,26 +37,30 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     driver = browser.open_browser(network=True)
     try:
-        if STUDY:
-            report, weights, images = Path(STUDY), None, []
-        elif test_command.COMMAND:
-            data, study = test_command.make()
-            report, weights = study / "report.html", study / "ensemble" / "best.safetensors"
-            images = sorted((data / "val" / "images").glob("*.JPEG"))
-        else:
-            report, weights, images = Path(os.environ["OC_SAMPLES"]) / "study.html", None, []
+        data, study = (Path(DATA), Path(STUDY)) if STUDY else test_command.make()
+        report, weights = study / "report.html", study / "ensemble" / "best.safetensors"
+        images = sorted((data / "val" / "images").glob("*.JPEG"))
+        test_command.ocelli("report", study, "--stored", "--out", report)
         take(driver, folder, "report", report.resolve().as_uri())
         take(driver, folder, "report-weights", report.resolve().as_uri(), details)
-        if not (weights and test_command.serves()):
+        if not test_command.serves():
             return
-        server = test_command.Served("--runs", weights.parent.parent, "--weights", weights)
+        server = test_command.Served("--runs", study, "--weights", weights)
         try:
+
             def classify(page):
                 page.find_element("css selector", "input[type=file]").send_keys(str(images[0].resolve()))
                 browser.wait(lambda: page.find_elements("css selector", "#guesses .guess"), what="guesses")
 
-            take(driver, folder, "live", server.address,
-                 lambda page: browser.wait(lambda: page.find_element("css selector", "#live").text == "connected", what="the connection"))
+            take(
+                driver,
+                folder,
+                "live",
+                server.address,
+                lambda page: browser.wait(
+                    lambda: page.find_element("css selector", "#live").text == "connected", what="the connection"
+                ),
+            )
             take(driver, folder, "classify", server.address + "classify", classify)
         finally:
             server.stop()

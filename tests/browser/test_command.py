@@ -1,4 +1,5 @@
 """What the command makes and serves: a report of a study, the page of a run that trains, and classifying."""
+
 import json
 import os
 import re
@@ -47,7 +48,7 @@ def make():
     if not (study / "ensemble" / "best.safetensors").exists():
         WORK.mkdir(parents=True, exist_ok=True)
         if not data.exists():
-            ocelli("data", "demo", data, "--classes", 4, "--per-class", 60)
+            ocelli("data", "demo", data, "--classes", 6, "--per-class", 50)
         (WORK / "study.yaml").write_text(STUDY, encoding="utf-8")
         ocelli("study", WORK / "study.yaml", "--data", data, "--out", study, "--cache", WORK / "cache")
     ocelli("report", study, "--out", study / "report.html", "--cache", WORK / "cache")
@@ -78,10 +79,16 @@ class Report(Page):
         for one in (printed, page):
             one.pop("title")
         self.assertEqual(page["runs"], printed["runs"])
-        self.assertEqual(sorted(run["name"] for run in page["runs"]), ["ensemble", "mixup-seed0", "mixup-seed1", "plain"])
+        self.assertEqual(
+            sorted(run["name"] for run in page["runs"]), ["ensemble", "mixup-seed0", "mixup-seed1", "plain"]
+        )
 
     def test_hovered_values_are_those_of_metrics_csv(self):
-        for chart, show in (("val_top1", lambda y: f"{100 * y:.2f}{THIN}%"), ("val_loss", lambda y: f"{y:.4f}"), ("train_loss", lambda y: f"{y:.4f}")):
+        for chart, show in (
+            ("val_top1", lambda y: f"{100 * y:.2f}{THIN}%"),
+            ("val_loss", lambda y: f"{y:.4f}"),
+            ("train_loss", lambda y: f"{y:.4f}"),
+        ):
             for epoch in (1, 3):
                 _, title, lines = self.hover(chart, epoch)
                 self.assertEqual(title, [f"Epoch {epoch}"])
@@ -91,9 +98,14 @@ class Report(Page):
 
     def test_the_table_says_what_study_json_says(self):
         rows = {row["name"]: row for row in json.loads((self.study / "study.json").read_text(encoding="utf-8"))["rows"]}
-        for name, figures in self.js("return Array.from(document.querySelectorAll('table.runs tbody tr'), (row) => [row.querySelector('a').textContent, row.children[1].textContent])"):
+        for name, figures in self.js(
+            "return Array.from(document.querySelectorAll('table.runs tbody tr'),"
+            "(row) => [row.querySelector('a').textContent, row.children[1].textContent])"
+        ):
             row = rows[name]
-            self.assertEqual(figures, f"{100 * row['top1']:.1f}{THIN}% {100 * row['top1_low']:.1f}\u2013{100 * row['top1_high']:.1f}")
+            self.assertEqual(
+                figures, f"{100 * row['top1']:.1f}{THIN}% {100 * row['top1_low']:.1f}\u2013{100 * row['top1_high']:.1f}"
+            )
 
     def test_a_run_is_switched_off(self):
         self.find("input[data-run='mixup-seed0']").click()
@@ -113,7 +125,12 @@ class Served:
     """`ocelli serve`, on a port that is free."""
 
     def __init__(self, *arguments):
-        self.process = subprocess.Popen([COMMAND, "serve", "--port", "0", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            [COMMAND, "serve", "--port", "0", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         line = ""
         while "http://" not in line:
             line = self.process.stdout.readline()
@@ -162,8 +179,28 @@ class Serve(Page):
         self.driver.get(self.server.address)
         browser.wait(lambda: self.text("#live") == "connected", what="the connection")
         self.js("window.same = true")
-        training = subprocess.Popen([COMMAND, "train", "--data", str(self.folder), "--cache", str(WORK / "cache"), "--model", "seresnet18", "--size", "32", "--batch-size", "16",
-                                     "--epochs", "4", "--out", str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        training = subprocess.Popen(
+            [
+                COMMAND,
+                "train",
+                "--data",
+                str(self.folder),
+                "--cache",
+                str(WORK / "cache"),
+                "--model",
+                "seresnet18",
+                "--size",
+                "32",
+                "--batch-size",
+                "16",
+                "--epochs",
+                "4",
+                "--out",
+                str(run),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         seen = 0
         late = []
         try:
@@ -174,8 +211,19 @@ class Serve(Page):
                     rows = len((run / "metrics.csv").read_text(encoding="utf-8").splitlines()) - 1
                 if rows > seen:
                     written = time.monotonic()
-                    browser.wait(lambda: len(self.js("const chart = ocelli.curves.chart('val_top1'); const set = chart && chart.data.datasets.find((one) => one.label === arguments[0]); return set ? set.data : []", run.name)) >= rows,
-                                 10, f"point {rows}")
+                    browser.wait(
+                        lambda: len(
+                            self.js(
+                                "const chart = ocelli.curves.chart('val_top1');"
+                                "const set = chart && chart.data.datasets.find((one) => one.label === arguments[0]);"
+                                "return set ? set.data : []",
+                                run.name,
+                            )
+                        )
+                        >= rows,
+                        10,
+                        f"point {rows}",
+                    )
                     late.append(time.monotonic() - written)
                     seen = rows
                 elif ended:
@@ -199,9 +247,17 @@ class Serve(Page):
     def check_guesses(self, image):
         told = json.loads(ocelli("predict", "--weights", self.weights, image, "--top-k", 5, "--format", "json"))
         while isinstance(told, list) or "predictions" not in told:
-            told = told[0] if isinstance(told, list) else next(value for value in told.values() if isinstance(value, list))
+            told = (
+                told[0] if isinstance(told, list) else next(value for value in told.values() if isinstance(value, list))
+            )
         expected = [[one["class"], f"{100 * one['probability']:.2f}{THIN}%"] for one in told["predictions"]]
-        shown = browser.wait(lambda: self.js("return Array.from(document.querySelectorAll('#guesses .guess'), (one) => [one.dataset.class, one.querySelector('.share').textContent])"), what="guesses")
+        shown = browser.wait(
+            lambda: self.js(
+                "return Array.from(document.querySelectorAll('#guesses .guess'),"
+                "(one) => [one.dataset.class, one.querySelector('.share').textContent])"
+            ),
+            what="guesses",
+        )
         self.assertEqual(shown, expected)
 
     def images(self):
@@ -212,10 +268,16 @@ class Serve(Page):
         self.driver.get(self.server.address + "classify")
         # What a drop is made of can only be made by the page itself: the file comes from its own input.
         field = self.find("input[type=file]")
-        self.js("const input = document.createElement('input'); input.type = 'file'; input.id = 'test-file'; document.body.append(input)")
+        self.js(
+            "const input = document.createElement('input'); input.type = 'file'; input.id = 'test-file';"
+            "document.body.append(input)"
+        )
         self.find("#test-file").send_keys(str(first.resolve()))
-        self.js("const transfer = new DataTransfer(); transfer.items.add(document.querySelector('#test-file').files[0]);"
-                "document.querySelector('#drop').dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true}))")
+        self.js(
+            "const transfer = new DataTransfer(); transfer.items.add(document.querySelector('#test-file').files[0]);"
+            "const drop = new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true});"
+            "document.querySelector('#drop').dispatchEvent(drop)"
+        )
         self.check_guesses(first)
         self.js("document.querySelector('#guesses').replaceChildren()")
         field.send_keys(str(second.resolve()))
@@ -227,7 +289,9 @@ class Serve(Page):
         self.find("input[type=file]").send_keys(str(self.images()[0].resolve()))
         button = browser.wait(lambda: self.all("#guesses button"), what="guesses")[0]
         button.click()
-        browser.wait(lambda: self.find("#veil").is_displayed() or self.text("#where").strip().endswith("."), 30, "the overlay")
+        browser.wait(
+            lambda: self.find("#veil").is_displayed() or self.text("#where").strip().endswith("."), 30, "the overlay"
+        )
         self.assertEqual(browser.complaints(self.driver), [])
 
     def test_what_is_no_image(self):
@@ -256,7 +320,9 @@ class Serve(Page):
                     browser.settle(self.driver)
                     if page:
                         self.find("input[type=file]").send_keys(str(self.images()[0].resolve()))
-                        browser.wait(lambda: self.driver.find_elements(By.CSS_SELECTOR, "#guesses .guess"), what="guesses")
+                        browser.wait(
+                            lambda: self.driver.find_elements(By.CSS_SELECTOR, "#guesses .guess"), what="guesses"
+                        )
                     self.assertEqual(browser.axe(self.driver, self.axe), [])
 
 

@@ -1,4 +1,5 @@
 """The live page over a server made here: what it shows follows what the server has, and what the reader set stays."""
+
 import copy
 import json
 import os
@@ -15,6 +16,7 @@ from test_report import Page
 
 class Server(ThreadingHTTPServer):
     """Says on /events that there are new runs, and has them on /v1/runs."""
+
     daemon_threads = True
 
     def __init__(self, template, data):
@@ -90,7 +92,9 @@ def cut(data, epochs):
 class Live(Page):
     def setUp(self):
         rng = random.Random("live")
-        self.whole = samples.document("live", [samples.run(rng, "one", epochs=10), samples.run(rng, "two", epochs=10, top1=0.48)])
+        self.whole = samples.document(
+            "live", [samples.run(rng, "one", epochs=10), samples.run(rng, "two", epochs=10, top1=0.48)]
+        )
         self.whole.update(live=True, classify=True)
         template = Path(os.environ["OC_PAGE"]).read_text(encoding="utf-8")
         self.server = Server(template, cut(self.whole, 3))
@@ -116,7 +120,9 @@ class Live(Page):
     def test_a_new_point_appears_and_what_was_set_stays(self):
         self.js("window.same = true; window.chart = ocelli.curves.chart('val_top1')")
         self.find("input[data-run='two']").click()
-        self.js("const input = document.querySelector('#epoch-from'); input.value = '1'; input.dispatchEvent(new Event('input'))")
+        self.js(
+            "const input = document.querySelector('#epoch-from'); input.value = '1'; input.dispatchEvent(new Event('input'))"
+        )
         self.find("th[data-key=top1] button").click()
         self.focus("#smoothing")
         self.assertEqual([x for x, _ in self.points("one")], [1, 2, 3])

@@ -1,4 +1,5 @@
 """The report's page over invented reports (samples.py): opened from a file, without a network."""
+
 import csv
 import json
 import os
@@ -57,25 +58,47 @@ class Page(unittest.TestCase):
 
     def focus(self, selector):
         self.js("document.querySelector(arguments[0]).focus()", selector)
-        self.assertTrue(self.js("return document.activeElement === document.querySelector(arguments[0])", selector), f"{selector} takes no focus")
+        self.assertTrue(
+            self.js("return document.activeElement === document.querySelector(arguments[0])", selector),
+            f"{selector} takes no focus",
+        )
 
     def labels(self, chart="val_top1"):
-        return self.js("return ocelli.curves.chart(arguments[0]).data.datasets.filter((set) => !set.quiet).map((set) => set.label)", chart)
+        return self.js(
+            "return ocelli.curves.chart(arguments[0]).data.datasets.filter((set) => !set.quiet).map((set) => set.label)",
+            chart,
+        )
 
     def points(self, run, chart="val_top1"):
-        return self.js("const set = ocelli.curves.chart(arguments[1]).data.datasets.find((one) => one.label === arguments[0]);"
-                       "return set.data.map((point) => [point.x, point.y])", run, chart)
+        return self.js(
+            "const set = ocelli.curves.chart(arguments[1]).data.datasets.find((one) => one.label === arguments[0]);"
+            "return set.data.map((point) => [point.x, point.y])",
+            run,
+            chart,
+        )
 
     def hover(self, chart, x):
         """Moves the mouse to x on a chart; the tooltip's title and lines."""
-        self.js("ocelli.curves.chart(arguments[0]).canvas.scrollIntoView({block: 'center', behavior: 'instant'})", chart)
+        self.js(
+            "ocelli.curves.chart(arguments[0]).canvas.scrollIntoView({block: 'center', behavior: 'instant'})", chart
+        )
         browser.settle(self.driver)
         canvas, where = self.js(
             "const chart = ocelli.curves.chart(arguments[0]), {top, bottom} = chart.chartArea;"
-            "return [chart.canvas, [chart.scales.x.getPixelForValue(arguments[1]) - chart.width / 2, (top + bottom) / 2 - chart.height / 2]]", chart, x)
-        ActionChains(self.driver, duration=0).move_to_element_with_offset(canvas, round(where[0]), round(where[1])).perform()
+            "const x = chart.scales.x.getPixelForValue(arguments[1]), y = (top + bottom) / 2;"
+            "return [chart.canvas, [x - chart.width / 2, y - chart.height / 2]]",
+            chart,
+            x,
+        )
+        ActionChains(self.driver, duration=0).move_to_element_with_offset(
+            canvas, round(where[0]), round(where[1])
+        ).perform()
         browser.settle(self.driver)
-        return self.js("const {tooltip} = ocelli.curves.chart(arguments[0]); return [tooltip.opacity, tooltip.title, tooltip.body.flatMap((part) => part.lines)]", chart)
+        return self.js(
+            "const {tooltip} = ocelli.curves.chart(arguments[0]);"
+            "return [tooltip.opacity, tooltip.title, tooltip.body.flatMap((part) => part.lines)]",
+            chart,
+        )
 
 
 class EveryCase(Page):
@@ -91,9 +114,12 @@ class EveryCase(Page):
 
     def test_the_policy_lets_nothing_out(self):
         self.open("study")
-        self.js("window.sent = []; fetch('http://127.0.0.1:9/x').catch((error) => window.sent.push('refused'));"
-                "const image = new Image(); image.src = 'http://127.0.0.1:9/y.png'; document.body.append(image);"
-                "const script = document.createElement('script'); script.textContent = 'window.sent.push(\"ran\")'; document.body.append(script);")
+        self.js(
+            "window.sent = []; fetch('http://127.0.0.1:9/x').catch((error) => window.sent.push('refused'));"
+            "const image = new Image(); image.src = 'http://127.0.0.1:9/y.png'; document.body.append(image);"
+            "const script = document.createElement('script'); script.textContent = 'window.sent.push(\"ran\")';"
+            "document.body.append(script);"
+        )
         browser.settle(self.driver)
         self.assertEqual(self.js("return window.sent"), ["refused"])
         self.assertGreaterEqual(len(browser.complaints(self.driver)), 3)
@@ -130,7 +156,9 @@ class EveryCase(Page):
         for case in CASES:
             with self.subTest(case):
                 self.open(case)
-                levels = self.js("return Array.from(document.querySelectorAll('h1, h2, h3, h4'), (one) => Number(one.tagName[1]))")
+                levels = self.js(
+                    "return Array.from(document.querySelectorAll('h1, h2, h3, h4'), (one) => Number(one.tagName[1]))"
+                )
                 self.assertEqual(levels[0], 1)
                 self.assertEqual(levels.count(1), 1)
                 for before, after in zip(levels, levels[1:]):
@@ -140,8 +168,20 @@ class EveryCase(Page):
         for case in CASES:
             with self.subTest(case):
                 self.open(case)
-                self.assertEqual(self.js("return Array.from(document.querySelectorAll('img'), (one) => one.alt).filter((alt) => !/: true .*, guessed .* with .*%/s.test(alt))"), [])
-                self.assertEqual(self.js("return Array.from(document.querySelectorAll('section:not([hidden]) canvas')).filter((one) => one.getAttribute('role') !== 'img' || !(one.getAttribute('aria-label') || '').trim()).length"), 0)
+                self.assertEqual(
+                    self.js(
+                        "return Array.from(document.querySelectorAll('img'), (one) => one.alt)"
+                        ".filter((alt) => !/: true .*, guessed .* with .*%/s.test(alt))"
+                    ),
+                    [],
+                )
+                self.assertEqual(
+                    self.js(
+                        "const bare = (one) => one.getAttribute('role') !== 'img' || !(one.ariaLabel || '').trim();"
+                        "return Array.from(document.querySelectorAll('section:not([hidden]) canvas')).filter(bare).length"
+                    ),
+                    0,
+                )
 
     def test_it_prints(self):
         for case in CASES:
@@ -158,8 +198,12 @@ class EveryCase(Page):
 class Curves(Page):
     def test_hovered_values_are_those_recorded(self):
         data = self.open("study")
-        for chart, show in (("val_top1", lambda y: f"{100 * y:.2f}{THIN}%"), ("val_loss", lambda y: f"{y:.4f}"),
-                            ("train_loss", lambda y: f"{y:.4f}"), ("images_per_second", lambda y: f"{y:.1f}")):
+        for chart, show in (
+            ("val_top1", lambda y: f"{100 * y:.2f}{THIN}%"),
+            ("val_loss", lambda y: f"{y:.4f}"),
+            ("train_loss", lambda y: f"{y:.4f}"),
+            ("images_per_second", lambda y: f"{y:.1f}"),
+        ):
             for epoch in (1, 12, 39):
                 with self.subTest(chart, epoch=epoch):
                     opacity, title, lines = self.hover(chart, epoch)
@@ -217,7 +261,9 @@ class Curves(Page):
 
     def test_smoothing_is_a_moving_average_without_bias(self):
         data = self.open("study")
-        self.js("const input = document.querySelector('#smoothing'); input.value = '0.6'; input.dispatchEvent(new Event('input'))")
+        self.js(
+            "const input = document.querySelector('#smoothing'); input.value = '0.6'; input.dispatchEvent(new Event('input'))"
+        )
         browser.settle(self.driver)
         total, expected = 0.0, []
         for i, value in enumerate(data["runs"][5]["metrics"]["val_top1"]):
@@ -239,8 +285,15 @@ class Curves(Page):
     def test_the_table_of_a_chart(self):
         data = self.open("study")
         self.find("figure[data-plot=val_top1] summary").click()
-        cells = browser.wait(lambda: self.js("return Array.from(document.querySelectorAll('figure[data-plot=val_top1] tbody tr:nth-child(13) > *'), (one) => one.textContent)"))
-        self.assertEqual(cells, ["12"] + [f"{100 * run['metrics']['val_top1'][12]:.2f}{THIN}%" for run in data["runs"][:6]])
+        cells = browser.wait(
+            lambda: self.js(
+                "const cells = document.querySelectorAll('figure[data-plot=val_top1] tbody tr:nth-child(13) > *');"
+                "return Array.from(cells, (one) => one.textContent)"
+            )
+        )
+        self.assertEqual(
+            cells, ["12"] + [f"{100 * run['metrics']['val_top1'][12]:.2f}{THIN}%" for run in data["runs"][:6]]
+        )
 
     def test_where_the_time_went(self):
         data = self.open("study")
@@ -256,7 +309,7 @@ class Curves(Page):
 
     def test_colours_stand_out(self):
         def luminance(colour):
-            parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+            parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
             parts = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
             return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
@@ -271,7 +324,9 @@ class Curves(Page):
 
 class Table(Page):
     def names(self):
-        return self.js("return Array.from(document.querySelectorAll('table.runs tbody th a'), (one) => one.textContent)")
+        return self.js(
+            "return Array.from(document.querySelectorAll('table.runs tbody th a'), (one) => one.textContent)"
+        )
 
     def test_it_sorts_by_keyboard(self):
         data = self.open("study")
@@ -301,10 +356,14 @@ class Table(Page):
     def test_figures(self):
         data = self.open("study")
         run = data["runs"][5]
-        row = self.js("return Array.from(document.querySelectorAll('table.runs tbody tr')[5].children, (one) => one.textContent)")
+        row = self.js(
+            "return Array.from(document.querySelectorAll('table.runs tbody tr')[5].children, (one) => one.textContent)"
+        )
         best = run["best"]
         self.assertEqual(row[0], "seresnet34")
-        self.assertEqual(row[1], f"{100 * best['top1']:.1f}{THIN}% {100 * best['top1_low']:.1f}\u2013{100 * best['top1_high']:.1f}")
+        self.assertEqual(
+            row[1], f"{100 * best['top1']:.1f}{THIN}% {100 * best['top1_low']:.1f}\u2013{100 * best['top1_high']:.1f}"
+        )
         self.assertEqual(row[2], f"{100 * best['top5']:.1f}{THIN}%")
 
 
@@ -328,7 +387,12 @@ class Evaluation(Page):
         self.press(Keys.PAGE_DOWN, Keys.END)
         self.assertEqual(self.text(".cell-text"), expected(13, 199))
         self.press("n")
-        after = [(r, c) for r in range(13, 200) for c in range(200) if (r, c) > (13, 199) and r != c and cells.get((order[r], order[c]))]
+        after = [
+            (r, c)
+            for r in range(13, 200)
+            for c in range(200)
+            if (r, c) > (13, 199) and r != c and cells.get((order[r], order[c]))
+        ]
         self.assertEqual(self.text(".cell-text"), expected(*after[0]))
 
     def test_the_confusion_matrix_by_mouse(self):
@@ -349,9 +413,13 @@ class Evaluation(Page):
 
     def test_two_hundred_classes_are_told_apart(self):
         self.open("study")
-        drawn = self.js("const canvas = document.querySelector('.matrix canvas'), data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;"
-                        "const colours = new Set(); for (let i = 0; i < data.length; i += 4) colours.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);"
-                        "return [canvas.width, colours.size]")
+        drawn = self.js(
+            "const canvas = document.querySelector('.matrix canvas'), {width, height} = canvas;"
+            "const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);"
+            "const colours = new Set();"
+            "for (let i = 0; i < data.length; i += 4) colours.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);"
+            "return [canvas.width, colours.size]"
+        )
         self.assertGreaterEqual(drawn[0], 1000)
         self.assertGreaterEqual(drawn[1], 30)
 
@@ -381,13 +449,23 @@ class Evaluation(Page):
         self.assertIn("60.2" + THIN + "%", self.text(".statement"))
         self.assertIn("p < 0.001", self.text(".statement"))
         self.assertEqual(len(self.all("table.members tbody tr")), 6)
-        self.assertEqual(self.js("return document.querySelectorAll('table.heat tbody tr')[1].children[1].textContent"), f"{report['correlation'][1][0]:.2f}")
+        self.assertEqual(
+            self.js("return document.querySelectorAll('table.heat tbody tr')[1].children[1].textContent"),
+            f"{report['correlation'][1][0]:.2f}",
+        )
 
     def test_what_is_needed_to_run_it_again(self):
         data = self.open("study")
         run = data["runs"][5]
         text = self.text("#again")
-        for part in (run["command"], run["recipe_yaml"], run["data"]["fingerprint"], run["machine"]["processor"], run["versions"]["commit"], run["warnings"][0]):
+        for part in (
+            run["command"],
+            run["recipe_yaml"],
+            run["data"]["fingerprint"],
+            run["machine"]["processor"],
+            run["versions"]["commit"],
+            run["warnings"][0],
+        ):
             self.assertIn(part, text)
         self.find("#again .copy").click()
         browser.wait(lambda: self.text("#again .copy") in ("Copied", "Selected"), 5)
@@ -397,7 +475,9 @@ class OddCases(Page):
     def test_names_stay_names(self):
         data = self.open("odd-names")
         self.assertEqual(browser.complaints(self.driver), [])
-        self.assertEqual(self.js("return [document.querySelectorAll('main b, main i, main script, main img[src=x]').length]"), [0])
+        self.assertEqual(
+            self.js("return [document.querySelectorAll('main b, main i, main script, main img[src=x]').length]"), [0]
+        )
         self.assertEqual(self.text("h1"), data["title"])
         self.assertIn("<script>alert(1)</script>", self.text("#weights"))
         self.assertIn("{{data}} {{connect}}", self.text("#weights"))
@@ -410,7 +490,9 @@ class OddCases(Page):
 
     def test_what_is_no_number_is_said(self):
         self.open("nan")
-        self.assertIn("diverged: not a number in epochs 4, 6\u20137 and 9.", self.text("figure[data-plot=val_loss] .chart-notes"))
+        self.assertIn(
+            "diverged: not a number in epochs 4, 6\u20137 and 9.", self.text("figure[data-plot=val_loss] .chart-notes")
+        )
         gaps = [y for _, y in self.points("diverged", "val_loss")]
         self.assertIsNone(gaps[4])
         self.assertIn("lower optimizer.lr", self.text("#notes"))
@@ -429,7 +511,9 @@ class OddCases(Page):
     def test_fifty_runs(self):
         data = self.open("fifty")
         self.assertEqual(len(self.labels()), 50)
-        looks = self.js("return ocelli.curves.chart('val_top1').data.datasets.map((set) => set.borderColor + set.borderDash)")
+        looks = self.js(
+            "return ocelli.curves.chart('val_top1').data.datasets.map((set) => set.borderColor + set.borderDash)"
+        )
         self.assertGreaterEqual(len(set(looks)), 49)
         field = self.find("#filter")
         field.send_keys("lr0.03")

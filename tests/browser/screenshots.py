@@ -8,7 +8,7 @@ from pathlib import Path
 import browser
 import test_command
 
-# Folders of a study and of its data to show; a small one that is trained for it unless given.
+# Folders of a study and of its data to show; pictures.yaml, which takes some minutes to train, unless given.
 STUDY, DATA = os.environ.get("OC_STUDY", ""), os.environ.get("OC_DATA", "")
 
 
@@ -32,12 +32,24 @@ def details(driver):
     )
 
 
+def train():
+    """Its data and its folder."""
+    folder = test_command.WORK / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    data, study = folder / "data", folder / "study"
+    if not data.exists():
+        test_command.ocelli("data", "demo", data, "--classes", 10, "--per-class", 150)
+    recipe = Path(__file__).parent / "pictures.yaml"
+    test_command.ocelli("study", recipe, "--data", data, "--out", study, "--cache", folder / "cache")
+    return data, study
+
+
 def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     driver = browser.open_browser(network=True)
     try:
-        data, study = (Path(DATA), Path(STUDY)) if STUDY else test_command.make()
+        data, study = (Path(DATA), Path(STUDY)) if STUDY else train()
         report, weights = study / "report.html", study / "ensemble" / "best.safetensors"
         images = sorted((data / "val" / "images").glob("*.JPEG"))
         test_command.ocelli("report", study, "--stored", "--out", report)

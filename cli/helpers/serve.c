@@ -86,12 +86,18 @@ static oc_status read_names(const oc_args *args, const oc_model *model, const oc
     return OC_OK;
 }
 
+static bool is_local(const char *host) {
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0;
+}
+
 /* Says where it is, which a script may wait for. */
 static void announce(const oc_server *server, const oc_server_options *options) {
     const char *host = options->host ? options->host : "127.0.0.1";
     const bool bare = strchr(host, ':') != NULL;
     printf("serving at http://%s%s%s:%d/\n", bare ? "[" : "", host, bare ? "]" : "", oc_server_port(server));
     fflush(stdout);
+    if (!is_local(host) && !options->token)
+        fprintf(stderr, "ocelli: warning: whoever reaches this machine may ask, without --token\n");
     if (oc_server_note(server)[0]) fprintf(stderr, "threads: %s\n", oc_server_note(server));
 }
 

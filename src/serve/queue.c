@@ -205,10 +205,11 @@ static void *thread_main(void *argument) {
     q->error = error;
     q->ready = true;
     pthread_cond_broadcast(&q->changed);
-    while (status == OC_OK) {
+    while (status == OC_OK && (q->waiting.first || q->saliency.first || !q->quit)) {
         if (q->waiting.first) {
             size_t top_k;
-            wait_for_others(q);
+            /* A map to be made is as good a use of the time as others that may come. */
+            if (!q->saliency.first) wait_for_others(q);
             const int64_t count = take(q, &top_k);
             pthread_mutex_unlock(&q->lock);
             run_batch(q, count, top_k);
@@ -216,16 +217,14 @@ static void *thread_main(void *argument) {
             pthread_mutex_lock(&q->lock);
             q->expected = count + count_waiting(q);
             if (q->expected > q->options.batch) q->expected = q->options.batch;
-        } else if (q->saliency.first) {
+        }
+        if (q->saliency.first) {
             oc_job *job = q->saliency.first;
             pthread_mutex_unlock(&q->lock);
             run_saliency(q, job);
             pthread_mutex_lock(&q->lock);
-        } else if (q->quit) {
-            break;
-        } else {
-            pthread_cond_wait(&q->changed, &q->lock);
         }
+        if (!q->waiting.first && !q->saliency.first && !q->quit) pthread_cond_wait(&q->changed, &q->lock);
     }
     pthread_mutex_unlock(&q->lock);
     oc_classifier_destroy(&q->classifier);

@@ -113,6 +113,9 @@ static void wind_down(oc_server *server) {
         oc_links_hang_up(&server->links, LAST_SECONDS);
         turn(server, 20);
     }
+    /* libmicrohttpd wants to be left with no connection that is suspended. */
+    server->over = true;
+    for (int i = 0; i < 4; i++) turn(server, 0);
 }
 
 oc_status oc_server_run(oc_server *server, const volatile int *stop, oc_error *err) {

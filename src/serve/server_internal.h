@@ -48,11 +48,12 @@ struct oc_server {
     int64_t bodies; /* most bytes of all bodies */
     int listening, waking, port;
     struct MHD_Daemon *daemon;
-    int poll_fd;       /* libmicrohttpd's */
-    oc_visit *waiting; /* for runs, and for events */
-    double looked;     /* for who of them is gone */
-    int computing;     /* requests that are being computed */
-    bool ending;
+    int poll_fd;          /* libmicrohttpd's */
+    oc_visit *waiting;    /* for runs, and for events */
+    double looked;        /* for who of them is gone */
+    int computing;        /* requests that are being computed */
+    bool ending;          /* nothing new is taken */
+    bool over;            /* and what waits for runs does not get them any more */
     atomic_bool new_runs; /* the watcher may have something for those that wait */
     atomic_bool stop;
 };

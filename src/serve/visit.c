@@ -237,6 +237,10 @@ static enum MHD_Result go_on(oc_visit *v, oc_next next) {
         suspend(v);
         return MHD_YES;
     case OC_NEXT_RUNS:
+        if (v->server->over) {
+            oc_reply_error(&v->exchange.reply, 503, "the server is being stopped");
+            return send_reply(v);
+        }
         if (v->phase != OC_VISIT_RUNS) waiting_add(v);
         v->phase = OC_VISIT_RUNS;
         suspend(v);
@@ -273,7 +277,7 @@ enum MHD_Result oc_visit_request(void *user, struct MHD_Connection *connection, 
         return send_reply(v);
     case OC_VISIT_RUNS: {
         const oc_next next = oc_service_answer(&server->service, &v->exchange);
-        if (next != OC_NEXT_RUNS) waiting_remove(v);
+        if (next != OC_NEXT_RUNS || server->over) waiting_remove(v);
         return go_on(v, next);
     }
     default:

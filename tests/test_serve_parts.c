@@ -83,6 +83,7 @@ static void test_tokens(void **state) {
     (void)state;
     assert_true(oc_token_shown("secret-1", "Bearer secret-1"));
     assert_false(oc_token_shown("secret-1", "Bearer secret-2"));
+    assert_false(oc_token_shown("secret-1", "Bearer tecret-1"));
     assert_false(oc_token_shown("secret-1", "Bearer secret-"));
     assert_false(oc_token_shown("secret-1", "Bearer secret-1 "));
     assert_false(oc_token_shown("secret-1", "Bearer"));

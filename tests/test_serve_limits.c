@@ -230,6 +230,24 @@ static void test_slow_senders(void **state) {
     require_alive();
 }
 
+/* A body that never ends is not read for ever, however fast it comes. */
+static void test_endless(void **state) {
+    (void)state;
+    char *data = calloc(1, 65536);
+    assert_non_null(data);
+    const int fd = test_connect(server.port);
+    const double began = oc_clock_seconds();
+    test_send_text(fd, "POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    while (oc_clock_seconds() - began < 20 && test_send_text(fd, "10000\r\n") && test_send(fd, data, 65536) &&
+           test_send_text(fd, "\r\n"))
+        usleep(1000);
+    const double took = oc_clock_seconds() - began;
+    if (took > SECONDS + BODY / 65536.0 + 3) fail_msg("read for %g s", took);
+    close(fd);
+    free(data);
+    require_alive();
+}
+
 /* Half a request, and then nothing. */
 static void test_half_requests(void **state) {
     (void)state;
@@ -359,10 +377,9 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_images),    cmocka_unit_test(test_huge_dimensions),
-        cmocka_unit_test(test_oversize),     cmocka_unit_test(test_malformed_forms),
-        cmocka_unit_test(test_slow_senders), cmocka_unit_test(test_half_requests),
-        cmocka_unit_test(test_half_open),    cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_no_images),       cmocka_unit_test(test_huge_dimensions), cmocka_unit_test(test_oversize),
+        cmocka_unit_test(test_malformed_forms), cmocka_unit_test(test_slow_senders),    cmocka_unit_test(test_endless),
+        cmocka_unit_test(test_half_requests),   cmocka_unit_test(test_half_open),       cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_pipelined),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

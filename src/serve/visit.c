@@ -203,8 +203,9 @@ static enum MHD_Result begin_visit(oc_server *server, struct MHD_Connection *con
 /* Takes some of a body, or lets it go by. */
 static void receive(oc_visit *v, const char *data, size_t size) {
     oc_service *service = &v->server->service;
-    if (v->link) v->link->size += size;
+    /* What is let go by buys no time: it need not have an end. */
     if (v->phase == OC_VISIT_REFUSED) return;
+    if (v->link) v->link->size += size;
     const size_t before = v->capacity;
     if ((int64_t)(v->size + size) > service->body) {
         oc_reply_error(&v->exchange.reply, 413, "the body has more than %lld bytes", (long long)service->body);

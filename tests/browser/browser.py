@@ -120,7 +120,7 @@ def screenshot(driver, path, most=4000):
     except ImportError:
         return
     with Image.open(path) as picture:
-        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def axe_source():

@@ -8,7 +8,8 @@ const named = 30;
 
 function mix([from, to], t) {
     const part = (colour, at) => parseInt(colour.slice(at, at + 2), 16);
-    return `rgb(${[1, 3, 5].map((at) => Math.round(part(from, at) + (part(to, at) - part(from, at)) * t)).join(",")})`;
+    const between = (at) => Math.round(part(from, at) + (part(to, at) - part(from, at)) * t);
+    return `#${[1, 3, 5].map((at) => between(at).toString(16).padStart(2, "0")).join("")}`;
 }
 
 oc.confusion = (evaluation) => {
@@ -58,8 +59,15 @@ oc.confusion = (evaluation) => {
 
     const edge = (index) => Math.round((index * layout.side * layout.scale) / n) / layout.scale;
 
+    /* Few images are seen as well: the root of their share is shown. */
+    function colourOf(row, column, amount, all) {
+        const {right, wrong} = oc.palette();
+        const t = all > 0 ? Math.sqrt(amount / all) : 0;
+        return row === column ? mix(right, t) : mix(wrong, 0.15 + 0.85 * t);
+    }
+
     function paint(ctx) {
-        const {ink, soft, line, right, wrong, card} = oc.palette();
+        const {ink, soft, line, card} = oc.palette();
         const {left, top, side} = layout;
         ctx.fillStyle = card;
         ctx.fillRect(left, top, side, side);
@@ -68,8 +76,7 @@ oc.confusion = (evaluation) => {
             for (let column = 0; column < n; column++) {
                 const amount = at(row, column);
                 if (!amount && row !== column) continue;
-                const t = all > 0 ? Math.sqrt(amount / all) : 0;
-                ctx.fillStyle = row === column ? mix(right, t) : mix(wrong, 0.15 + 0.85 * t);
+                ctx.fillStyle = colourOf(row, column, amount, all);
                 ctx.fillRect(
                     left + edge(column), top + edge(row), edge(column + 1) - edge(column), edge(row + 1) - edge(row));
             }
@@ -111,8 +118,7 @@ oc.confusion = (evaluation) => {
         ctx.textAlign = "center";
         images.forEach((amount, key) => {
             const row = Math.floor(key / n), column = key % n;
-            const t = Math.sqrt(amount / Math.max(1, count[order[row]]));
-            ctx.fillStyle = t > 0.62 ? card : ink;
+            ctx.fillStyle = oc.inkOn(colourOf(row, column, amount, count[order[row]]));
             ctx.fillText(
                 String(amount), left + (edge(column) + edge(column + 1)) / 2, top + (edge(row) + edge(row + 1)) / 2);
         });

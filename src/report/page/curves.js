@@ -249,8 +249,8 @@ const seconds = (sets) => oc.plot.seconds(Math.max(...sets.flatMap((set) => set.
 /* Whole epochs, unless there is but one. */
 function epochTick(value) { return Number.isInteger(value) ? String(value) : String(+value.toFixed(2)); }
 
-/* Some room above and below the lines, but none below zero. */
-function room(sets) {
+/* Some room above and below the lines, but none below zero, nor above all. */
+function room(sets, share) {
     let low = Infinity, high = -Infinity;
     sets.forEach((set) => set.data.forEach(({y}) => {
         if (!format.known(y)) return;
@@ -259,7 +259,10 @@ function room(sets) {
     }));
     if (low > high) return {suggestedMin: 0, suggestedMax: 1};
     const more = 0.04 * (high - low || Math.abs(high) || 1);
-    return {suggestedMin: low >= 0 ? Math.max(0, low - more) : low - more, suggestedMax: high + more};
+    return {
+        suggestedMin: low >= 0 ? Math.max(0, low - more) : low - more,
+        suggestedMax: share ? Math.min(1, high + more) : high + more,
+    };
 }
 
 function config(plot) {
@@ -287,7 +290,7 @@ function config(plot) {
                 y: oc.plot.axis("", tickOf(plot),
                     Object.assign(
                         {type: logarithmic ? "logarithmic" : "linear", beginAtZero: plot.key === "images_per_second"},
-                        logarithmic ? {} : room(sets))),
+                        logarithmic ? {} : room(sets, plot.share))),
             },
             plugins: {tooltip: tooltipOf(plot), legend: {display: false}},
         },

@@ -93,7 +93,7 @@ oc.summary = {
 
 /* Top-1 and its interval on an axis that all rows share. */
 function whisker(best, low, high) {
-    const width = 110, pad = 5;
+    const width = 96, pad = 5;
     const x = (share) => pad + ((width - 2 * pad) * (share - low)) / Math.max(high - low, 1e-9);
     return svg("svg", {class: "whisker", width, height: 14, viewBox: `0 0 ${width} 14`, "aria-hidden": "true"},
         svg("line", {class: "axis", x1: 0, y1: 7, x2: width, y2: 7}),

@@ -101,6 +101,15 @@ oc.theme.onChange(() => {
     oc.tell("theme");
 });
 
+/* Dark or light text, whichever is read better on a colour. */
+oc.inkOn = (colour) => {
+    const part = (at) => {
+        const value = parseInt(colour.slice(at, at + 2), 16) / 255;
+        return value <= 0.04045 ? value / 12.92 : Math.pow((value + 0.055) / 1.055, 2.4);
+    };
+    return 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) > 0.18 ? "#101318" : "#ffffff";
+};
+
 /* A sample of a run's line. */
 oc.swatch = (name) => {
     const {index, dash} = oc.style(name);

@@ -121,15 +121,6 @@ const inside = {
     },
 };
 
-/* Dark or light text, whichever is read better on a colour. */
-function inkOn(colour) {
-    const part = (at) => {
-        const value = parseInt(colour.slice(at, at + 2), 16) / 255;
-        return value <= 0.04045 ? value / 12.92 : Math.pow((value + 0.055) / 1.055, 2.4);
-    };
-    return 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) > 0.18 ? "#101318" : "#ffffff";
-}
-
 const went = oc.figure({
     title: "Where the time went",
     size: "bars",
@@ -147,7 +138,7 @@ const went = oc.figure({
                 labels: rows.map((row) => row.run.name),
                 datasets: parts.map(([, name], place) => ({
                     label: name,
-                    ink: inkOn(part[place]),
+                    ink: oc.inkOn(part[place]),
                     backgroundColor: part[place],
                     borderColor: card,
                     borderWidth: {right: 1},

@@ -31,7 +31,7 @@ build/build.ninja: CMakePresets.json
 	cmake --preset release -DOC_TESTS=OFF
 
 all: build/build.ninja ## the command build/ocelli and libocelli
-	ninja -C build -j$(JOBS) ocelli ocelli_static ocelli_shared
+	ninja -C build -j$(JOBS) command ocelli_static ocelli_shared
 
 bootstrap: ## install the Debian packages that a build needs and that are missing
 	@scripts/bootstrap build

@@ -93,6 +93,14 @@ if(TARGET ocelli)
   endforeach()
 endif()
 
+# The pages in a browser, where one is installed (`make test-browser` installs it).
+if(TARGET ocelli AND NOT OC_SANITIZE AND NOT OC_COVERAGE)
+  add_test(NAME browser COMMAND ${OC_BASH} ${CMAKE_SOURCE_DIR}/scripts/test-browser ${CMAKE_BINARY_DIR}
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  oc_register_test(browser ${CMAKE_SOURCE_DIR}/scripts/test-browser)
+  set_tests_properties(browser PROPERTIES TIMEOUT 900)
+endif()
+
 add_test(NAME layers COMMAND ${OC_BASH} ${CMAKE_SOURCE_DIR}/tests/layers.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 oc_register_test(layers ${CMAKE_SOURCE_DIR}/tests/layers.sh)
 

@@ -306,7 +306,7 @@ static void test_ensembles(void **state) {
 
 /* ---- Details ----------------------------------------------------------------------------------------------------- */
 
-/* Of many runs the twelve best are shown in detail, and of their images what fits. */
+/* Of many runs the eight best are shown in detail, and of their images what fits. */
 static void test_many(void **state) {
     (void)state;
     make_folder("many");
@@ -328,9 +328,9 @@ static void test_many(void **state) {
             const double a = test_real(test_report_run(report, j), "best/top1"), b = test_real(run, "best/top1");
             better += a > b || (a == b && j < i);
         }
-        assert_int_equal(!test_null(run, "evaluation"), better < 12);
-        if (better >= 12) {
-            assert_non_null(strstr(test_text(run, "evaluation_missing"), "only the twelve best"));
+        assert_int_equal(!test_null(run, "evaluation"), better < 8);
+        if (better >= 8) {
+            assert_non_null(strstr(test_text(run, "evaluation_missing"), "only the eight best"));
             continue;
         }
         evaluated++;
@@ -344,7 +344,7 @@ static void test_many(void **state) {
         bytes += own;
         images += own / 9000;
     }
-    assert_int_equal(evaluated, 12);
+    assert_int_equal(evaluated, 8);
     assert_true(without > 0);
     assert_true(bytes <= 4000000 && bytes > 3990000);
     assert_int_equal(images, 4000000 / 9000);

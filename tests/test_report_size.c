@@ -1,6 +1,8 @@
 /* runs: alone */
 /* The report of a full study: how long it takes from stored records, and how large its page is. */
 #define _GNU_SOURCE 1
+#include <math.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -105,14 +107,42 @@ static void test_full_study(void **state) {
     assert_true(seconds < SECONDS_MOST);
 }
 
-/* Fifty runs of as many epochs, of ten classes. */
+/* Of many runs five points of a curve are one: their mean, at the last one's step. */
+static void check_thinned(const char *folder) {
+    char path[400];
+    snprintf(path, sizeof path, "%s/run7", folder);
+    json_t *many = test_report_stored(folder), *one = test_report_stored(path);
+    const json_t *whole = test_at(test_report_run(one, 0), "steps_sampled"), *thin = NULL;
+    for (size_t i = 0; i < 50; i++)
+        if (strcmp(test_text(test_report_run(many, i), "name"), "run7") == 0)
+            thin = test_at(test_report_run(many, i), "steps_sampled");
+    assert_non_null(thin);
+    const size_t points = json_array_size(test_at(whole, "step")), left = json_array_size(test_at(thin, "step"));
+    assert_int_equal(left, (points + 4) / 5);
+    for (size_t i = 0; i < left; i++) {
+        double loss = 0, lr = 0;
+        size_t in_it = 0;
+        for (; in_it < 5 && 5 * i + in_it < points; in_it++) {
+            loss += json_number_value(json_array_get(test_at(whole, "loss"), 5 * i + in_it));
+            lr += json_number_value(json_array_get(test_at(whole, "lr"), 5 * i + in_it));
+        }
+        assert_int_equal(json_integer_value(json_array_get(test_at(thin, "step"), i)),
+                         json_integer_value(json_array_get(test_at(whole, "step"), 5 * i + in_it - 1)));
+        assert_true(fabs(json_number_value(json_array_get(test_at(thin, "loss"), i)) - loss / (double)in_it) < 1e-6);
+        assert_true(fabs(json_number_value(json_array_get(test_at(thin, "lr"), i)) - lr / (double)in_it) < 1e-9);
+    }
+    json_decref(many);
+    json_decref(one);
+}
+
+/* Fifty such runs. */
 static void test_fifty(void **state) {
     (void)state;
     char path[320], name[40];
     test_world_path(&world, "fifty", path);
     assert_int_equal(mkdir(path, 0777), 0);
     for (int i = 0; i < 50; i++) {
-        const test_made made = {.classes = 10,
+        const test_made made = {.classes = 200,
                                 .epochs = 40,
                                 .steps = 1562,
                                 .images = 50,
@@ -125,6 +155,7 @@ static void test_fifty(void **state) {
     size_t whole;
     double seconds;
     const size_t size = page_make(test_world_path(&world, "fifty", path), &whole, &seconds);
+    check_thinned(path);
     print_message("fifty runs: %.2f s, %zu bytes, without images %zu\n", seconds, whole, size);
     assert_true(size < SIZE_MOST);
     assert_true(seconds < SECONDS_MOST);

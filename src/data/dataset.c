@@ -330,10 +330,10 @@ int64_t oc_split_left_out(const oc_split *split, bool expected) {
 }
 
 int64_t oc_dataset_left_out(const oc_dataset *dataset) {
-    int64_t count = oc_split_left_out(oc_dataset_elsewhere(dataset), false);
+    int64_t count = oc_split_left_out(oc_dataset_elsewhere(dataset), true);
     for (int i = 0; oc_split_names[i]; i++) {
         const oc_split *split = oc_dataset_split(dataset, oc_split_names[i]);
-        if (split) count += oc_split_left_out(split, false);
+        if (split) count += oc_split_left_out(split, true);
     }
     return count;
 }

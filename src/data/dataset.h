@@ -45,7 +45,7 @@ const oc_split *oc_dataset_split(const oc_dataset *dataset, const char *name);
 const oc_split *oc_dataset_elsewhere(const oc_dataset *dataset);
 /* Entries left out of a split; with `expected` those alone that deserve a warning. */
 int64_t oc_split_left_out(const oc_split *split, bool expected);
-/* Everything that lies in the data set and is no sample. */
+/* Of all splits and of what lies outside of them, what deserves a warning. */
 int64_t oc_dataset_left_out(const oc_dataset *dataset);
 /* Says what a person should know of a split that was read, each in one line: which folder it is where that is not
  * plain; warnings of what is left out of it and of the classes that have no image in it; with the first that is

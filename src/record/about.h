@@ -21,7 +21,7 @@ typedef struct oc_about_start {
     double holdout;                           /* how it was opened, as oc_dataset_options has it */
     const char *validates_on;
     int64_t classes, train, val; /* images of the splits */
-    int64_t left_out;            /* of what lies in the data set, everything that is no sample */
+    int64_t left_out;            /* of what lies in the data set, what one would have expected to be read */
 } oc_about_start;
 
 typedef struct oc_about oc_about;

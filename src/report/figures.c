@@ -16,6 +16,8 @@
 #define WRONG_MOST 24
 #define IMAGE_QUALITY 88                /* of JPEG */
 #define IMAGE_BYTES ((size_t)600 << 10) /* of all images of one evaluation, in base64 */
+#define PAIR_BYTES                                                                                                     \
+    (IMAGE_BYTES * 5 / 8) /* of those beside the pairs, so that as much is left for the surest mistakes */
 
 /* What is known of each image. */
 typedef struct guess {
@@ -31,7 +33,7 @@ typedef struct figures {
     int64_t *count;     /* [classes] images */
     guess *wrong;       /* the labelled rows that are guessed wrong, the surest first */
     int64_t wrongs;
-    size_t image_bytes; /* inlined so far */
+    size_t image_bytes, image_limit; /* inlined so far, and at most */
 } figures;
 
 /* ---- counting ---- */
@@ -76,13 +78,12 @@ static oc_status image_json(json_t **out, figures *f, const oc_image *image, oc_
     size_t size = 0;
     oc_text text = {0};
     *out = NULL;
-    if (f->image_bytes < IMAGE_BYTES) {
-        OC_TRY(oc_jpeg_encode(&jpeg, &size, image->pixels, image->width, image->height, false, IMAGE_QUALITY, err));
-        OC_TRY(oc_text_printf(&text, err, "data:image/jpeg;base64,"));
-        OC_TRY(oc_text_base64(&text, jpeg, size, err));
-        f->image_bytes += text.size;
-    }
-    *out = text.data && f->image_bytes <= IMAGE_BYTES ? json_string(text.data) : json_null();
+    OC_TRY(oc_jpeg_encode(&jpeg, &size, image->pixels, image->width, image->height, false, IMAGE_QUALITY, err));
+    OC_TRY(oc_text_printf(&text, err, "data:image/jpeg;base64,"));
+    OC_TRY(oc_text_base64(&text, jpeg, size, err));
+    const bool fits = f->image_bytes + text.size <= f->image_limit;
+    if (fits) f->image_bytes += text.size;
+    *out = fits ? json_string(text.data) : json_null();
     if (!*out) status = oc_json_no_memory(err);
 cleanup:
     free(jpeg);
@@ -223,6 +224,7 @@ static oc_status pairs_add(json_t *root, figures *f, oc_error *err) {
             const int64_t images = f->confusion[a * n + b] + f->confusion[b * n + a];
             if (images > 0) pairs = pair_insert(most, pairs, (pair){a, b, images});
         }
+    f->image_limit = PAIR_BYTES;
     for (size_t i = 0; i < pairs; i++) OC_TRY(pair_add(list, f, &most[i], err));
     if (json_object_set(root, "pairs", list) != 0) status = oc_json_no_memory(err);
 cleanup:
@@ -233,6 +235,7 @@ cleanup:
 static oc_status wrong_add(json_t *root, figures *f, oc_error *err) {
     oc_status status = OC_OK;
     json_t *list = json_array();
+    f->image_limit = IMAGE_BYTES;
     for (int64_t i = 0; i < f->wrongs && i < WRONG_MOST; i++) OC_TRY(example_add(list, f, &f->wrong[i], err));
     if (json_object_set(root, "wrong", list) != 0) status = oc_json_no_memory(err);
 cleanup:

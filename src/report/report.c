@@ -2,6 +2,7 @@
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 #include "report/report.h"
 
 #define DEPTH_MOST 3         /* of folders below one that is named */
-#define EVALUATED_MOST 12    /* of more runs the best ones are shown in detail */
+#define EVALUATED_MOST 8     /* of more runs the best ones are shown in detail: fifty are to make a page of 1.5 MB */
+#define MANY 12              /* runs whose curves have all their points */
 #define IMAGES_MOST 4000000u /* bytes of images inlined, of all runs together */
 
 typedef struct report {
@@ -283,6 +285,46 @@ static void images_limit(json_t *evaluation, size_t *bytes) {
         examples_limit(json_object_get(pair, "examples"), bytes);
 }
 
+/* Makes of a list of numbers one of the means of `length` each; null where one of them is null. */
+static json_t *list_thinned(const json_t *list, size_t length) {
+    const size_t count = json_array_size(list);
+    json_t *thinned = json_array();
+    for (size_t i = 0; thinned && i < count; i += length) {
+        double sum = 0;
+        size_t in_it = 0;
+        for (; in_it < length && i + in_it < count; in_it++) {
+            const json_t *number = json_array_get(list, i + in_it);
+            sum += json_is_number(number) ? json_number_value(number) : NAN;
+        }
+        json_array_append_new(thinned, oc_json_real(sum / (double)in_it));
+    }
+    return thinned;
+}
+
+/* Curves of many runs together are drawn, and inlined, with fewer points each. */
+static oc_status steps_thin(report *r, oc_error *err) {
+    oc_status status = OC_OK;
+    const size_t count = json_array_size(r->runs), length = (count + MANY - 1) / MANY;
+    for (size_t i = 0; i < count && length > 1; i++) {
+        json_t *sampled = json_object_get(json_array_get(r->runs, i), "steps_sampled");
+        json_t *step = json_object_get(sampled, "step"), *last = json_array();
+        const size_t points = json_array_size(step);
+        if (!json_is_object(sampled)) {
+            json_decref(last);
+            continue;
+        }
+        for (size_t k = 0; last && k < points; k += length) {
+            const size_t end = k + length < points ? k + length : points;
+            json_array_append(last, json_array_get(step, end - 1));
+        }
+        OC_TRY(oc_json_put(sampled, "step", last, err));
+        OC_TRY(oc_json_put(sampled, "loss", list_thinned(json_object_get(sampled, "loss"), length), err));
+        OC_TRY(oc_json_put(sampled, "lr", list_thinned(json_object_get(sampled, "lr"), length), err));
+    }
+cleanup:
+    return status;
+}
+
 /* Evaluates the best runs, from the best on. */
 static oc_status evaluate(report *r, oc_error *err) {
     oc_status status = OC_OK;
@@ -294,9 +336,10 @@ static oc_status evaluate(report *r, oc_error *err) {
     for (size_t rank = 0; rank < count; rank++) {
         json_t *run = json_array_get(r->runs, place[rank]);
         if (rank >= EVALUATED_MOST) {
+            OC_TRY(oc_json_put(run, "recipe_yaml", json_null(), err)); /* its settings stay in "recipe" */
             OC_TRY(oc_json_put(run, "evaluation", json_null(), err));
             OC_TRY(oc_json_put(run, "evaluation_missing",
-                               json_string("of this many runs only the twelve best are shown in detail: make a report "
+                               json_string("of this many runs only the eight best are shown in detail: make a report "
                                            "of this one alone"),
                                err));
             continue;
@@ -336,6 +379,7 @@ oc_status oc_report_json(char **json, const char *const *paths, size_t count, co
     OC_TRY(repeated_drop(&r, err));
     OC_TRY(names_part(&r, err));
     OC_TRY(differences_find(&differences, &r, err));
+    OC_TRY(steps_thin(&r, err));
     OC_TRY(evaluate(&r, err));
     OC_TRY(title_make(&title, paths, count, &r, err));
     root = json_pack("{s:{s:s, s:o}, s:o, s:O, s:O, s:O}", "ocelli", "version", oc_version(), "commit",

@@ -104,7 +104,7 @@ static void same_example(const json_t *example, const seen *one, const char *nam
 /* All that the evaluation counts, against its scores. */
 static void check_counts(const json_t *e, const oc_scores *s) {
     const int n = (int)s->classes;
-    int64_t *confusion = calloc((size_t)(n * n), sizeof *confusion);
+    int64_t *confusion = calloc((size_t)n * (size_t)n, sizeof *confusion);
     int64_t bins[15] = {0}, hits[15] = {0};
     double sure[15] = {0};
     seen *wrong = calloc((size_t)s->images, sizeof *wrong);
@@ -225,7 +225,7 @@ static void test_figures(void **state) {
     assert_float_equal(test_real(e, "loss"), whole.loss, 1e-8);
     assert_float_equal(test_real(e, "calibration_error"), whole.calibration_error, 1e-8);
     double low, high;
-    test_interval(whole.top1 * IMAGES, IMAGES, &low, &high);
+    test_interval(whole.top1 * (double)whole.images, IMAGES, &low, &high);
     assert_float_equal(test_real(e, "top1_low"), low, 1e-8);
     assert_float_equal(test_real(e, "top1_high"), high, 1e-8);
     for (int a = 0; a < CLASSES; a++)

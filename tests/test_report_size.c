@@ -2,7 +2,6 @@
 /* The report of a full study: how long it takes from stored records, and how large its page is. */
 #define _GNU_SOURCE 1
 #include <math.h>
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

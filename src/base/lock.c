@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -101,8 +102,9 @@ bool oc_lock_held(const char *folder) {
     /* "1: FLOCK  ADVISORY  WRITE 4242 08:01:131073 0 EOF". The device is not compared: some file systems show another
      * one here than stat does. */
     while (!held && fgets(line, sizeof line, locks)) {
-        unsigned long long inode;
-        held = sscanf(line, "%*s FLOCK %*s WRITE %*s %*x:%*x:%llu", &inode) == 1 && inode == info.st_ino;
+        const char *colon = strrchr(line, ':');
+        held =
+            colon && strstr(line, " FLOCK ") && strstr(line, " WRITE ") && strtoull(colon + 1, NULL, 10) == info.st_ino;
     }
     fclose(locks);
     return held;

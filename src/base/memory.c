@@ -65,12 +65,13 @@ void oc_free(void *memory) {
 
 int64_t oc_memory_peak(void) {
     FILE *file = fopen("/proc/self/status", "re");
+    static const char label[] = "VmHWM:"; /* "VmHWM:     612 kB" */
     char line[256];
-    long long kilobytes = 0;
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "VmHWM: %lld kB", &kilobytes) == 1) break;
+    int64_t kilobytes = 0;
+    while (file && kilobytes == 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, label, sizeof label - 1) == 0) kilobytes = strtoll(line + sizeof label - 1, NULL, 10);
     if (file) fclose(file);
-    return (int64_t)kilobytes * 1024;
+    return kilobytes * 1024;
 }
 
 void oc_memory_peak_reset(void) {

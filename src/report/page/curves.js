@@ -228,15 +228,16 @@ function tooltipOf(plot) {
     });
 }
 
-const round = (value, digits) => String(Number(value.toPrecision(digits)));
+/* A number at an axis; what is very small or large has an exponent. */
+function round(value, digits) {
+    const rounded = Number(value.toPrecision(digits)), size = Math.abs(rounded);
+    const plain = size === 0 || (size >= 1e-3 && size < 1e6);
+    return plain ? String(rounded) : rounded.toExponential().replace("e+", "e").replace("-", "\u2212");
+}
 
 function tickOf(plot) {
     if (plot.share) return (value) => `${Number((100 * value).toFixed(2))}\u202f%`;
-    if (plot.key === "lr")
-        return (value) => {
-            const small = value !== 0 && Math.abs(value) < 1e-3;
-            return small ? Number(value.toPrecision(2)).toExponential().replace("-", "\u2212") : round(value, 3);
-        };
+    if (plot.key === "lr") return (value) => round(value, Math.abs(value) < 1e-3 ? 2 : 3);
     return (value, place, ticks) => {
         /* Of the many ticks of a logarithmic axis those at 1, 2 and 5. */
         const crowded = state.log && plot.loss && ticks.length > 8;

@@ -27,7 +27,7 @@ function sentence(run) {
         ` (${method}; ${fitted(run.ensemble)}): `,
         el("strong", null, `${format.percent(ensemble.top1)} top\u20111`),
         ` (95\u202f% interval ${format.interval(ensemble.top1_low, ensemble.top1_high)}), `,
-        `${format.percent(ensemble.top5)} top\u20115, loss ${format.plain(ensemble.loss, 3)}, calibration error ${
+        `${format.percent(ensemble.top5)} top\u20115, loss ${format.loss(ensemble.loss)}, calibration error ${
             format.percent(ensemble.calibration_error)}. `,
         gain === null ? ""
                       : `That is ${format.plain(Math.abs(gain), 1)} points ${
@@ -62,7 +62,7 @@ function members(run) {
                     member.model,
                     number(format.percent(member.top1), " ",
                         el("span", {class: "range"}, format.interval(member.top1_low, member.top1_high))),
-                    number(format.plain(member.loss, 3)),
+                    number(format.loss(member.loss)),
                     number(member.kept ? [format.points(member.gain, 2), " ", gainBar(member.gain || 0)] : format.none),
                     number(member.kept ? format.plain(member.weight, 3) : format.none),
                     number(format.rough(member.parameters)),

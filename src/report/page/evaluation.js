@@ -21,7 +21,7 @@ function figures(evaluation) {
         el("div", null, el("dt", null, name), el("dd", null, value, more ? el("span", null, ` ${more}`) : null));
     return el("dl", {class: "figures"},
         pair("Top-1", format.percent(evaluation.top1), format.interval(evaluation.top1_low, evaluation.top1_high)),
-        pair("Top-5", format.percent(evaluation.top5)), pair("Loss", format.plain(evaluation.loss, 3)),
+        pair("Top-5", format.percent(evaluation.top5)), pair("Loss", format.loss(evaluation.loss)),
         pair("Calibration error", format.percent(evaluation.calibration_error)),
         pair("Images", format.whole(evaluation.images)));
 }

@@ -61,6 +61,9 @@ function number(value) {
     return plain(value, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 4);
 }
 
+/* A loss in a table: three decimals, which line up, as long as it is of a size that losses have. */
+function loss(value) { return known(value) && Math.abs(value) >= 1e6 ? number(value) : plain(value, 3); }
+
 function p(value) {
     if (!known(value)) return none;
     return value < 0.001 ? "p < 0.001" : `p = ${value < 0.01 ? plain(value, 3) : plain(value, 2)}`;
@@ -103,6 +106,7 @@ oc.format = {
     points,
     duration,
     bytes,
+    loss,
     number,
     p,
     count,

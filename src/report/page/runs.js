@@ -128,7 +128,7 @@ const columns = [
         ...numeric(ofBest("top1"), (value) => format.percent(value))
     },
     {key: "top5", title: "Top\u20115", ...numeric(ofBest("top5"), (value) => format.percent(value))},
-    {key: "loss", title: "Loss", ...numeric(ofBest("loss"), (value) => format.plain(value, 3), false)},
+    {key: "loss", title: "Loss", ...numeric(ofBest("loss"), (value) => format.loss(value), false)},
     {
         key: "state",
         title: "State",

@@ -64,7 +64,7 @@ const {seconds} = oc.plot;
 /* Steps of whole minutes or hours. */
 function step(most) {
     const unit = most >= 3600 ? 3600 : most >= 60 ? 60 : 1;
-    const rough = most / unit / 6;
+    const rough = (most > 1e-6 ? most : 1) / unit / 6; /* nothing yet: the axis goes to 1 */
     const size = Math.pow(10, Math.floor(Math.log10(rough)));
     return unit * size * [1, 2, 5, 10].find((times) => times * size >= rough);
 }

@@ -403,7 +403,7 @@ static void test_earlier_stays(void **state) {
     assert_memory_equal(before, after, size);
     free(before);
     free(after);
-    assert_int_equal(test_folder_entries(out), 3);
+    assert_int_equal(test_folder_entries(out), 4); /* best.safetensors, ensemble.json, run.json, scores */
     test_temporary_remove(out);
 }
 

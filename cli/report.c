@@ -29,7 +29,6 @@ static oc_status run(const oc_args *args, oc_error *err) {
                                  .stored = oc_args_has(args, "--stored"),
                                  .cache = oc_args_text(args, "--cache"),
                                  .skip_bad = oc_args_has(args, "--skip-bad"),
-                                 .stop = bar.stop,
                                  .progress = oc_bar_progress(&bar),
                                  .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);

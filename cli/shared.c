@@ -152,7 +152,6 @@ bool oc_cli_report(const oc_args *args, const char *folder, bool stored) {
     oc_report_options options = {.stored = stored,
                                  .cache = oc_args_text(args, "--cache"),
                                  .skip_bad = oc_args_has(args, "--skip-bad"),
-                                 .stop = bar.stop,
                                  .progress = oc_bar_progress(&bar)};
     char path[4096];
     if (oc_args_has(args, "--no-report")) return false;

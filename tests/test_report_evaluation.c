@@ -543,6 +543,12 @@ static void test_not_kept(void **state) {
     assert_int_equal(rmdir(file_of("evaluation.json")), 0);
 }
 
+/* A caller that wants to stop. */
+static bool refuse(void *user, const char *what, int64_t done, int64_t total) {
+    (void)user, (void)what, (void)done, (void)total;
+    return false;
+}
+
 /* The reason why there is no evaluation, which has the texts in it (NULL: none more). */
 static void check_missing(const oc_report_options *options, const char *says, const char *names) {
     const char *const path = run_folder;
@@ -564,7 +570,6 @@ static void test_missing(void **state) {
     (void)state;
     char aside[400], other[400];
     oc_error error = {0};
-    volatile int stop = 1;
     const char *const path = run_folder;
     const oc_report_options none = {0};
     (void)remove(file_of("evaluation.json"));
@@ -603,7 +608,7 @@ static void test_missing(void **state) {
 
     /* Stopped: no report, and nothing kept. */
     char *json = NULL;
-    const oc_report_options stopped = {.threads = 2, .cache = world.cache, .stop = &stop};
+    const oc_report_options stopped = {.threads = 2, .cache = world.cache, .progress = {refuse, NULL}};
     assert_int_equal(oc_report_json(&json, &path, 1, &stopped, &error), OC_E_STOPPED);
     assert_null(json);
     assert_false(exists(file_of("evaluation.json")));

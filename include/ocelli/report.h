@@ -16,16 +16,16 @@ typedef struct oc_report_options {
     int threads;       /* 0: all */
     const char *cache; /* packed cache's folder; NULL: the user's */
     bool skip_bad;
-    const volatile int *stop; /* set by a signal handler: OC_E_STOPPED; may be NULL */
     oc_progress progress;
     oc_log log;
 } oc_report_options;
 
 /* *json = what docs/report.md describes of the runs in `paths` (`count` of them: folders of runs, ensembles, studies,
- * or of such folders), freed with oc_report_free. The best weights of each are evaluated on the validation images,
- * where there is no evaluation.json of them; it is kept in the run's folder if that can be written to and no other
- * process is training there. A run that cannot be read is in "left_out", with the reason. `options` may be NULL: zeros.
- * OC_E_NOT_FOUND: a path is absent, or no run is found in any. OC_E_STOPPED, OC_E_MEMORY. */
+ * or of such folders), freed with oc_report_free. The best weights of each (of more than eight runs, of the best eight)
+ * are evaluated on the validation images, where there is no evaluation.json of them; it is kept in the run's folder if
+ * that can be written to. A run that cannot be read is in "left_out", with the reason. `options` may be NULL: zeros.
+ * OC_E_USAGE for no path; OC_E_NOT_FOUND: a path is absent, or no run is found in one; OC_E_STOPPED when
+ * options->progress asks to stop; OC_E_MEMORY. */
 OC_API oc_status oc_report_json(char **json, const char *const *paths, size_t count, const oc_report_options *options,
                                 oc_error *err);
 OC_API void oc_report_free(char *json);

@@ -26,8 +26,8 @@ typedef struct oc_about_start {
 
 typedef struct oc_about oc_about;
 
-/* Adds a start to run.json in `folder` and writes it; one that is damaged, or not there, is begun anew. OC_E_IO,
- * OC_E_MEMORY. */
+/* Adds a start to run.json in `folder` and writes it; one that is damaged, not there, or of a run that starts again at
+ * step 0 is begun anew. OC_E_IO, OC_E_MEMORY. *out is ended with oc_about_destroy. */
 oc_status oc_about_create(oc_about **out, const char *folder, const oc_about_start *start, oc_error *err);
 /* Writes the most memory that the process has taken, where it is more than what the file says. */
 oc_status oc_about_memory(oc_about *about, oc_error *err);

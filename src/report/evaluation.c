@@ -75,11 +75,6 @@ static const char *setting(const evaluating *e, const char *key, const char *oth
     return text_of(json_object_get(e->run, "recipe"), key, otherwise);
 }
 
-static bool on_progress(void *user, const char *what, int64_t done, int64_t total) {
-    const oc_report_options *options = user;
-    return oc_progress_report(&options->progress, what, done, total) && !(options->stop && *options->stop);
-}
-
 /* Label smoothing of the losses that the run records. */
 static double smoothing_of(const evaluating *e) {
     const json_t *ensemble = json_object_get(json_object_get(e->run, "ensemble"), "smoothing");
@@ -100,7 +95,7 @@ static oc_status compute(json_t **out, const evaluating *e, oc_error *err) {
                                .threads = e->options->threads,
                                .cache = e->options->cache,
                                .skip_bad = e->options->skip_bad,
-                               .progress = {on_progress, (void *)(uintptr_t)e->options},
+                               .progress = e->options->progress,
                                .log = e->options->log};
     OC_TRY(oc_model_open(&model, e->weights, NULL, NULL, 0, 0, NULL, err));
     OC_TRY(dataset_get(&dataset, e->data, e->data_path, json_number_value(json_object_get(data, "holdout")),

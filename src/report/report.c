@@ -1,7 +1,6 @@
 /* Reports: which folders there are, what they tell, and what they have in common. */
 #define _GNU_SOURCE 1
 #include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What a report is made of, one function at a time: base64, filling the page, the order of classes, the reliability
- * diagram, steps.csv in stretches, who holds a folder, and how much memory was taken. */
+/* What a report is made of, one function at a time: base64, filling the page, the order of classes, steps.csv in
+ * stretches, who holds a folder, and how much memory was taken. */
 #define _GNU_SOURCE 1
 #include <math.h>
 #include <setjmp.h>
@@ -19,7 +19,6 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "eval/statistics.h"
 #include "record/record.h"
 #include "report/page.h"
 #include "report/report.h"
@@ -318,97 +317,6 @@ static void test_order_many(void **state) {
     free(order);
 }
 
-/* ---- Reliability ------------------------------------------------------------------------------------------------- */
-
-/* The probability of the guess, the long way. */
-static double confidence_of(const float *row, int classes, int *guess) {
-    double sum = 0, most = 0;
-    for (int c = 0; c < classes; c++) sum += exp((double)row[c]);
-    for (int c = 0; c < classes; c++) {
-        const double p = exp((double)row[c]) / sum;
-        if (p <= most) continue;
-        most = p;
-        *guess = c;
-    }
-    return most;
-}
-
-static void test_reliability(void **state) {
-    (void)state;
-    enum { ROWS = 800, CLASSES = 6 };
-    static float logits[ROWS * CLASSES];
-    static int32_t label[ROWS];
-    oc_random random;
-    print_message("seed %d\n", SEED);
-    oc_random_init(&random, SEED, 2, 0, 0);
-    for (int i = 0; i < ROWS; i++) {
-        const double scale = oc_random_range(&random, 0, 4);
-        for (int c = 0; c < CLASSES; c++) logits[i * CLASSES + c] = (float)(scale * oc_random_normal(&random));
-        label[i] = i % 7 == 2 ? -1 : (int32_t)oc_random_range(&random, 0, CLASSES);
-    }
-    oc_reliability_bin bin[OC_RELIABILITY_BINS];
-    assert_true(oc_reliability(bin, logits, label, ROWS, CLASSES));
-    double error = 0;
-    int64_t all = 0;
-    for (int b = 0; b < OC_RELIABILITY_BINS; b++) {
-        int64_t images = 0, right = 0;
-        double confidence = 0;
-        for (int i = 0; i < ROWS; i++) {
-            int guess = -1;
-            const double p = confidence_of(logits + i * CLASSES, CLASSES, &guess);
-            if (label[i] < 0 || !(p > b / 15.0 && p <= (b + 1) / 15.0)) continue;
-            images++;
-            confidence += p;
-            right += guess == label[i];
-        }
-        assert_int_equal(bin[b].images, images);
-        assert_int_equal(bin[b].right, right);
-        assert_float_equal(bin[b].confidence, confidence, 1e-9);
-        error += fabs((double)bin[b].right - bin[b].confidence);
-        all += images;
-    }
-    assert_true(all > ROWS / 2 && all < ROWS);
-    assert_float_equal(oc_calibration_error(logits, label, ROWS, CLASSES), error / (double)all, 1e-12);
-}
-
-static void test_reliability_edges(void **state) {
-    (void)state;
-    oc_reliability_bin bin[OC_RELIABILITY_BINS];
-    /* One of three equals is exactly the upper bound of the fifth bin and belongs to it; 1 to the last. */
-    static const float rows[] = {1, 1, 1, 200, 0, 0, 0, 0, -200, NAN, 0, 0, INFINITY, 0, 0};
-    assert_true(oc_reliability(bin, rows, (const int32_t[]){0, 0, 2}, 3, 3));
-    for (int b = 0; b < OC_RELIABILITY_BINS; b++) assert_int_equal(bin[b].images, b == 4 || b == 7 || b == 14);
-    assert_int_equal(bin[4].right, 1);
-    assert_int_equal(bin[14].right, 1);
-    assert_int_equal(bin[7].right, 0);
-    assert_float_equal(bin[7].confidence, 0.5, 1e-12);
-    assert_true(bin[14].confidence == 1);
-    /* A row that is not all numbers is in no bin, and is told; without a label it does not count. */
-    assert_false(oc_reliability(bin, rows, (const int32_t[]){0, 0, 2, 0, -1}, 5, 3));
-    assert_int_equal(bin[4].images + bin[7].images + bin[14].images, 3);
-    assert_true(isnan(oc_calibration_error(rows, (const int32_t[]){0, 0, 2, 0, -1}, 5, 3)));
-    assert_false(oc_reliability(bin, rows, (const int32_t[]){0, 0, 2, -1, 0}, 5, 3));
-    assert_true(oc_reliability(bin, rows, (const int32_t[]){0, 0, 2, -1, -1}, 5, 3));
-    /* No rows; all without a label. */
-    assert_true(oc_reliability(bin, rows, NULL, 0, 3));
-    for (int b = 0; b < OC_RELIABILITY_BINS; b++) assert_int_equal(bin[b].images, 0);
-    assert_true(oc_reliability(bin, rows, (const int32_t[]){-1, -1, -1}, 3, 3));
-    assert_true(isnan(oc_calibration_error(rows, (const int32_t[]){-1, -1, -1}, 3, 3)));
-}
-
-static void test_probability(void **state) {
-    (void)state;
-    static const float row[] = {0.5F, -2, 3};
-    double sum = 0;
-    for (int c = 0; c < 3; c++) sum += exp((double)row[c]);
-    for (int c = 0; c < 3; c++) assert_float_equal(oc_probability(row, 3, c), exp((double)row[c]) / sum, 1e-12);
-    static const float far[] = {-1000, 1000};
-    assert_true(oc_probability(far, 2, 0) == 0);
-    assert_true(oc_probability(far, 2, 1) == 1);
-    static const float broken[] = {NAN, 1};
-    assert_true(isnan(oc_probability(broken, 2, 0)) && isnan(oc_probability(broken, 2, 1)));
-}
-
 /* ---- steps.csv --------------------------------------------------------------------------------------------------- */
 
 static char steps_path[300];
@@ -666,9 +574,6 @@ int main(void) {
         cmocka_unit_test(test_order_families),
         cmocka_unit_test(test_order_linkage),
         cmocka_unit_test(test_order_many),
-        cmocka_unit_test(test_reliability),
-        cmocka_unit_test(test_reliability_edges),
-        cmocka_unit_test(test_probability),
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_steps_without_loss),
         cmocka_unit_test(test_steps_damaged),

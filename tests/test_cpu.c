@@ -21,7 +21,7 @@ static void test_cap(void **state) {
         assert_int_equal(setenv("OC_CPU", oc_cpu_level_name((oc_cpu_level)level), 1), 0);
         assert_int_equal(oc_cpu_check(&err), OC_OK);
         assert_int_equal(oc_cpu_level_now(), level < (int)highest ? level : (int)highest);
-        assert_ptr_equal(oc_kernels_now(), oc_kernels_at(oc_cpu_level_now()));
+        assert_ptr_equal(oc_kernels_now(), oc_kernels_at(oc_cpu_level_now(), OC_STORAGE_F32));
     }
     assert_int_equal(setenv("OC_CPU", "", 1), 0);
     assert_int_equal(oc_cpu_check(&err), OC_OK);

@@ -171,7 +171,7 @@ static void check_hue(const oc_image_kernels *k, int64_t n, float turn) {
         for (int c = 0; c < 3; c++) test_near(p.is[c * n + i], colour[c], 1e-5);
     }
     for (int64_t i = 0; i < 3 * n; i++) p.want[i] = p.planes[i];
-    oc_kernels_at(OC_CPU_BASELINE)->image->hue(p.want, n, turn);
+    oc_kernels_at(OC_CPU_BASELINE, OC_STORAGE_F32)->image->hue(p.want, n, turn);
     picture_check(&p, "hue");
 }
 

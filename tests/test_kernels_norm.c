@@ -269,12 +269,13 @@ static void test_inference(void **state) {
             for (int64_t c = 0; c < map->channels; c++) l.args.mean[c] = (float)c, l.args.variance[c] = 4;
             list[level]->norm->prepare(&l.args, 0, map->blocks);
             list[level]->norm->forward(&l.args, 0, map->images * map->blocks);
+            const float *dst = l.args.dst;
             for (int64_t n = 0; n < map->images; n++)
                 for (int64_t c = 0; c < map->channels; c++)
                     for (int64_t i = 0; i < map->h * map->w; i++) {
                         const size_t at = test_map_at(map, n, c, i);
                         const double y = ((double)l.src[at] - (double)c) * l.scale[c] / sqrt(4 + EPSILON) + l.shift[c];
-                        test_near(l.args.dst[at], l.args.relu ? fmax(y, 0) : y, 1e-6 * (10 + (double)c));
+                        test_near(dst[at], l.args.relu ? fmax(y, 0) : y, 1e-6 * (10 + (double)c));
                     }
             test_map_check_padding(map, l.args.dst);
             layer_free(&l);
@@ -336,9 +337,10 @@ static void test_not_finite(void **state) {
             for (int64_t c = 0; c < map->channels; c++) {
                 assert_int_equal(isnan(l.args.variance[c]) != 0, c == 4);
                 assert_int_equal(isfinite(l.args.mean[c]) != 0, c != 4);
+                const float *dst = l.args.dst, *diff_src = l.args.diff_src;
                 for (int64_t i = 0; i < 30; i++) {
-                    assert_int_equal(isnan(l.args.dst[test_map_at(map, i / 15, c, i % 15)]) != 0, c == 4);
-                    assert_int_equal(isnan(l.args.diff_src[test_map_at(map, i / 15, c, i % 15)]) != 0, c == 4);
+                    assert_int_equal(isnan(dst[test_map_at(map, i / 15, c, i % 15)]) != 0, c == 4);
+                    assert_int_equal(isnan(diff_src[test_map_at(map, i / 15, c, i % 15)]) != 0, c == 4);
                 }
             }
             layer_free(&l);

@@ -22,7 +22,7 @@ static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer
     *out = NULL;
     OC_TRY(oc_primitive_map(&from_map, from_layout, layer, what, err));
     OC_TRY(oc_primitive_map(&to_map, to_layout, layer, what, err));
-    OC_TRY(oc_primitive_create(&made, type, engine, layer, what, err));
+    OC_TRY(oc_primitive_create(&made, type, engine, from_layout->dtype, layer, what, err));
     *out = &made->primitive;
     made->from = from;
     made->to = to;
@@ -46,8 +46,8 @@ static oc_status run(const oc_primitive *primitive, oc_task_fn task) {
 static void slice_task(void *user, int64_t begin, int64_t end, int worker) {
     const copy *c = user;
     (void)worker;
-    c->primitive.engine->kernels->copy->channels(&c->to_map, c->primitive.data[c->to], &c->from_map,
-                                                 c->primitive.data[c->from], c->step, begin, end);
+    c->primitive.kernels->copy->channels(&c->to_map, c->primitive.data[c->to], &c->from_map, c->primitive.data[c->from],
+                                         c->step, begin, end);
 }
 
 static oc_status slice_execute(const oc_primitive *primitive, oc_error *err) {
@@ -76,8 +76,8 @@ oc_status oc_slice_backward_create(oc_primitive **out, oc_engine *engine, const 
 static void subsample_task(void *user, int64_t begin, int64_t end, int worker) {
     const copy *c = user;
     (void)worker;
-    c->primitive.engine->kernels->copy->subsample(&c->to_map, c->primitive.data[c->to], &c->from_map,
-                                                  c->primitive.data[c->from], c->step, begin, end);
+    c->primitive.kernels->copy->subsample(&c->to_map, c->primitive.data[c->to], &c->from_map,
+                                          c->primitive.data[c->from], c->step, begin, end);
 }
 
 static oc_status subsample_execute(const oc_primitive *primitive, oc_error *err) {
@@ -97,8 +97,8 @@ oc_status oc_subsample_forward_create(oc_primitive **out, oc_engine *engine, con
 static void subsample_backward_task(void *user, int64_t begin, int64_t end, int worker) {
     const copy *c = user;
     (void)worker;
-    c->primitive.engine->kernels->copy->subsample_backward(&c->to_map, c->primitive.data[c->to], &c->from_map,
-                                                           c->primitive.data[c->from], c->step, begin, end);
+    c->primitive.kernels->copy->subsample_backward(&c->to_map, c->primitive.data[c->to], &c->from_map,
+                                                   c->primitive.data[c->from], c->step, begin, end);
 }
 
 static oc_status subsample_backward_execute(const oc_primitive *primitive, oc_error *err) {

@@ -14,21 +14,21 @@ typedef struct drop {
     oc_primitive primitive;
     oc_drop_spec spec;
     oc_map map;
-    int64_t row;  /* floats of an image */
+    int64_t row;  /* elements of an image */
     float factor; /* of what is kept */
 } drop;
 
 /* Image n of `from` times its factors into `to`. */
 static void apply(const drop *d, oc_slot to, oc_slot from, int64_t n) {
-    void *const *data = d->primitive.data;
-    const oc_elementwise_kernels *kernels = d->primitive.engine->kernels->elementwise;
+    const oc_primitive *p = &d->primitive;
+    const oc_elementwise_kernels *kernels = p->kernels->elementwise;
     const int64_t first = n * d->row;
-    float *dst = (float *)data[to] + first;
-    const float *src = (const float *)data[from] + first;
+    void *dst = oc_primitive_at(p, to, first);
+    const void *src = oc_primitive_at(p, from, first);
     if (d->spec.elements)
-        kernels->scale_kept(dst, src, (const uint8_t *)data[OC_SLOT_WORKSPACE] + first, d->factor, d->row);
+        kernels->scale_kept(dst, src, oc_primitive_at(p, OC_SLOT_WORKSPACE, first), d->factor, d->row);
     else
-        kernels->scale(dst, src, ((const float *)data[OC_SLOT_WORKSPACE])[n], d->row);
+        kernels->scale(dst, src, ((const float *)p->data[OC_SLOT_WORKSPACE])[n], d->row);
 }
 
 static bool keeps(const drop *d, oc_random *random) {
@@ -87,7 +87,7 @@ static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer
     oc_map map;
     *out = NULL;
     OC_TRY(oc_primitive_map(&map, layout, layer, what, err));
-    OC_TRY(oc_primitive_create(&made, type, engine, layer, what, err));
+    OC_TRY(oc_primitive_create(&made, type, engine, layout->dtype, layer, what, err));
     *out = &made->primitive;
     made->spec = *spec;
     made->map = map;

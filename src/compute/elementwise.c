@@ -2,15 +2,17 @@
  * see to that. */
 #include "compute/elementwise.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "compute/internal.h"
 #include "kernels/elementwise.h"
 
-/* A thread's smallest share in lines: 64 KB, or where elements cost more. Shares begin at whole cache lines, so that no
- * two threads write to one. */
-#define LINE 16 /* floats in a cache line */
-#define GRAIN 1024
-#define SIGMOID_GRAIN 64
+/* A thread's smallest share in lines: 64 KB of floats, or less where elements cost more. Shares begin at whole cache
+ * lines, so that no two threads write to one. */
+#define LINE 32 /* elements: a cache line of bfloat16, two of floats */
+#define GRAIN 512
+#define SIGMOID_GRAIN 32
 
 typedef struct elementwise {
     oc_primitive primitive;
@@ -27,15 +29,11 @@ typedef struct stretch {
 
 static stretch stretch_of(const elementwise *e, int64_t begin, int64_t end) {
     const int64_t at = begin * LINE, last = end * LINE < e->count ? end * LINE : e->count;
-    return (stretch){e->primitive.engine->kernels->elementwise, at, last - at};
+    return (stretch){e->primitive.kernels->elementwise, at, last - at};
 }
 
-static float *floats(const elementwise *e, oc_slot slot, int64_t at) {
-    return e->primitive.data[slot] ? (float *)e->primitive.data[slot] + at : NULL;
-}
-
-static uint8_t *mask_of(const elementwise *e, int64_t at) {
-    return e->primitive.data[OC_SLOT_WORKSPACE] ? (uint8_t *)e->primitive.data[OC_SLOT_WORKSPACE] + at : NULL;
+static void *place(const elementwise *e, oc_slot slot, int64_t at) {
+    return oc_primitive_at(&e->primitive, slot, at);
 }
 
 static oc_status run(const oc_primitive *primitive, int64_t grain, oc_task_fn task) {
@@ -50,7 +48,7 @@ static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer
     oc_status status = OC_OK;
     elementwise *made = NULL;
     *out = NULL;
-    OC_TRY(oc_primitive_create(&made, type, engine, layer, what, err));
+    OC_TRY(oc_primitive_create(&made, type, engine, layout->dtype, layer, what, err));
     *out = &made->primitive;
     made->count = oc_layout_count(layout);
     made->sources = sources;
@@ -84,17 +82,17 @@ static void sum_task(void *user, int64_t begin, int64_t end, int worker) {
     float sum[1024];
     for (int64_t at = s.at, n; at < s.at + s.count; at += n) {
         n = s.at + s.count - at < 1024 ? s.at + s.count - at : 1024;
-        float *dst = floats(e, OC_SLOT_DST, at);
-        const float *a = floats(e, OC_SLOT_SRC, at), *b = floats(e, OC_SLOT_SRC_1, at);
+        void *dst = place(e, OC_SLOT_DST, at);
+        const void *a = place(e, OC_SLOT_SRC, at), *b = place(e, OC_SLOT_SRC_1, at);
         if (e->sources == 2) {
             s.kernels->sum_2(dst, a, b, n);
         } else if (e->sources == 3) {
-            s.kernels->sum_3(dst, a, b, floats(e, OC_SLOT_SRC_2, at), n);
+            s.kernels->sum_3(dst, a, b, place(e, OC_SLOT_SRC_2, at), n);
         } else {
             s.kernels->sum_2(sum, a, b, n);
             for (int i = 2; i < e->sources - 1; i++)
-                s.kernels->sum_2(sum, sum, floats(e, (oc_slot)(OC_SLOT_SRC + i), at), n);
-            s.kernels->sum_2(dst, sum, floats(e, (oc_slot)(OC_SLOT_SRC + e->sources - 1), at), n);
+                s.kernels->sum_2(sum, sum, place(e, (oc_slot)(OC_SLOT_SRC + i), at), n);
+            s.kernels->sum_2(dst, sum, place(e, (oc_slot)(OC_SLOT_SRC + e->sources - 1), at), n);
         }
     }
 }
@@ -116,7 +114,7 @@ static void relu_task(void *user, int64_t begin, int64_t end, int worker) {
     const elementwise *e = user;
     const stretch s = stretch_of(e, begin, end);
     (void)worker;
-    s.kernels->relu(floats(e, OC_SLOT_DST, s.at), floats(e, OC_SLOT_SRC, s.at), s.count);
+    s.kernels->relu(place(e, OC_SLOT_DST, s.at), place(e, OC_SLOT_SRC, s.at), s.count);
 }
 
 static oc_status relu_execute(const oc_primitive *primitive, oc_error *err) {
@@ -134,8 +132,8 @@ static void relu_backward_task(void *user, int64_t begin, int64_t end, int worke
     const elementwise *e = user;
     const stretch s = stretch_of(e, begin, end);
     (void)worker;
-    s.kernels->relu_backward(floats(e, OC_SLOT_DIFF_SRC, s.at), floats(e, OC_SLOT_DST, s.at),
-                             floats(e, OC_SLOT_DIFF_DST, s.at), s.count);
+    s.kernels->relu_backward(place(e, OC_SLOT_DIFF_SRC, s.at), place(e, OC_SLOT_DST, s.at),
+                             place(e, OC_SLOT_DIFF_DST, s.at), s.count);
 }
 
 static oc_status relu_backward_execute(const oc_primitive *primitive, oc_error *err) {
@@ -157,8 +155,8 @@ static void join_task(void *user, int64_t begin, int64_t end, int worker) {
     const elementwise *e = user;
     const stretch s = stretch_of(e, begin, end);
     (void)worker;
-    s.kernels->join(floats(e, OC_SLOT_DST, s.at), mask_of(e, s.at), floats(e, OC_SLOT_SRC, s.at),
-                    floats(e, OC_SLOT_SRC_1, s.at), e->sources > 2 ? floats(e, OC_SLOT_SRC_2, s.at) : NULL, s.count);
+    s.kernels->join(place(e, OC_SLOT_DST, s.at), place(e, OC_SLOT_WORKSPACE, s.at), place(e, OC_SLOT_SRC, s.at),
+                    place(e, OC_SLOT_SRC_1, s.at), e->sources > 2 ? place(e, OC_SLOT_SRC_2, s.at) : NULL, s.count);
 }
 
 static oc_status join_execute(const oc_primitive *primitive, oc_error *err) {
@@ -180,8 +178,8 @@ static void join_backward_task(void *user, int64_t begin, int64_t end, int worke
     const elementwise *e = user;
     const stretch s = stretch_of(e, begin, end);
     (void)worker;
-    s.kernels->join_backward(floats(e, OC_SLOT_DIFF_SRC, s.at), mask_of(e, s.at), floats(e, OC_SLOT_DIFF_DST, s.at),
-                             s.count);
+    s.kernels->join_backward(place(e, OC_SLOT_DIFF_SRC, s.at), place(e, OC_SLOT_WORKSPACE, s.at),
+                             place(e, OC_SLOT_DIFF_DST, s.at), s.count);
 }
 
 static oc_status join_backward_execute(const oc_primitive *primitive, oc_error *err) {
@@ -203,16 +201,17 @@ static void sigmoid_task(void *user, int64_t begin, int64_t end, int worker) {
     const elementwise *e = user;
     const stretch s = stretch_of(e, begin, end);
     (void)worker;
-    s.kernels->sigmoid(floats(e, OC_SLOT_DST, s.at), floats(e, OC_SLOT_SRC, s.at), s.count);
+    s.kernels->sigmoid(place(e, OC_SLOT_DST, s.at), place(e, OC_SLOT_SRC, s.at), s.count);
 }
 
 /* Channels that are only padding: what reads them expects zeros, not sigmoid(0). */
-static void clear_padding(float *dst, const oc_map *map) {
-    const int64_t used = map->channels % map->block;
-    for (int64_t n = 0; used && n < map->images; n++) {
-        float *last = dst + n * map->image_stride + (map->blocks - 1) * map->block_stride;
-        for (int64_t i = 0; i < map->h * map->w; i++)
-            for (int64_t c = used; c < map->block; c++) last[i * map->block + c] = 0;
+static void clear_padding(const elementwise *e) {
+    const oc_map *m = &e->map;
+    const int64_t used = m->channels % m->block;
+    const size_t bytes = (size_t)(m->block - used) * oc_dtype_size(e->primitive.layout[OC_SLOT_DST].dtype);
+    for (int64_t n = 0; used && n < m->images; n++) {
+        const int64_t last = n * m->image_stride + (m->blocks - 1) * m->block_stride;
+        for (int64_t i = 0; i < m->h * m->w; i++) memset(place(e, OC_SLOT_DST, last + i * m->block + used), 0, bytes);
     }
 }
 
@@ -220,7 +219,7 @@ static oc_status sigmoid_execute(const oc_primitive *primitive, oc_error *err) {
     const elementwise *e = (const elementwise *)primitive;
     (void)err;
     run(primitive, SIGMOID_GRAIN, sigmoid_task);
-    if (e->map.block > 1) clear_padding(primitive->data[OC_SLOT_DST], &e->map);
+    if (e->map.block > 1) clear_padding(e);
     return OC_OK;
 }
 
@@ -236,8 +235,8 @@ static void sigmoid_backward_task(void *user, int64_t begin, int64_t end, int wo
     const elementwise *e = user;
     const stretch s = stretch_of(e, begin, end);
     (void)worker;
-    s.kernels->sigmoid_backward(floats(e, OC_SLOT_DIFF_SRC, s.at), floats(e, OC_SLOT_DST, s.at),
-                                floats(e, OC_SLOT_DIFF_DST, s.at), s.count);
+    s.kernels->sigmoid_backward(place(e, OC_SLOT_DIFF_SRC, s.at), place(e, OC_SLOT_DST, s.at),
+                                place(e, OC_SLOT_DIFF_DST, s.at), s.count);
 }
 
 static oc_status sigmoid_backward_execute(const oc_primitive *primitive, oc_error *err) {

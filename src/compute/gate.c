@@ -48,7 +48,7 @@ static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer
     *out = NULL;
     OC_TRY(oc_primitive_map(&map, src, layer, what, err));
     OC_TRY(oc_primitive_map(&gates, small, layer, what, err));
-    OC_TRY(oc_primitive_create(&made, type, engine, layer, what, err));
+    OC_TRY(oc_primitive_create(&made, type, engine, src->dtype, layer, what, err));
     *out = &made->primitive;
     made->map = map;
     made->small = gates;
@@ -71,7 +71,7 @@ typedef struct part {
 
 static part part_of(const gating *g, int64_t i) {
     const oc_map *map = &g->map;
-    void *const *data = g->primitive.data;
+    const oc_primitive *primitive = &g->primitive;
     const bool two = g->sources == 2;
     const int64_t n = i / map->blocks, channel = i % map->blocks * map->block;
     const int64_t at = n * map->image_stride + i % map->blocks * map->block_stride;
@@ -80,12 +80,12 @@ static part part_of(const gating *g, int64_t i) {
               .pixels = map->h * map->w,
               .block = map->block};
     if (two) p.t = factors_of(g, 1, n) + channel;
-    p.maps.a = (const float *)data[OC_SLOT_SRC] + at;
-    if (two) p.maps.b = (const float *)data[OC_SLOT_SRC_1] + at;
-    if (data[OC_SLOT_DST]) p.maps.dst = (float *)data[OC_SLOT_DST] + at;
-    if (data[OC_SLOT_DIFF_DST]) p.maps.diff_dst = (const float *)data[OC_SLOT_DIFF_DST] + at;
-    if (data[OC_SLOT_DIFF_SRC]) p.maps.diff_a = (float *)data[OC_SLOT_DIFF_SRC] + at;
-    if (two && data[OC_SLOT_DIFF_SRC_1]) p.maps.diff_b = (float *)data[OC_SLOT_DIFF_SRC_1] + at;
+    p.maps.a = oc_primitive_at(primitive, OC_SLOT_SRC, at);
+    if (two) p.maps.b = oc_primitive_at(primitive, OC_SLOT_SRC_1, at);
+    p.maps.dst = oc_primitive_at(primitive, OC_SLOT_DST, at);
+    p.maps.diff_dst = oc_primitive_at(primitive, OC_SLOT_DIFF_DST, at);
+    p.maps.diff_a = oc_primitive_at(primitive, OC_SLOT_DIFF_SRC, at);
+    if (two) p.maps.diff_b = oc_primitive_at(primitive, OC_SLOT_DIFF_SRC_1, at);
     return p;
 }
 
@@ -94,7 +94,7 @@ static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         const part p = part_of(g, i);
-        g->primitive.engine->kernels->gate->forward(&p.maps, p.s, p.t, p.pixels, p.block);
+        g->primitive.kernels->gate->forward(&p.maps, p.s, p.t, p.pixels, p.block);
     }
 }
 
@@ -104,7 +104,7 @@ static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; i++) {
         const part p = part_of(g, i);
         memset(p.sums, 0, (size_t)p.block * sizeof *p.sums);
-        g->primitive.engine->kernels->gate->backward(&p.maps, p.s, p.t, p.pixels, p.block, p.sums);
+        g->primitive.kernels->gate->backward(&p.maps, p.s, p.t, p.pixels, p.block, p.sums);
     }
 }
 

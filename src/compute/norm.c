@@ -33,7 +33,7 @@ static int64_t sums_floats(const oc_map *map) {
 }
 
 static execution execution_of(const oc_primitive *primitive) {
-    execution e = {.kernels = primitive->engine->kernels->norm, .args = ((const norm *)primitive)->args};
+    execution e = {.kernels = primitive->kernels->norm, .args = ((const norm *)primitive)->args};
     float *scratch = primitive->data[OC_SLOT_SCRATCHPAD];
     e.args.src = primitive->data[OC_SLOT_SRC];
     e.args.scale = primitive->data[OC_SLOT_SCALE];
@@ -53,8 +53,9 @@ static execution execution_of(const oc_primitive *primitive) {
 /* Whether each worker takes whole blocks through all passes, rather than all workers one pass after the other. */
 static bool by_blocks(const oc_primitive *primitive, const oc_map *map) {
     const int64_t threads = oc_team_threads(primitive->engine->team);
+    const int64_t size = (int64_t)oc_dtype_size(primitive->layout[OC_SLOT_SRC].dtype);
     return (map->blocks % threads == 0 || map->blocks >= 8 * threads) &&
-           2 * 4 * map->images * map->h * map->w * map->block <= CACHED_BYTES;
+           2 * map->images * map->h * map->w * map->block * size <= CACHED_BYTES;
 }
 
 static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
@@ -64,7 +65,7 @@ static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer
     oc_map map;
     *out = NULL;
     OC_TRY(oc_primitive_map(&map, src, layer, what, err));
-    OC_TRY(oc_primitive_create(&made, type, engine, layer, what, err));
+    OC_TRY(oc_primitive_create(&made, type, engine, src->dtype, layer, what, err));
     *out = &made->primitive;
     made->args = (oc_norm_args){.map = map, .epsilon = (double)spec->epsilon, .relu = spec->relu};
     made->primitive.layout[OC_SLOT_SRC] = *src;
@@ -206,7 +207,7 @@ oc_status oc_running_create(oc_primitive **out, oc_engine *engine, const char *l
     oc_status status = OC_OK;
     running *r = NULL;
     *out = NULL;
-    OC_TRY(oc_primitive_create(&r, &type, engine, layer, "running statistics", err));
+    OC_TRY(oc_primitive_create(&r, &type, engine, OC_F32, layer, "running statistics", err));
     *out = &r->primitive;
     r->channels = channels;
     r->momentum = momentum;
@@ -236,7 +237,7 @@ static void fold_task(void *user, int64_t begin, int64_t end, int worker) {
     for (int64_t o = begin; o < end; o++) {
         const double factor = scale[o] / sqrt((double)variance[o] + f->epsilon);
         folded[o] = (float)(shift[o] + ((f->bias ? bias[o] : 0.0) - mean[o]) * factor);
-        p->engine->kernels->elementwise->scale_exact(scaled + o * f->row, weights + o * f->row, factor, f->row);
+        p->kernels->elementwise->scale_exact(scaled + o * f->row, weights + o * f->row, factor, f->row);
     }
 }
 
@@ -252,7 +253,7 @@ oc_status oc_fold_create(oc_primitive **out, oc_engine *engine, const char *laye
     oc_status status = OC_OK;
     folding *f = NULL;
     *out = NULL;
-    OC_TRY(oc_primitive_create(&f, &type, engine, layer, "folding of batch norm", err));
+    OC_TRY(oc_primitive_create(&f, &type, engine, OC_F32, layer, "folding of batch norm", err));
     *out = &f->primitive;
     f->oc = oc;
     f->row = row;

@@ -18,7 +18,7 @@ static int64_t parts_of(const pool *p) {
 }
 
 static const oc_pool_kernels *kernels_of(const pool *p) {
-    return p->primitive.engine->kernels->pool;
+    return p->primitive.kernels->pool;
 }
 
 static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
@@ -33,7 +33,7 @@ static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer
     if (spec->kernel > WINDOW_MAX)
         return oc_fail(err, OC_E_COMPUTE, layer, "%s: unsupported window, more than %d×%d", what, WINDOW_MAX,
                        WINDOW_MAX);
-    OC_TRY(oc_primitive_create(&made, type, engine, layer, what, err));
+    OC_TRY(oc_primitive_create(&made, type, engine, src->dtype, layer, what, err));
     *out = &made->primitive;
     made->pool = (oc_pool){from, to, spec->kernel, spec->stride, spec->pad};
     made->primitive.layout[src_slot] = *src;

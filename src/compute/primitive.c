@@ -7,8 +7,8 @@
 #include "base/memory.h"
 #include "compute/internal.h"
 
-oc_status oc_primitive_create(void *out, const oc_primitive_type *type, oc_engine *engine, const char *layer,
-                              const char *what, oc_error *err) {
+oc_status oc_primitive_create(void *out, const oc_primitive_type *type, oc_engine *engine, oc_dtype dtype,
+                              const char *layer, const char *what, oc_error *err) {
     oc_primitive *primitive = NULL;
     const oc_status status = oc_alloc(&primitive, 1, type->size, err);
     if (status == OC_OK) {
@@ -17,6 +17,7 @@ oc_status oc_primitive_create(void *out, const oc_primitive_type *type, oc_engin
         primitive->implementation = "own";
         primitive->layer = layer;
         primitive->engine = engine;
+        primitive->kernels = oc_engine_kernels(engine, dtype);
     }
     *(oc_primitive **)out = primitive;
     return status;
@@ -63,6 +64,11 @@ oc_status oc_primitive_map(oc_map *out, const oc_layout *layout, const char *lay
     if (oc_layout_map(layout, out)) return OC_OK;
     return oc_fail(err, OC_E_COMPUTE, layer, "unsupported layout %s in %s", oc_layout_text(layout, text, sizeof text),
                    what);
+}
+
+void *oc_primitive_at(const oc_primitive *primitive, oc_slot slot, int64_t at) {
+    unsigned char *data = primitive->data[slot];
+    return data ? data + at * (int64_t)oc_dtype_size(primitive->layout[slot].dtype) : NULL;
 }
 
 void oc_primitive_for(const oc_primitive *primitive, int64_t count, int64_t grain, oc_task_fn task) {

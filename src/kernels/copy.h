@@ -12,13 +12,13 @@
 struct oc_copy_kernels {
     /* Channel c of `to` is channel c + shift of `from`, or zero where that has none. Both have the same images and
      * pixels, in blocks of whatever sizes. */
-    void (*channels)(const oc_map *to_map, float *to, const oc_map *from_map, const float *from, int64_t shift,
+    void (*channels)(const oc_map *to_map, void *to, const oc_map *from_map, const void *from, int64_t shift,
                      int64_t begin, int64_t end);
     /* Pixel (y, x) of dst is (y·stride, x·stride) of src; both have the same images, channels and blocks. */
-    void (*subsample)(const oc_map *dst_map, float *dst, const oc_map *src_map, const float *src, int64_t stride,
+    void (*subsample)(const oc_map *dst_map, void *dst, const oc_map *src_map, const void *src, int64_t stride,
                       int64_t begin, int64_t end);
     /* The other way: the pixels of diff_src that have no like in diff_dst are zero. */
-    void (*subsample_backward)(const oc_map *src_map, float *diff_src, const oc_map *dst_map, const float *diff_dst,
+    void (*subsample_backward)(const oc_map *src_map, void *diff_src, const oc_map *dst_map, const void *diff_dst,
                                int64_t stride, int64_t begin, int64_t end);
 };
 

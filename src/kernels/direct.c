@@ -116,9 +116,9 @@ static int64_t pixels_of(int64_t size, int64_t phase, int64_t step) {
 /* TILE results: TILE / T rows of T pixels. */
 typedef struct tile_args {
     const oc_direct *conv;
-    const float *image;   /* of the map that is read */
-    const float *filters; /* of the block of outputs */
-    int64_t block;        /* of outputs */
+    const oc_stored *image; /* of the map that is read */
+    const float *filters;   /* of the block of outputs */
+    int64_t block;          /* of outputs */
     const line *rows, *columns;
     int64_t y, x;             /* numbers t of the first result, in its phase */
     uint32_t down[OC_TAPS];   /* of each of `rows`: bit r: result row r's lies inside the map that is read */
@@ -129,9 +129,9 @@ typedef struct tile_args {
 /* Adds the products of one input channel with N taps; T, N, `checked` and `lanes` being constant. A pixel that is read
  * serves result v of the first tap, v − 1 of the second and so on. Unless `checked`, only the first and the last N − 1
  * may lie outside. `from`: what the first result of the first tap meets is at from[at]. */
-OC_INLINE void products(const int T, const int N, const bool checked, const bool lanes, const float *from, int64_t at,
-                        int64_t pixel, int64_t row, const float *weights, const int16_t *tap, uint32_t across,
-                        uint32_t down, oc_ints index, oc_floats *restrict sum) {
+OC_INLINE void products(const int T, const int N, const bool checked, const bool lanes, const oc_stored *from,
+                        int64_t at, int64_t pixel, int64_t row, const float *weights, const int16_t *tap,
+                        uint32_t across, uint32_t down, oc_ints index, oc_floats *restrict sum) {
     oc_floats w[TOGETHER];
 #pragma GCC unroll 3
     for (int j = 0; j < N; j++) w[j] = oc_load(weights + tap[j] * OC_LANES);
@@ -141,8 +141,8 @@ OC_INLINE void products(const int T, const int N, const bool checked, const bool
 #pragma GCC unroll 18
         for (int v = 0; v < T + N - 1; v++) {
             if ((checked || v < N - 1 || v >= T) && !(across >> v & 1)) continue;
-            const float *met = from + (at + r * row + v * pixel);
-            const oc_floats x = lanes ? oc_permute(oc_load(met), index) : oc_broadcast(*met);
+            const oc_stored *met = from + (at + r * row + v * pixel);
+            const oc_floats x = lanes ? oc_permute(oc_load_stored(met), index) : oc_spread(met);
 #pragma GCC unroll 3
             for (int j = 0; j < N; j++)
                 if (v - j >= 0 && v - j < T) sum[r * T + v - j] = oc_fma(x, w[j], sum[r * T + v - j]);
@@ -158,7 +158,8 @@ OC_INLINE void sum_tile(const int T, const bool lanes, const tile_args *a, int64
     const line *columns = a->columns;
     const int64_t inputs = oc_inputs_of(c), taps = c->kh * c->kw, width = from->w * from->block;
     const int64_t first = lanes ? a->block * OC_LANES : a->block * OC_LANES / oc_outputs_of(c) * inputs + begin;
-    const float *channel = a->image + oc_channel_at(from, first), *weights = a->filters + begin * taps * OC_LANES;
+    const oc_stored *channel = a->image + oc_channel_at(from, first);
+    const float *weights = a->filters + begin * taps * OC_LANES;
     int64_t in_block = first % from->block;
     for (int64_t i = begin; i < end; i++, weights += taps * OC_LANES) {
         const oc_ints index = oc_lane_inputs(inputs, i);
@@ -197,13 +198,13 @@ OC_INLINE oc_floats finished(const oc_finish *finish, oc_floats value, int64_t a
         if (finish->post[i] == OC_FINISH_RELU)
             value = oc_relu(value);
         else
-            value += oc_load(finish->added[adds++] + at);
+            value += oc_load_stored((const oc_stored *)finish->added[adds++] + at);
     }
     return value;
 }
 
 /* A tile of which `rows` rows exist; its first result is to[at]. */
-OC_INLINE void tile(const int T, const tile_args *a, oc_floats bias, const oc_finish *finish, float *to, int64_t at,
+OC_INLINE void tile(const int T, const tile_args *a, oc_floats bias, const oc_finish *finish, oc_stored *to, int64_t at,
                     int64_t pixel, int64_t row, int64_t rows) {
     const int64_t inputs = oc_inputs_of(a->conv), stretch = oc_divide_up(CHAIN, a->conv->kh * a->conv->kw);
     oc_floats sum[TILE], total[TILE];
@@ -227,7 +228,7 @@ OC_INLINE void tile(const int T, const tile_args *a, oc_floats bias, const oc_fi
 #pragma GCC unroll 16
     for (int t = 0; t < TILE; t++) {
         const int64_t place = at + t / T * row + t % T * pixel;
-        if (T == TILE || t / T < rows) oc_store(to + place, finished(finish, sum[t], place));
+        if (T == TILE || t / T < rows) oc_store_stored(to + place, finished(finish, sum[t], place));
     }
 }
 
@@ -239,7 +240,7 @@ static int tile_width(int64_t left) {
 }
 
 /* Columns x … x + width − 1 of a phase of down × across results. */
-static void strip(tile_args *a, int width, oc_floats bias, const oc_finish *finish, float *to, int64_t at,
+static void strip(tile_args *a, int width, oc_floats bias, const oc_finish *finish, oc_stored *to, int64_t at,
                   int64_t pixel, int64_t row, int64_t down) {
     const oc_map *from = oc_from_of(a->conv);
     const int64_t height = TILE / width;
@@ -277,8 +278,8 @@ static oc_floats bias_of(const oc_map *to, const float *bias, int64_t block) {
     return v;
 }
 
-static void run_block(const oc_direct *c, const float *from, const float *filters_of_block, const oc_finish *finish,
-                      float *to, int64_t image, int64_t block) {
+static void run_block(const oc_direct *c, const oc_stored *from, const float *filters_of_block, const oc_finish *finish,
+                      oc_stored *to, int64_t image, int64_t block) {
     const oc_map *read = oc_from_of(c), *write = oc_to_of(c);
     const int64_t phases = c->data ? c->stride : 1;
     const oc_floats bias = bias_of(write, finish->bias, block);
@@ -307,7 +308,7 @@ static void run_block(const oc_direct *c, const float *from, const float *filter
     }
 }
 
-static float element(const oc_direct *c, const float *image, const float *w, int64_t group, int64_t y, int64_t x,
+static float element(const oc_direct *c, const oc_stored *image, const float *w, int64_t group, int64_t y, int64_t x,
                      float sum) {
     const oc_map *from = oc_from_of(c);
     const int64_t inputs = oc_inputs_of(c);
@@ -318,15 +319,15 @@ static float element(const oc_direct *c, const float *image, const float *w, int
             for (int64_t kx = 0; kx < c->kw; kx++) {
                 const int64_t sx = oc_met(c, kx, x, from->w);
                 if (sx < 0) continue;
-                sum += image[oc_channel_at(from, group * inputs + i) + (sy * from->w + sx) * from->block] *
+                sum += oc_widen(image[oc_channel_at(from, group * inputs + i) + (sy * from->w + sx) * from->block]) *
                        w[(i * c->kh + ky) * c->kw + kx];
             }
         }
     return sum;
 }
 
-static void run_elements(const oc_direct *c, const float *from, const float *packed, const oc_finish *finish, float *to,
-                         int64_t image, int64_t block) {
+static void run_elements(const oc_direct *c, const oc_stored *from, const float *packed, const oc_finish *finish,
+                         oc_stored *to, int64_t image, int64_t block) {
     const oc_map *read = oc_from_of(c), *write = oc_to_of(c);
     const int64_t row_floats = oc_inputs_of(c) * c->kh * c->kw;
     for (int64_t lane = 0; lane < write->block; lane++) {
@@ -343,15 +344,16 @@ static void run_elements(const oc_direct *c, const float *from, const float *pac
                 float value = element(c, from + image * read->image_stride, packed + channel * row_floats,
                                       channel / oc_outputs_of(c), y, x, finish->bias ? finish->bias[channel] : 0);
                 for (int i = 0, adds = 0; i < finish->posts; i++)
-                    value = finish->post[i] == OC_FINISH_ADD ? value + finish->added[adds++][at]
-                            : value < 0                      ? 0
-                                                             : value;
-                to[at] = value;
+                    value = finish->post[i] == OC_FINISH_ADD
+                                ? value + oc_widen(((const oc_stored *)finish->added[adds++])[at])
+                            : value < 0 ? 0
+                                        : value;
+                to[at] = oc_narrow(value);
             }
     }
 }
 
-static void run(const oc_direct *c, const float *from, const float *packed, const oc_finish *finish, float *to,
+static void run(const oc_direct *c, const void *from, const float *packed, const oc_finish *finish, void *to,
                 int64_t begin, int64_t end) {
     const int64_t blocks = oc_to_of(c)->blocks, floats = oc_inputs_of(c) * c->kh * c->kw * OC_LANES;
     for (int64_t item = begin; item < end; item++) {

@@ -56,7 +56,7 @@ typedef struct oc_direct_weights_kernels {
     /* One of `units`, into sums[sums_floats]; the gradient of the bias with it if `bias`. `scratch` is its worker's
      * own.
      */
-    void (*unit)(const oc_direct *conv, int64_t unit, const float *src, const float *diff_dst, bool bias, float *sums,
+    void (*unit)(const oc_direct *conv, int64_t unit, const void *src, const void *diff_dst, bool bias, float *sums,
                  float *scratch);
     /* When all units are done: blocks [begin, end) of dst's channels, of diff_weights [OC, IC/G, KH, KW] and of
      * diff_bias [OC] (NULL: not wanted, and not summed). */
@@ -69,7 +69,7 @@ struct oc_direct_kernels {
     /* Pieces [begin, end) of filter_blocks: from plain weights [OC, IC/G, KH, KW] to filters[filter_floats]. */
     void (*filters)(const oc_direct *conv, const float *weights, float *filters, int64_t begin, int64_t end);
     /* Forward, or backward by data: pieces [begin, end) of items, each an image's share of one block of channels. */
-    void (*run)(const oc_direct *conv, const float *from, const float *filters, const oc_finish *finish, float *to,
+    void (*run)(const oc_direct *conv, const void *from, const float *filters, const oc_finish *finish, void *to,
                 int64_t begin, int64_t end);
     const oc_direct_weights_kernels *weights;
 };

@@ -3,7 +3,7 @@
 #define OC_KERNELS_DIRECT_PARTS_H
 
 #include "kernels/direct.h"
-#include "kernels/lanes.h"
+#include "kernels/stored.h"
 
 #define OC_TAPS 256 /* of a filter's row or column; longer ones go by elements */
 

@@ -66,16 +66,16 @@ typedef struct range {
 } range;
 
 /* Copies `count` pixels of some blocks, `step` floats apart, to row `row` of the matrix. */
-static void gather(float *matrix, int64_t row, const float *from, int64_t block_stride, int64_t blocks, int64_t step,
-                   int64_t count) {
+static void gather(float *matrix, int64_t row, const oc_stored *from, int64_t block_stride, int64_t blocks,
+                   int64_t step, int64_t count) {
     for (int64_t b = 0; b < blocks; b++, from += block_stride) {
         float *to = matrix + b * oc_column_of(ROWS) + row * OC_LANES;
-        for (int64_t i = 0; i < count; i++) oc_store(to + i * OC_LANES, oc_load(from + i * step));
+        for (int64_t i = 0; i < count; i++) oc_store(to + i * OC_LANES, oc_load_stored(from + i * step));
     }
 }
 
-static void tap_products(const oc_direct *c, const range *r, int64_t ky, int64_t kx, const float *src,
-                         const float *diff, int64_t images, float *sums) {
+static void tap_products(const oc_direct *c, const range *r, int64_t ky, int64_t kx, const oc_stored *src,
+                         const oc_stored *diff, int64_t images, float *sums) {
     const oc_map *s = &c->src, *d = &c->dst;
     const int64_t dx = kx * c->dilation - c->pad, dy = ky * c->dilation - c->pad, column = oc_column_of(ROWS);
     const int64_t begin = dx < 0 ? oc_divide_up(-dx, c->stride) : 0;
@@ -119,19 +119,19 @@ typedef struct piece {
 
 /* What source pixel `from` contributes: `diff` is the gradient of the result that the first tap takes there, whose
  * number is x; that of tap j is j before. */
-OC_INLINE void pixel_sums(const int C, const int N, const bool checked, const int kind, const float *from,
-                          const int64_t *channel, const oc_ints *index, const float *diff, int64_t x, int64_t results,
-                          oc_floats *restrict sum) {
-    const oc_floats pixel = kind == PERMUTED ? oc_load(from) : (oc_floats){0};
+OC_INLINE void pixel_sums(const int C, const int N, const bool checked, const int kind, const oc_stored *from,
+                          const int64_t *channel, const oc_ints *index, const oc_stored *diff, int64_t x,
+                          int64_t results, oc_floats *restrict sum) {
+    const oc_floats pixel = kind == PERMUTED ? oc_load_stored(from) : (oc_floats){0};
 #pragma GCC unroll 3
     for (int j = 0; j < N; j++) {
         if (checked && (x - j < 0 || x - j >= results)) continue;
-        const oc_floats given = oc_load(diff - j * OC_LANES);
+        const oc_floats given = oc_load_stored(diff - j * OC_LANES);
 #pragma GCC unroll 16
         for (int i = 0; i < C; i++) {
             const oc_floats input = kind == PERMUTED     ? oc_permute(pixel, index[i])
-                                    : kind == NEIGHBOURS ? oc_broadcast(from[i])
-                                                         : oc_broadcast(from[channel[i]]);
+                                    : kind == NEIGHBOURS ? oc_spread(from + i)
+                                                         : oc_spread(from + channel[i]);
             sum[j * C + i] = oc_fma(input, given, sum[j * C + i]);
         }
     }
@@ -139,7 +139,7 @@ OC_INLINE void pixel_sums(const int C, const int N, const bool checked, const in
 
 /* Adds a piece of the gradients over one image; C, N and `kind` being constant. N > 1 only at stride 1, undilated. */
 OC_INLINE void piece_image(const int C, const int N, const int kind, const oc_direct *c, const piece *p,
-                           const float *src, const float *diff, const int64_t *channel, const oc_ints *index,
+                           const oc_stored *src, const oc_stored *diff, const int64_t *channel, const oc_ints *index,
                            oc_floats *restrict sum) {
     const oc_map *s = &c->src, *d = &c->dst;
     const int64_t dx = p->kx * c->dilation - c->pad; /* tap 0 meets x·stride + dx */
@@ -151,7 +151,7 @@ OC_INLINE void piece_image(const int C, const int N, const int kind, const oc_di
     for (int64_t y = 0; y < d->h; y++) {
         const int64_t sy = y * c->stride + p->ky * c->dilation - c->pad;
         if (sy < 0 || sy >= s->h) continue;
-        const float *row = src + (sy * s->w + dx) * s->block, *of_row = diff + y * d->w * OC_LANES;
+        const oc_stored *row = src + (sy * s->w + dx) * s->block, *of_row = diff + y * d->w * OC_LANES;
         const int64_t step = c->stride * s->block;
         int64_t x = begin;
         for (; x < N - 1 && x < end; x++)
@@ -165,7 +165,7 @@ OC_INLINE void piece_image(const int C, const int N, const int kind, const oc_di
 
 /* Sums a piece over some images, into its place in `sums` or added to what is there. */
 OC_INLINE void piece_sums(const int C, const int N, const int kind, const oc_direct *c, const piece *p,
-                          const float *src, const float *diff, int64_t images, bool add, float *sums) {
+                          const oc_stored *src, const oc_stored *diff, int64_t images, bool add, float *sums) {
     const oc_map *s = &c->src;
     const int64_t inputs = oc_inputs_of(c);
     const int64_t first = p->block * OC_LANES / oc_outputs_of(c) * inputs + p->first;
@@ -191,8 +191,8 @@ OC_INLINE void piece_sums(const int C, const int N, const int kind, const oc_dir
 }
 
 /* The share of some images in a block's sums; src and diff of the first one. */
-static void image_sums(const oc_direct *c, const float *src, const float *diff, int64_t images, int64_t block, bool add,
-                       float *sums) {
+static void image_sums(const oc_direct *c, const oc_stored *src, const oc_stored *diff, int64_t images, int64_t block,
+                       bool add, float *sums) {
     const oc_map *s = &c->src;
     const int64_t inputs = oc_inputs_of(c);
     const bool lanes = c->way == OC_DIRECT_LANES, near = lanes && c->stride == 1 && c->dilation == 1;
@@ -225,20 +225,20 @@ static void image_sums(const oc_direct *c, const float *src, const float *diff, 
 }
 
 /* Sums of the bias's gradients over some images of a block, into `to` or added to what is there. */
-static void bias_sums(const oc_direct *c, const float *diff, int64_t images, bool add, float *to) {
+static void bias_sums(const oc_direct *c, const oc_stored *diff, int64_t images, bool add, float *to) {
     oc_floats sum = {0};
     if (add) sum = oc_load(to);
     for (int64_t n = 0; n < images; n++) {
         oc_floats of_image = {0};
         for (int64_t i = 0; i < c->dst.h * c->dst.w; i++)
-            of_image += oc_load(diff + n * c->dst.image_stride + i * OC_LANES);
+            of_image += oc_load_stored(diff + n * c->dst.image_stride + i * OC_LANES);
         sum += of_image;
     }
     oc_store(to, sum);
 }
 
-static void image_elements(const oc_direct *c, const float *src, const float *diff, int64_t block, bool bias, bool add,
-                           float *sums) {
+static void image_elements(const oc_direct *c, const oc_stored *src, const oc_stored *diff, int64_t block, bool bias,
+                           bool add, float *sums) {
     const oc_map *s = &c->src, *d = &c->dst;
     const int64_t inputs = oc_inputs_of(c), taps = c->kh * c->kw;
     for (int64_t lane = 0; lane < d->block && block * d->block + lane < d->channels; lane++) {
@@ -250,11 +250,11 @@ static void image_elements(const oc_direct *c, const float *src, const float *di
             double sum = 0;
             for (int64_t y = 0; y < d->h; y++)
                 for (int64_t x = 0; x < d->w; x++) {
-                    const double given = diff[(y * d->w + x) * d->block + lane];
+                    const double given = oc_widen(diff[(y * d->w + x) * d->block + lane]);
                     const int64_t sy = of_bias ? 0 : oc_met(c, tap / c->kw, y, s->h);
                     const int64_t sx = of_bias ? 0 : oc_met(c, tap % c->kw, x, s->w);
                     if (sy < 0 || sx < 0) continue;
-                    sum += of_bias ? given : given * (double)src[channel + (sy * s->w + sx) * s->block];
+                    sum += of_bias ? given : given * (double)oc_widen(src[channel + (sy * s->w + sx) * s->block]);
                 }
             float *to = sums + k * d->block + lane;
             *to = add ? *to + (float)sum : (float)sum;
@@ -264,13 +264,14 @@ static void image_elements(const oc_direct *c, const float *src, const float *di
 
 /* ---- The pass ---- */
 
-static void unit(const oc_direct *c, int64_t number, const float *src, const float *diff_dst, bool bias, float *sums,
+static void unit(const oc_direct *c, int64_t number, const void *src, const void *diff_dst, bool bias, float *sums,
                  float *scratch) {
     const oc_map *s = &c->src, *d = &c->dst;
     const int64_t i = number % c->inputs, o = number / c->inputs % c->outputs, part = number / (c->inputs * c->outputs);
     const int64_t first = d->images * part / c->parts, images = d->images * (part + 1) / c->parts - first;
     const int64_t taps = c->kh * c->kw;
-    const float *from = src + first * s->image_stride, *diff = diff_dst + first * d->image_stride;
+    const oc_stored *from = (const oc_stored *)src + first * s->image_stride;
+    const oc_stored *diff = (const oc_stored *)diff_dst + first * d->image_stride;
     if (c->products) {
         range r = {.input = s->blocks * i / c->inputs, .output = d->blocks * o / c->outputs};
         r.inputs = s->blocks * (i + 1) / c->inputs - r.input;

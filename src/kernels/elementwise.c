@@ -3,76 +3,98 @@
 
 #include <math.h>
 
-#include "kernels/lanes.h"
+#include "kernels/stored.h"
 
-static void sum_2(float *dst, const float *a, const float *b, int64_t n) {
+static void sum_2(void *dst, const void *a, const void *b, int64_t n) {
+    oc_stored *to = dst;
+    const oc_stored *x = a, *y = b;
     OC_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) dst[i] = a[i] + b[i];
+    for (int64_t i = 0; i < n; i++) to[i] = oc_narrow(oc_widen(x[i]) + oc_widen(y[i]));
 }
 
-static void sum_3(float *dst, const float *a, const float *b, const float *c, int64_t n) {
+static void sum_3(void *dst, const void *a, const void *b, const void *c, int64_t n) {
+    oc_stored *to = dst;
+    const oc_stored *x = a, *y = b, *z = c;
     OC_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) dst[i] = a[i] + b[i] + c[i];
+    for (int64_t i = 0; i < n; i++) to[i] = oc_narrow(oc_widen(x[i]) + oc_widen(y[i]) + oc_widen(z[i]));
 }
 
-static void relu(float *dst, const float *src, int64_t n) {
-    OC_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) dst[i] = src[i] < 0 ? 0 : src[i];
+OC_INLINE float relu_of(float x) {
+    return x < 0 ? 0 : x;
 }
 
-static void relu_backward(float *diff_src, const float *dst, const float *diff_dst, int64_t n) {
+static void relu(void *dst, const void *src, int64_t n) {
+    oc_stored *to = dst;
+    const oc_stored *from = src;
     OC_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) diff_src[i] = dst[i] > 0 ? diff_dst[i] : 0;
+    for (int64_t i = 0; i < n; i++) to[i] = oc_narrow(relu_of(oc_widen(from[i])));
+}
+
+static void relu_backward(void *diff_src, const void *dst, const void *diff_dst, int64_t n) {
+    oc_stored *to = diff_src;
+    const oc_stored *result = dst, *diff = diff_dst;
+    OC_INDEPENDENT
+    for (int64_t i = 0; i < n; i++) to[i] = oc_widen(result[i]) > 0 ? diff[i] : 0;
 }
 
 /* Stretches stay in the nearest cache between two loops over them. */
 #define STRETCH 1024
 
-static void join(float *dst, uint8_t *mask, const float *a, const float *b, const float *c, int64_t n) {
+static void join(void *dst, uint8_t *mask, const void *a, const void *b, const void *c, int64_t n) {
+    oc_stored *to = dst;
+    const oc_stored *x = a, *y = b, *z = c;
     for (int64_t at = 0; at < n; at += STRETCH) {
         const int64_t end = n - at < STRETCH ? n : at + STRETCH;
         if (mask) {
             OC_INDEPENDENT
-            for (int64_t i = at; i < end; i++) mask[i] = a[i] + b[i] > 0;
+            for (int64_t i = at; i < end; i++) mask[i] = oc_widen(x[i]) + oc_widen(y[i]) > 0;
         }
-        if (c) {
+        if (z) {
             OC_INDEPENDENT
-            for (int64_t i = at; i < end; i++) {
-                const float s = a[i] + b[i];
-                dst[i] = (s < 0 ? 0 : s) + c[i];
-            }
+            for (int64_t i = at; i < end; i++)
+                to[i] = oc_narrow(relu_of(oc_widen(x[i]) + oc_widen(y[i])) + oc_widen(z[i]));
         } else {
             OC_INDEPENDENT
-            for (int64_t i = at; i < end; i++) {
-                const float s = a[i] + b[i];
-                dst[i] = s < 0 ? 0 : s;
-            }
+            for (int64_t i = at; i < end; i++) to[i] = oc_narrow(relu_of(oc_widen(x[i]) + oc_widen(y[i])));
         }
     }
 }
 
-static void join_backward(float *diff_src, const uint8_t *mask, const float *diff_dst, int64_t n) {
+static void join_backward(void *diff_src, const uint8_t *mask, const void *diff_dst, int64_t n) {
+    oc_stored *to = diff_src;
+    const oc_stored *diff = diff_dst;
     OC_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) diff_src[i] = mask[i] ? diff_dst[i] : 0;
+    for (int64_t i = 0; i < n; i++) to[i] = mask[i] ? diff[i] : 0;
 }
 
-static void sigmoid(float *dst, const float *src, int64_t n) {
-    for (int64_t i = 0; i < n; i++) dst[i] = (float)(1 / (1 + exp(-(double)src[i])));
+static void sigmoid(void *dst, const void *src, int64_t n) {
+    oc_stored *to = dst;
+    const oc_stored *from = src;
+    for (int64_t i = 0; i < n; i++) to[i] = oc_narrow((float)(1 / (1 + exp(-(double)oc_widen(from[i])))));
 }
 
-static void sigmoid_backward(float *diff_src, const float *dst, const float *diff_dst, int64_t n) {
+static void sigmoid_backward(void *diff_src, const void *dst, const void *diff_dst, int64_t n) {
+    oc_stored *to = diff_src;
+    const oc_stored *result = dst, *diff = diff_dst;
     OC_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) diff_src[i] = diff_dst[i] * (dst[i] * (1 - dst[i]));
+    for (int64_t i = 0; i < n; i++) {
+        const float s = oc_widen(result[i]);
+        to[i] = oc_narrow(oc_widen(diff[i]) * (s * (1 - s)));
+    }
 }
 
-static void scale(float *dst, const float *src, float factor, int64_t n) {
+static void scale(void *dst, const void *src, float factor, int64_t n) {
+    oc_stored *to = dst;
+    const oc_stored *from = src;
     OC_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) dst[i] = src[i] * factor;
+    for (int64_t i = 0; i < n; i++) to[i] = oc_narrow(oc_widen(from[i]) * factor);
 }
 
-static void scale_kept(float *dst, const float *src, const uint8_t *kept, float factor, int64_t n) {
+static void scale_kept(void *dst, const void *src, const uint8_t *kept, float factor, int64_t n) {
+    oc_stored *to = dst;
+    const oc_stored *from = src;
     OC_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) dst[i] = src[i] * (kept[i] ? factor : 0.0F);
+    for (int64_t i = 0; i < n; i++) to[i] = oc_narrow(oc_widen(from[i]) * (kept[i] ? factor : 0.0F));
 }
 
 static void scale_exact(float *dst, const float *src, double factor, int64_t n) {

@@ -12,7 +12,7 @@ typedef struct oc_finish {
     const float *bias;
     int posts;
     oc_finish_post post[OC_FINISH_POSTS_MAX];
-    const float *added[OC_FINISH_POSTS_MAX];
+    const void *added[OC_FINISH_POSTS_MAX];
 } oc_finish;
 
 #endif

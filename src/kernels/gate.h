@@ -11,11 +11,11 @@
 /* One part: the sources, and the result or the gradients. b and diff_b are NULL, and t is not read, where there is but
  * one source. */
 typedef struct oc_gate {
-    const float *a, *b;
-    float *dst;            /* forward; may be a or b */
-    const float *diff_dst; /* backward, as are the others */
-    float *diff_a;         /* may be diff_dst or a */
-    float *diff_b;         /* may be diff_dst or b, if diff_a is not the same */
+    const void *a, *b;
+    void *dst;            /* forward; may be a or b */
+    const void *diff_dst; /* backward, as are the others */
+    void *diff_a;         /* may be diff_dst or a */
+    void *diff_b;         /* may be diff_dst or b, if diff_a is not the same */
 } oc_gate;
 
 struct oc_gate_kernels {

@@ -1,7 +1,12 @@
-/* The tables of our own kernels: loops over arrays, one table of functions for each instruction set. A family is one
- * header (its contract) and one source, compiled for every level over lanes.h; its functions know arrays, counts and
- * strides, and nothing of layers, threads or oneDNN. Who calls them divides the work among threads, in such a way that
- * the result does not depend on how many there are. */
+/* The tables of our own kernels: loops over arrays, one table of functions for each instruction set and each storage of
+ * feature maps. A family is one header (its contract) and one source, compiled for every level over lanes.h and, if it
+ * concerns maps, for every storage over stored.h; its functions know arrays, counts and strides, and nothing of layers,
+ * threads or oneDNN. Who calls them divides the work among threads, in such a way that the result does not depend on
+ * how many there are.
+ *
+ * Maps are `void *` in the headers: arrays of float, or of bfloat16 (uint16_t) in the tables for that. All arithmetic
+ * is in float, and whatever is no map (parameters, their gradients, statistics, sums, scratch) is float in every table.
+ */
 #ifndef OC_KERNELS_KERNELS_H
 #define OC_KERNELS_KERNELS_H
 
@@ -19,7 +24,10 @@ typedef struct oc_peak_kernels oc_peak_kernels;
 typedef struct oc_pool_kernels oc_pool_kernels;
 typedef struct oc_winograd_kernels oc_winograd_kernels;
 
-/* One level's kernels. */
+/* How the numbers of maps lie in memory. */
+typedef enum oc_storage { OC_STORAGE_F32, OC_STORAGE_BF16, OC_STORAGES } oc_storage;
+
+/* One level's kernels for one storage. */
 typedef struct oc_kernels {
     const char *name; /* of the instruction set they are compiled for */
     int lanes;        /* floats in a vector: channels in a block of activations */
@@ -37,9 +45,9 @@ typedef struct oc_kernels {
 } oc_kernels;
 
 /* The table of a level; running it needs a processor of that level. */
-const oc_kernels *oc_kernels_at(oc_cpu_level level);
+const oc_kernels *oc_kernels_at(oc_cpu_level level, oc_storage storage);
 
-/* The table of oc_cpu_level_now(): ask once and keep it. */
+/* The table of oc_cpu_level_now() for arrays and maps of float: ask once and keep it. */
 const oc_kernels *oc_kernels_now(void);
 
 #endif

@@ -37,20 +37,21 @@ static int64_t channels_of(const oc_map *map, int64_t block) {
 /* ---- Sums ---- */
 
 /* The sum of a run of at most OC_TILE vectors, and of squared distances from its mean. */
-OC_INLINE void moments(const float *src, int64_t count, int64_t stride, int lanes, oc_floats *sum, oc_floats *squares) {
+OC_INLINE void moments(const oc_stored *src, int64_t count, int64_t stride, int lanes, oc_floats *sum,
+                       oc_floats *squares) {
     oc_floats s[4] = {{0}}, q[4] = {{0}};
     int64_t p = 0;
     for (; p + 4 <= count; p += 4)
-        for (int k = 0; k < 4; k++) s[k] += oc_load_some(src + (p + k) * stride, lanes);
-    for (; p < count; p++) s[0] += oc_load_some(src + p * stride, lanes);
+        for (int k = 0; k < 4; k++) s[k] += oc_load_stored_some(src + (p + k) * stride, lanes);
+    for (; p < count; p++) s[0] += oc_load_stored_some(src + p * stride, lanes);
     const oc_floats total = (s[0] + s[1]) + (s[2] + s[3]), mean = total / (float)count;
     for (p = 0; p + 4 <= count; p += 4)
         for (int k = 0; k < 4; k++) {
-            const oc_floats d = oc_load_some(src + (p + k) * stride, lanes) - mean;
+            const oc_floats d = oc_load_stored_some(src + (p + k) * stride, lanes) - mean;
             q[k] += d * d;
         }
     for (; p < count; p++) {
-        const oc_floats d = oc_load_some(src + p * stride, lanes) - mean;
+        const oc_floats d = oc_load_stored_some(src + p * stride, lanes) - mean;
         q[0] += d * d;
     }
     *sum = total;
@@ -61,13 +62,13 @@ static void sums(const oc_norm_args *args, int64_t begin, int64_t end) {
     const oc_map *map = &args->map;
     const int64_t pixels = pixels_of(args), block = map->block, tile = oc_tile_pixels(block);
     for (int64_t i = begin; i < end; i++) {
-        const float *src = args->src + part_at(map, i);
+        const oc_stored *src = (const oc_stored *)args->src + part_at(map, i);
         double *row = sums_of(args, i);
         memset(row, 0, (size_t)block * 2 * sizeof *row);
         for (int64_t p = 0; p < pixels; p += tile) {
             const int64_t some = pixels - p < tile ? pixels - p : tile;
             for (oc_run run = {0}; oc_run_next(&run, some, block);) {
-                const float *at = src + p * block + run.at;
+                const oc_stored *at = src + p * block + run.at;
                 oc_floats sum, squares;
                 if (run.lanes < OC_LANES)
                     moments(at, run.count, run.stride, run.lanes, &sum, &squares);
@@ -129,11 +130,11 @@ static void prepare(const oc_norm_args *args, int64_t first, int64_t last) {
     }
 }
 
-OC_INLINE void normalize(const float *src, float *dst, int64_t count, int64_t stride, int lanes, oc_floats center,
-                         oc_floats factor, oc_floats offset, bool relu) {
+OC_INLINE void normalize(const oc_stored *src, oc_stored *dst, int64_t count, int64_t stride, int lanes,
+                         oc_floats center, oc_floats factor, oc_floats offset, bool relu) {
     for (int64_t i = 0; i < count * stride; i += stride) {
-        const oc_floats y = (oc_load_some(src + i, lanes) - center) * factor + offset;
-        oc_store_some(dst + i, relu ? oc_relu(y) : y, lanes);
+        const oc_floats y = (oc_load_stored_some(src + i, lanes) - center) * factor + offset;
+        oc_store_stored_some(dst + i, relu ? oc_relu(y) : y, lanes);
     }
 }
 
@@ -144,8 +145,8 @@ OC_INLINE void forward_part(const oc_norm_args *args, int64_t i, bool relu) {
         const oc_floats center = oc_row_load(row_of(args, CENTER, b), &run, block);
         const oc_floats factor = oc_row_load(row_of(args, FACTOR, b), &run, block);
         const oc_floats offset = oc_row_load(row_of(args, OFFSET, b), &run, block);
-        const float *src = args->src + at + run.at;
-        float *dst = args->dst + at + run.at;
+        const oc_stored *src = (const oc_stored *)args->src + at + run.at;
+        oc_stored *dst = (oc_stored *)args->dst + at + run.at;
         if (run.lanes < OC_LANES)
             normalize(src, dst, run.count, run.stride, run.lanes, center, factor, offset, relu);
         else if (run.stride == OC_LANES)
@@ -166,14 +167,14 @@ static void forward(const oc_norm_args *args, int64_t begin, int64_t end) {
 
 /* A run's source and gradient, and its channels' numbers. */
 typedef struct view {
-    const float *src, *diff_dst;
+    const oc_stored *src, *diff_dst;
     oc_floats center, factor, offset;
 } view;
 
 OC_INLINE view view_of(const oc_norm_args *args, int64_t at, int64_t b, const oc_run *run) {
     const int64_t block = args->map.block;
-    return (view){.src = args->src + at,
-                  .diff_dst = args->diff_dst + at,
+    return (view){.src = (const oc_stored *)args->src + at,
+                  .diff_dst = (const oc_stored *)args->diff_dst + at,
                   .center = oc_row_load(row_of(args, CENTER, b), run, block),
                   .factor = oc_row_load(row_of(args, FACTOR, b), run, block),
                   .offset = oc_row_load(row_of(args, OFFSET, b), run, block)};
@@ -181,8 +182,8 @@ OC_INLINE view view_of(const oc_norm_args *args, int64_t at, int64_t b, const oc
 
 /* The gradient before the ReLU, and the distance from the mean. */
 OC_INLINE oc_floats gradient(const view *v, int64_t i, int lanes, bool relu, oc_floats *distance) {
-    const oc_floats g = oc_load_some(v->diff_dst + i, lanes);
-    *distance = oc_load_some(v->src + i, lanes) - v->center;
+    const oc_floats g = oc_load_stored_some(v->diff_dst + i, lanes);
+    *distance = oc_load_stored_some(v->src + i, lanes) - v->center;
     if (!relu) return g;
     return (oc_floats)((oc_ints)g & (*distance * v->factor + v->offset > 0));
 }
@@ -252,12 +253,12 @@ static void backward_join(const oc_norm_args *args, int64_t first, int64_t last)
     }
 }
 
-OC_INLINE void gradients(const view *v, float *diff_src, int64_t count, int64_t stride, int lanes, bool relu,
+OC_INLINE void gradients(const view *v, oc_stored *diff_src, int64_t count, int64_t stride, int lanes, bool relu,
                          bool fixed, oc_floats slope, oc_floats constant) {
     for (int64_t i = 0; i < count * stride; i += stride) {
         oc_floats d, g = gradient(v, i, lanes, relu, &d) * v->factor;
         if (!fixed) g += d * slope + constant;
-        oc_store_some(diff_src + i, g, lanes);
+        oc_store_stored_some(diff_src + i, g, lanes);
     }
 }
 
@@ -268,7 +269,7 @@ OC_INLINE void backward_part(const oc_norm_args *args, int64_t i, bool relu, boo
         const view v = view_of(args, at + run.at, b, &run);
         const oc_floats slope = oc_row_load(row_of(args, SLOPE, b), &run, block);
         const oc_floats constant = oc_row_load(row_of(args, CONSTANT, b), &run, block);
-        float *diff_src = args->diff_src + at + run.at;
+        oc_stored *diff_src = (oc_stored *)args->diff_src + at + run.at;
         if (run.lanes < OC_LANES)
             gradients(&v, diff_src, run.count, run.stride, run.lanes, relu, fixed, slope, constant);
         else if (run.stride == OC_LANES)

@@ -25,11 +25,12 @@ typedef struct oc_norm_args {
     double epsilon;
     bool relu;  /* followed by a ReLU, through which the backward pass goes as well */
     bool fixed; /* backward: the statistics were given, they are no function of src */
-    const float *src, *scale, *shift;
+    const void *src;
+    const float *scale, *shift;
     float *mean, *variance; /* biased */
-    float *dst;             /* may be src */
-    const float *diff_dst;
-    float *diff_src; /* may be diff_dst, or src */
+    void *dst;              /* may be src */
+    const void *diff_dst;
+    void *diff_src; /* may be diff_dst, or src */
     float *diff_scale, *diff_shift;
     double *sums; /* scratch: [blocks][images][2][block] */
     float *rows;  /* scratch: [OC_NORM_ROWS][blocks·block] */

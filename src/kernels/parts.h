@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "kernels/lanes.h"
 #include "kernels/map.h"
+#include "kernels/stored.h"
 
 /* ---- Vectors of fewer lanes ---- */
 
@@ -42,6 +42,32 @@ OC_INLINE void oc_store_some(float *to, oc_floats v, int count) {
     _mm256_maskstore_ps(to, oc_first_lanes(count), (__m256)v);
 #else
     for (int l = 0; l < count; l++) to[l] = v[l];
+#endif
+}
+
+/* The same of a map. */
+OC_INLINE oc_floats oc_load_stored_some(const oc_stored *from, int count) {
+#if defined OC_STORED_BF16
+    if (count == OC_LANES) return oc_load_stored(from);
+    oc_stored some[OC_LANES] = {0};
+    for (int l = 0; l < count; l++) some[l] = from[l];
+    return oc_load_stored(some);
+#else
+    return oc_load_some(from, count);
+#endif
+}
+
+OC_INLINE void oc_store_stored_some(oc_stored *to, oc_floats v, int count) {
+#if defined OC_STORED_BF16
+    if (count == OC_LANES) {
+        oc_store_stored(to, v);
+        return;
+    }
+    oc_stored some[OC_LANES];
+    oc_store_stored(some, v);
+    for (int l = 0; l < count; l++) to[l] = some[l];
+#else
+    oc_store_some(to, v, count);
 #endif
 }
 

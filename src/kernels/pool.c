@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "kernels/lanes.h"
+#include "kernels/stored.h"
 
 /* A window, cut at the edges of the image. */
 typedef struct window {
@@ -48,37 +48,43 @@ static int64_t part_at(const oc_map *map, int64_t part) {
     return part / map->blocks * map->image_stride + part % map->blocks * map->block_stride;
 }
 
+OC_INLINE void add(oc_stored *to, float x) {
+    *to = oc_narrow(oc_widen(*to) + x);
+}
+
 /* ---- The largest ---- */
 
-OC_INLINE void max_lanes(const float *src, int64_t w, int64_t block, shape k, window v, float *dst, uint8_t *index) {
-    oc_floats best = oc_load(src + (v.y0 * w + v.x0) * block);
+OC_INLINE void max_lanes(const oc_stored *src, int64_t w, int64_t block, shape k, window v, oc_stored *dst,
+                         uint8_t *index) {
+    oc_floats best = oc_load_stored(src + (v.y0 * w + v.x0) * block);
     oc_ints winner = (oc_ints){0} + (int32_t)((v.y0 - v.top) * k.size + v.x0 - v.left);
     for (int64_t y = v.y0; y < v.y1; y++)
         for (int64_t x = v.x0; x < v.x1; x++) {
-            const oc_floats s = oc_load(src + (y * w + x) * block);
+            const oc_floats s = oc_load_stored(src + (y * w + x) * block);
             const oc_ints wins = (s > best) | ~(s >= -INFINITY); /* only NaN is not even that */
             best = oc_select(wins, s, best);
             winner = (((int32_t)((y - v.top) * k.size + x - v.left)) & wins) | (winner & ~wins);
         }
-    oc_store(dst, best);
+    oc_store_stored(dst, best);
     if (index) *(oc_bytes_at *)index = __builtin_convertvector(winner, oc_bytes);
 }
 
-OC_INLINE void max_channel(const float *src, int64_t w, int64_t block, shape k, window v, float *dst, uint8_t *index) {
-    float best = src[(v.y0 * w + v.x0) * block];
+OC_INLINE void max_channel(const oc_stored *src, int64_t w, int64_t block, shape k, window v, oc_stored *dst,
+                           uint8_t *index) {
+    float best = oc_widen(src[(v.y0 * w + v.x0) * block]);
     int64_t winner = (v.y0 - v.top) * k.size + v.x0 - v.left;
     for (int64_t y = v.y0; y < v.y1; y++)
         for (int64_t x = v.x0; x < v.x1; x++) {
-            const float s = src[(y * w + x) * block];
+            const float s = oc_widen(src[(y * w + x) * block]);
             if (!(s > best || isnan(s))) continue;
             best = s;
             winner = (y - v.top) * k.size + x - v.left;
         }
-    *dst = best;
+    *dst = oc_narrow(best);
     if (index) *index = (uint8_t)winner;
 }
 
-OC_INLINE void max_part(const oc_pool *p, shape k, const float *src, float *dst, uint8_t *index) {
+OC_INLINE void max_part(const oc_pool *p, shape k, const oc_stored *src, oc_stored *dst, uint8_t *index) {
     const int64_t block = p->src.block, w = p->src.w;
     for (int64_t oy = 0; oy < p->dst.h; oy++)
         for (int64_t ox = 0; ox < p->dst.w; ox++) {
@@ -90,22 +96,23 @@ OC_INLINE void max_part(const oc_pool *p, shape k, const float *src, float *dst,
         }
 }
 
-static void max(const oc_pool *p, const float *src, float *dst, uint8_t *index, int64_t begin, int64_t end) {
+static void max(const oc_pool *p, const void *src, void *dst, uint8_t *index, int64_t begin, int64_t end) {
     const bool tiled = is_tiled(p);
     for (int64_t i = begin; i < end; i++) {
-        const float *from = src + part_at(&p->src, i);
+        const oc_stored *from = (const oc_stored *)src + part_at(&p->src, i);
+        oc_stored *result = dst;
         const int64_t to = part_at(&p->dst, i);
         if (tiled)
-            max_part(p, tiles, from, dst + to, index ? index + to : NULL);
+            max_part(p, tiles, from, result + to, index ? index + to : NULL);
         else
-            max_part(p, shape_of(p), from, dst + to, index ? index + to : NULL);
+            max_part(p, shape_of(p), from, result + to, index ? index + to : NULL);
     }
 }
 
 /* Where windows tile the image the others' zeros are written with the winner's gradient; else the image is cleared
  * first and windows add to it. */
-OC_INLINE void max_backward_part(const oc_pool *p, shape k, const float *diff_dst, const uint8_t *index,
-                                 float *diff_src) {
+OC_INLINE void max_backward_part(const oc_pool *p, shape k, const oc_stored *diff_dst, const uint8_t *index,
+                                 oc_stored *diff_src) {
     const int64_t block = p->src.block, h = p->src.h, w = p->src.w;
     if (!k.whole || block % OC_LANES) memset(diff_src, 0, (size_t)(h * w * block) * sizeof *diff_src);
     for (int64_t oy = 0; oy < p->dst.h; oy++)
@@ -114,39 +121,40 @@ OC_INLINE void max_backward_part(const oc_pool *p, shape k, const float *diff_ds
             int64_t in = (oy * p->dst.w + ox) * block, c = 0;
             for (; c + OC_LANES <= block; c += OC_LANES) {
                 const oc_ints winner = __builtin_convertvector(*(const oc_bytes_at *)(index + in + c), oc_ints);
-                const oc_floats diff = oc_load(diff_dst + in + c);
+                const oc_floats diff = oc_load_stored(diff_dst + in + c);
                 for (int64_t y = v.y0; y < v.y1; y++)
                     for (int64_t x = v.x0; x < v.x1; x++) {
                         const oc_ints wins = winner == (int32_t)((y - v.top) * k.size + x - v.left);
                         oc_floats given = (oc_floats)((oc_ints)diff & wins);
-                        float *to = diff_src + (y * w + x) * block + c;
-                        if (!k.whole) given += oc_load(to);
-                        oc_store(to, given);
+                        oc_stored *to = diff_src + (y * w + x) * block + c;
+                        if (!k.whole) given += oc_load_stored(to);
+                        oc_store_stored(to, given);
                     }
             }
             for (; c < block; c++) {
                 const int64_t y = v.top + index[in + c] / k.size, x = v.left + index[in + c] % k.size;
-                diff_src[(y * w + x) * block + c] += diff_dst[in + c];
+                add(diff_src + (y * w + x) * block + c, oc_widen(diff_dst[in + c]));
             }
         }
 }
 
-static void max_backward(const oc_pool *p, const float *diff_dst, const uint8_t *index, float *diff_src, int64_t begin,
+static void max_backward(const oc_pool *p, const void *diff_dst, const uint8_t *index, void *diff_src, int64_t begin,
                          int64_t end) {
     const bool tiled = is_tiled(p);
     for (int64_t i = begin; i < end; i++) {
-        const int64_t from = part_at(&p->dst, i);
-        float *to = diff_src + part_at(&p->src, i);
+        const int64_t at = part_at(&p->dst, i);
+        const oc_stored *from = (const oc_stored *)diff_dst + at;
+        oc_stored *to = (oc_stored *)diff_src + part_at(&p->src, i);
         if (tiled)
-            max_backward_part(p, tiles, diff_dst + from, index + from, to);
+            max_backward_part(p, tiles, from, index + at, to);
         else
-            max_backward_part(p, shape_of(p), diff_dst + from, index + from, to);
+            max_backward_part(p, shape_of(p), from, index + at, to);
     }
 }
 
 /* ---- The mean of windows ---- */
 
-OC_INLINE void average_part(const oc_pool *p, shape k, const float *src, float *dst) {
+OC_INLINE void average_part(const oc_pool *p, shape k, const oc_stored *src, oc_stored *dst) {
     const int64_t block = p->src.block, w = p->src.w;
     for (int64_t oy = 0; oy < p->dst.h; oy++)
         for (int64_t ox = 0; ox < p->dst.w; ox++, dst += block) {
@@ -156,29 +164,31 @@ OC_INLINE void average_part(const oc_pool *p, shape k, const float *src, float *
             for (; c + OC_LANES <= block; c += OC_LANES) {
                 oc_floats sum = {0};
                 for (int64_t y = v.y0; y < v.y1; y++)
-                    for (int64_t x = v.x0; x < v.x1; x++) sum += oc_load(src + (y * w + x) * block + c);
-                oc_store(dst + c, sum / count);
+                    for (int64_t x = v.x0; x < v.x1; x++) sum += oc_load_stored(src + (y * w + x) * block + c);
+                oc_store_stored(dst + c, sum / count);
             }
             for (; c < block; c++) {
                 float sum = 0;
                 for (int64_t y = v.y0; y < v.y1; y++)
-                    for (int64_t x = v.x0; x < v.x1; x++) sum += src[(y * w + x) * block + c];
-                dst[c] = sum / count;
+                    for (int64_t x = v.x0; x < v.x1; x++) sum += oc_widen(src[(y * w + x) * block + c]);
+                dst[c] = oc_narrow(sum / count);
             }
         }
 }
 
-static void average(const oc_pool *p, const float *src, float *dst, int64_t begin, int64_t end) {
+static void average(const oc_pool *p, const void *src, void *dst, int64_t begin, int64_t end) {
     const bool tiled = is_tiled(p);
     for (int64_t i = begin; i < end; i++) {
+        const oc_stored *from = (const oc_stored *)src + part_at(&p->src, i);
+        oc_stored *to = (oc_stored *)dst + part_at(&p->dst, i);
         if (tiled)
-            average_part(p, tiles, src + part_at(&p->src, i), dst + part_at(&p->dst, i));
+            average_part(p, tiles, from, to);
         else
-            average_part(p, shape_of(p), src + part_at(&p->src, i), dst + part_at(&p->dst, i));
+            average_part(p, shape_of(p), from, to);
     }
 }
 
-static void average_backward_part(const oc_pool *p, shape k, const float *diff_dst, float *diff_src) {
+static void average_backward_part(const oc_pool *p, shape k, const oc_stored *diff_dst, oc_stored *diff_src) {
     const int64_t block = p->src.block, w = p->src.w;
     memset(diff_src, 0, (size_t)(p->src.h * w * block) * sizeof *diff_src);
     for (int64_t oy = 0; oy < p->dst.h; oy++)
@@ -187,70 +197,72 @@ static void average_backward_part(const oc_pool *p, shape k, const float *diff_d
             const float count = (float)((v.y1 - v.y0) * (v.x1 - v.x0));
             int64_t c = 0;
             for (; c + OC_LANES <= block; c += OC_LANES) {
-                const oc_floats share = oc_load(diff_dst + c) / count;
+                const oc_floats share = oc_load_stored(diff_dst + c) / count;
                 for (int64_t y = v.y0; y < v.y1; y++)
                     for (int64_t x = v.x0; x < v.x1; x++) {
-                        float *to = diff_src + (y * w + x) * block + c;
-                        oc_store(to, oc_load(to) + share);
+                        oc_stored *to = diff_src + (y * w + x) * block + c;
+                        oc_store_stored(to, oc_load_stored(to) + share);
                     }
             }
             for (; c < block; c++)
                 for (int64_t y = v.y0; y < v.y1; y++)
-                    for (int64_t x = v.x0; x < v.x1; x++) diff_src[(y * w + x) * block + c] += diff_dst[c] / count;
+                    for (int64_t x = v.x0; x < v.x1; x++)
+                        add(diff_src + (y * w + x) * block + c, oc_widen(diff_dst[c]) / count);
         }
 }
 
-static void average_backward(const oc_pool *p, const float *diff_dst, float *diff_src, int64_t begin, int64_t end) {
+static void average_backward(const oc_pool *p, const void *diff_dst, void *diff_src, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++)
-        average_backward_part(p, shape_of(p), diff_dst + part_at(&p->dst, i), diff_src + part_at(&p->src, i));
+        average_backward_part(p, shape_of(p), (const oc_stored *)diff_dst + part_at(&p->dst, i),
+                              (oc_stored *)diff_src + part_at(&p->src, i));
 }
 
 /* ---- The mean of all pixels ---- */
 
 #define TILE 64 /* pixels */
 
-static void mean_part(const float *src, int64_t pixels, int64_t block, float *dst) {
+static void mean_part(const oc_stored *src, int64_t pixels, int64_t block, oc_stored *dst) {
     int64_t c = 0;
     for (; c + OC_LANES <= block; c += OC_LANES) {
         oc_doubles sum = {0};
         for (int64_t at = 0; at < pixels; at += TILE) {
             const int64_t end = pixels - at < TILE ? pixels : at + TILE;
             oc_floats tile = {0};
-            for (int64_t p = at; p < end; p++) tile += oc_load(src + p * block + c);
+            for (int64_t p = at; p < end; p++) tile += oc_load_stored(src + p * block + c);
             sum += __builtin_convertvector(tile, oc_doubles);
         }
-        oc_store(dst + c, __builtin_convertvector(sum / (double)pixels, oc_floats));
+        oc_store_stored(dst + c, __builtin_convertvector(sum / (double)pixels, oc_floats));
     }
     for (; c < block; c++) {
         double sum = 0;
-        for (int64_t p = 0; p < pixels; p++) sum += src[p * block + c];
-        dst[c] = (float)(sum / (double)pixels);
+        for (int64_t p = 0; p < pixels; p++) sum += oc_widen(src[p * block + c]);
+        dst[c] = oc_narrow((float)(sum / (double)pixels));
     }
 }
 
-static void mean(const oc_map *src_map, const float *src, const oc_map *dst_map, float *dst, int64_t begin,
-                 int64_t end) {
+static void mean(const oc_map *src_map, const void *src, const oc_map *dst_map, void *dst, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++)
-        mean_part(src + part_at(src_map, i), src_map->h * src_map->w, src_map->block, dst + part_at(dst_map, i));
+        mean_part((const oc_stored *)src + part_at(src_map, i), src_map->h * src_map->w, src_map->block,
+                  (oc_stored *)dst + part_at(dst_map, i));
 }
 
-static void mean_backward_part(float *restrict diff_src, int64_t pixels, int64_t block,
-                               const float *restrict diff_dst) {
+static void mean_backward_part(oc_stored *restrict diff_src, int64_t pixels, int64_t block,
+                               const oc_stored *restrict diff_dst) {
     const float count = (float)pixels;
     if (block == 1) {
-        const float share = *diff_dst / count;
+        const oc_stored share = oc_narrow(oc_widen(*diff_dst) / count);
         for (int64_t p = 0; p < pixels; p++) diff_src[p] = share;
         return;
     }
-    for (int64_t c = 0; c < block; c++) diff_src[c] = diff_dst[c] / count;
+    for (int64_t c = 0; c < block; c++) diff_src[c] = oc_narrow(oc_widen(diff_dst[c]) / count);
     for (int64_t p = 1; p < pixels; p++) memcpy(diff_src + p * block, diff_src, (size_t)block * sizeof *diff_src);
 }
 
-static void mean_backward(const oc_map *dst_map, const float *diff_dst, const oc_map *src_map, float *diff_src,
+static void mean_backward(const oc_map *dst_map, const void *diff_dst, const oc_map *src_map, void *diff_src,
                           int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++)
-        mean_backward_part(diff_src + part_at(src_map, i), src_map->h * src_map->w, src_map->block,
-                           diff_dst + part_at(dst_map, i));
+        mean_backward_part((oc_stored *)diff_src + part_at(src_map, i), src_map->h * src_map->w, src_map->block,
+                           (const oc_stored *)diff_dst + part_at(dst_map, i));
 }
 
 const oc_pool_kernels OC_POOL_KERNELS = {.max = max,

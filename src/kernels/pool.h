@@ -21,20 +21,19 @@ typedef struct oc_pool {
 struct oc_pool_kernels {
     /* The largest of each window: as in PyTorch the first of equal ones in row order, and NaN before all, the last
      * of several. index (NULL: not wanted; it lies as dst does) is its place in the window, row·size + column. */
-    void (*max)(const oc_pool *pool, const float *src, float *dst, uint8_t *index, int64_t begin, int64_t end);
+    void (*max)(const oc_pool *pool, const void *src, void *dst, uint8_t *index, int64_t begin, int64_t end);
     /* Each window gives its gradient to the pixel of its index. */
-    void (*max_backward)(const oc_pool *pool, const float *diff_dst, const uint8_t *index, float *diff_src,
-                         int64_t begin, int64_t end);
+    void (*max_backward)(const oc_pool *pool, const void *diff_dst, const uint8_t *index, void *diff_src, int64_t begin,
+                         int64_t end);
 
     /* The mean of what each window has within src. */
-    void (*average)(const oc_pool *pool, const float *src, float *dst, int64_t begin, int64_t end);
-    void (*average_backward)(const oc_pool *pool, const float *diff_dst, float *diff_src, int64_t begin, int64_t end);
+    void (*average)(const oc_pool *pool, const void *src, void *dst, int64_t begin, int64_t end);
+    void (*average_backward)(const oc_pool *pool, const void *diff_dst, void *diff_src, int64_t begin, int64_t end);
 
     /* The mean of all pixels of src; dst has one. Tiles of 64 pixels are summed in single precision, and tiles in
      * double. */
-    void (*mean)(const oc_map *src_map, const float *src, const oc_map *dst_map, float *dst, int64_t begin,
-                 int64_t end);
-    void (*mean_backward)(const oc_map *dst_map, const float *diff_dst, const oc_map *src_map, float *diff_src,
+    void (*mean)(const oc_map *src_map, const void *src, const oc_map *dst_map, void *dst, int64_t begin, int64_t end);
+    void (*mean_backward)(const oc_map *dst_map, const void *diff_dst, const oc_map *src_map, void *diff_src,
                           int64_t begin, int64_t end);
 };
 

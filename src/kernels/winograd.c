@@ -83,8 +83,8 @@ static void filters(const oc_winograd *work, const float *plain, float *u, int64
         OC_WINOGRAD_FILTERS.transform(work->tile, &weights, plain, i / work->from.blocks, i % work->from.blocks, u);
 }
 
-static void chunk(const oc_winograd *work, int64_t index, const float *from, const float *u, const oc_finish *finish,
-                  float *to, float *scratch) {
+static void chunk(const oc_winograd *work, int64_t index, const void *from, const float *u, const oc_finish *finish,
+                  void *to, float *scratch) {
     const int m = work->tile, n = m + 2, vectors = OC_PRODUCT_KERNELS.vectors;
     const int64_t inner = work->from.blocks, panels = oc_divide_up(work->to.blocks, vectors);
     const int64_t range = index % work->ranges, block = panels * range / work->ranges * vectors;

@@ -86,7 +86,7 @@ typedef struct oc_winograd_backward_kernels {
     void (*plan)(oc_winograd_backward *work);
     /* One of `units`, into sums[sums_floats]; the gradient of the bias is summed with it if `bias`. `scratch` is its
      * worker's own. */
-    void (*unit)(const oc_winograd_backward *work, int64_t unit, const float *src, const float *diff_dst, bool bias,
+    void (*unit)(const oc_winograd_backward *work, int64_t unit, const void *src, const void *diff_dst, bool bias,
                  float *sums, float *scratch);
     /* When all units are done: blocks [begin, end) of `blocks`, from the sums to the plain gradients diff_weights
      * [OC, IC, 3, 3] and diff_bias [OC] (NULL: not wanted, and not summed). */
@@ -102,8 +102,8 @@ struct oc_winograd_kernels {
     void (*filters)(const oc_winograd *work, const float *weights, float *filters, int64_t begin, int64_t end);
     /* When the filters are there: one of `chunks`, some tiles of some channels, from the map `from` to `to`. `scratch`
      * is its worker's own. */
-    void (*chunk)(const oc_winograd *work, int64_t chunk, const float *from, const float *filters,
-                  const oc_finish *finish, float *to, float *scratch);
+    void (*chunk)(const oc_winograd *work, int64_t chunk, const void *from, const float *filters,
+                  const oc_finish *finish, void *to, float *scratch);
     const oc_winograd_backward_kernels *backward;
 };
 

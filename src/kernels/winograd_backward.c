@@ -54,7 +54,7 @@ static void plan(oc_winograd_backward *work) {
     work->blocks = work->src.blocks * work->dst.blocks;
 }
 
-static void unit(const oc_winograd_backward *work, int64_t index, const float *src, const float *diff_dst, bool bias,
+static void unit(const oc_winograd_backward *work, int64_t index, const void *src, const void *diff_dst, bool bias,
                  float *sums, float *scratch) {
     const int m = work->tile, n = m + 2;
     const room r = room_of(work);

@@ -2,16 +2,16 @@
 #include "kernels/winograd_points.h"
 
 /* What lies outside of a map. */
-static const oc_floats no_pixels[1];
+static const oc_stored no_pixels[OC_LANES];
 
 /* A row of a map's pixels, or zeros that are not moved along. */
 typedef struct pixel_row {
-    const float *at;
+    const oc_stored *at;
     int64_t step;
 } pixel_row;
 
-OC_INLINE pixel_row row_of(const oc_map *map, const float *image, int64_t y) {
-    if (y < 0 || y >= map->h) return (pixel_row){(const float *)no_pixels, 0};
+OC_INLINE pixel_row row_of(const oc_map *map, const oc_stored *image, int64_t y) {
+    if (y < 0 || y >= map->h) return (pixel_row){no_pixels, 0};
     return (pixel_row){image + y * map->w * OC_LANES, OC_LANES};
 }
 
@@ -34,8 +34,8 @@ OC_INLINE void next_row(const oc_tiles *tiles, position *at) {
 }
 
 /* The pixels of one block of channels of an image. */
-OC_INLINE const float *image_of(const oc_map *map, const float *data, const position *at, int64_t block) {
-    return data + at->image * map->image_stride + block * map->block_stride;
+OC_INLINE const oc_stored *image_of(const oc_map *map, const void *data, const position *at, int64_t block) {
+    return (const oc_stored *)data + at->image * map->image_stride + block * map->block_stride;
 }
 
 /* How many tiles follow in this row. */
@@ -71,7 +71,7 @@ OC_INLINE void tile_of(const bool gradient, const int m, const int group, const 
             continue;
         }
 #pragma GCC unroll 6
-        for (int y = 0; y < count; y++) d[y] = oc_load(row[y].at + (x0 + x) * row[y].step);
+        for (int y = 0; y < count; y++) d[y] = oc_load_stored(row[y].at + (x0 + x) * row[y].step);
         group_of(gradient, m, group, d, t);
 #pragma GCC unroll 2
         for (int y = 0; y < rows; y++) half[y][x] = t[y];
@@ -87,11 +87,11 @@ OC_INLINE void tile_of(const bool gradient, const int m, const int group, const 
 }
 
 OC_INLINE void source_by(const int m, const int group, const oc_tiles *tiles, const oc_map *map, int64_t pad,
-                         const float *data, int64_t block, float *to, int64_t place) {
+                         const void *data, int64_t block, float *to, int64_t place) {
     const int n = m + 2;
     position at = position_of(tiles, tiles->begin);
     for (int64_t t = tiles->begin, run; t < tiles->end; t += run, next_row(tiles, &at)) {
-        const float *image = image_of(map, data, &at, block);
+        const oc_stored *image = image_of(map, data, &at, block);
         pixel_row row[OC_PLACES_MOST];
         for (int y = 0; y < n; y++) row[y] = row_of(map, image, m * at.y - pad + y);
         run = run_of(tiles, &at, t);
@@ -105,7 +105,7 @@ OC_INLINE void source_by(const int m, const int group, const oc_tiles *tiles, co
     }
 }
 
-static void source(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad, const float *data, int64_t block,
+static void source(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad, const void *data, int64_t block,
                    int group, float *to, int64_t place, int64_t rows) {
     clear(to, place, oc_group_places(m, group) * (m + 2), tiles->end - tiles->begin, rows);
     switch (m * 4 + group) {
@@ -132,11 +132,11 @@ static void source(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad,
     }
 }
 
-OC_INLINE void gradient_by(const int m, const int group, const oc_tiles *tiles, const oc_map *map, const float *data,
+OC_INLINE void gradient_by(const int m, const int group, const oc_tiles *tiles, const oc_map *map, const void *data,
                            int64_t block, float *to, int64_t place) {
     position at = position_of(tiles, tiles->begin);
     for (int64_t t = tiles->begin, run; t < tiles->end; t += run, next_row(tiles, &at)) {
-        const float *image = image_of(map, data, &at, block);
+        const oc_stored *image = image_of(map, data, &at, block);
         pixel_row row[OC_PLACES_MOST];
         for (int y = 0; y < m; y++) row[y] = row_of(map, image, m * at.y + y);
         run = run_of(tiles, &at, t);
@@ -151,23 +151,23 @@ OC_INLINE void gradient_by(const int m, const int group, const oc_tiles *tiles, 
 }
 
 /* The sum of all pixels of tiles: a bias' gradient. Four chains, so that they do not wait for one another. */
-static void add_pixels(int m, const oc_tiles *tiles, const oc_map *map, const float *data, int64_t block, float *sum) {
+static void add_pixels(int m, const oc_tiles *tiles, const oc_map *map, const void *data, int64_t block, float *sum) {
     oc_floats chain[4] = {{0}};
     position at = position_of(tiles, tiles->begin);
     for (int64_t t = tiles->begin, run; t < tiles->end; t += run, next_row(tiles, &at)) {
-        const float *image = image_of(map, data, &at, block);
+        const oc_stored *image = image_of(map, data, &at, block);
         run = run_of(tiles, &at, t);
         const int64_t x0 = m * at.x, x1 = m * (at.x + run) < map->w ? m * (at.x + run) : map->w;
         const int64_t y1 = m * at.y + m < map->h ? m * at.y + m : map->h;
         for (int64_t y = m * at.y; y < y1; y++) {
-            const float *row = image + y * map->w * OC_LANES;
-            for (int64_t x = x0; x < x1; x++) chain[x % 4] += oc_load(row + x * OC_LANES);
+            const oc_stored *row = image + y * map->w * OC_LANES;
+            for (int64_t x = x0; x < x1; x++) chain[x % 4] += oc_load_stored(row + x * OC_LANES);
         }
     }
     oc_store(sum, oc_load(sum) + ((chain[0] + chain[1]) + (chain[2] + chain[3])));
 }
 
-static void gradient(int m, const oc_tiles *tiles, const oc_map *map, const float *data, int64_t block, int group,
+static void gradient(int m, const oc_tiles *tiles, const oc_map *map, const void *data, int64_t block, int group,
                      float *to, int64_t place, int64_t rows, float *sum) {
     clear(to, place, oc_group_places(m, group) * (m + 2), tiles->end - tiles->begin, rows);
     if (sum) add_pixels(m, tiles, map, data, block, sum);
@@ -196,7 +196,7 @@ static void gradient(int m, const oc_tiles *tiles, const oc_map *map, const floa
 }
 
 /* What a result becomes before it is written. */
-OC_INLINE void finish_row(const oc_finish *finish, oc_floats bias, const int m, const oc_floats *y, float *data,
+OC_INLINE void finish_row(const oc_finish *finish, oc_floats bias, const int m, const oc_floats *y, oc_stored *data,
                           int64_t at, int64_t count) {
     for (int64_t x = 0; x < m && x < count; x++) {
         oc_floats value = y[x] + bias;
@@ -204,14 +204,14 @@ OC_INLINE void finish_row(const oc_finish *finish, oc_floats bias, const int m, 
             if (finish->post[i] == OC_FINISH_RELU)
                 value = oc_relu(value);
             else
-                value += oc_load(finish->added[adds++] + at + x * OC_LANES);
+                value += oc_load_stored((const oc_stored *)finish->added[adds++] + at + x * OC_LANES);
         }
-        oc_store(data + at + x * OC_LANES, value);
+        oc_store_stored(data + at + x * OC_LANES, value);
     }
 }
 
 OC_INLINE void result_by(const int m, const oc_tiles *tiles, const oc_map *map, const float *from, int64_t place,
-                         const oc_finish *finish, int64_t block, float *data) {
+                         const oc_finish *finish, int64_t block, void *data) {
     const int n = m + 2;
     oc_floats bias = {0};
     for (int64_t c = 0; finish->bias && c < OC_LANES && block * OC_LANES + c < map->channels; c++)
@@ -246,7 +246,7 @@ OC_INLINE void result_by(const int m, const oc_tiles *tiles, const oc_map *map, 
 }
 
 static void result(int m, const oc_tiles *tiles, const oc_map *map, const float *from, int64_t place,
-                   const oc_finish *finish, int64_t block, float *data) {
+                   const oc_finish *finish, int64_t block, void *data) {
     if (m == 2)
         result_by(2, tiles, map, from, place, finish, block, data);
     else

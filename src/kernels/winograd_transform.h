@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-#include "kernels/lanes.h"
 #include "kernels/map.h"
+#include "kernels/stored.h"
 #include "kernels/winograd.h"
 
 #define OC_PLACES_MOST 6 /* in a direction */
@@ -40,14 +40,14 @@ typedef struct oc_winograd_tile_kernels {
     /* The places of one group of rows of V = Bᵀ d B, for one block of channels: place p of the group (row by row) at
      * to + p·place, tile by tile; zeros for tiles from the last up to `rows` of them. d begins `pad` pixels above and
      * left of its tile. */
-    void (*source)(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad, const float *data, int64_t block,
+    void (*source)(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad, const void *data, int64_t block,
                    int group, float *to, int64_t place, int64_t rows);
     /* The same of W = A y Aᵀ. Unless `sum` is NULL, all pixels of these tiles are added to sum[OC_LANES]. */
-    void (*gradient)(int m, const oc_tiles *tiles, const oc_map *map, const float *data, int64_t block, int group,
+    void (*gradient)(int m, const oc_tiles *tiles, const oc_map *map, const void *data, int64_t block, int group,
                      float *to, int64_t place, int64_t rows, float *sum);
     /* Tiles y = Aᵀ M A of one block of channels, finished and written. */
     void (*result)(int m, const oc_tiles *tiles, const oc_map *map, const float *from, int64_t place,
-                   const oc_finish *finish, int64_t block, float *data);
+                   const oc_finish *finish, int64_t block, void *data);
 } oc_winograd_tile_kernels;
 
 extern const oc_winograd_tile_kernels OC_WINOGRAD_TILES;

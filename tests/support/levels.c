@@ -3,17 +3,17 @@
 #include <stdio.h>
 
 #if defined __x86_64__
-extern const oc_copy_kernels oc_copy_kernels_wide;
-extern const oc_direct_kernels oc_direct_kernels_wide;
-extern const oc_elementwise_kernels oc_elementwise_kernels_wide;
-extern const oc_gate_kernels oc_gate_kernels_wide;
+extern const oc_copy_kernels oc_copy_kernels_wide, oc_copy_kernels_bf16_wide;
+extern const oc_direct_kernels oc_direct_kernels_wide, oc_direct_kernels_bf16_wide;
+extern const oc_elementwise_kernels oc_elementwise_kernels_wide, oc_elementwise_kernels_bf16_wide;
+extern const oc_gate_kernels oc_gate_kernels_wide, oc_gate_kernels_bf16_wide;
 extern const oc_image_kernels oc_image_kernels_wide;
 extern const oc_loss_kernels oc_loss_kernels_wide;
-extern const oc_norm_kernels oc_norm_kernels_wide;
+extern const oc_norm_kernels oc_norm_kernels_wide, oc_norm_kernels_bf16_wide;
 extern const oc_optimizer_kernels oc_optimizer_kernels_wide;
 extern const oc_peak_kernels oc_peak_kernels_wide;
-extern const oc_pool_kernels oc_pool_kernels_wide;
-extern const oc_winograd_kernels oc_winograd_kernels_wide;
+extern const oc_pool_kernels oc_pool_kernels_wide, oc_pool_kernels_bf16_wide;
+extern const oc_winograd_kernels oc_winograd_kernels_wide, oc_winograd_kernels_bf16_wide;
 
 static const oc_kernels wide = {
     .name = "wide",
@@ -30,12 +30,28 @@ static const oc_kernels wide = {
     .pool = &oc_pool_kernels_wide,
     .winograd = &oc_winograd_kernels_wide,
 };
+
+static const oc_kernels bf16_wide = {
+    .name = "wide, bf16 maps",
+    .lanes = 16,
+    .copy = &oc_copy_kernels_bf16_wide,
+    .direct = &oc_direct_kernels_bf16_wide,
+    .elementwise = &oc_elementwise_kernels_bf16_wide,
+    .gate = &oc_gate_kernels_bf16_wide,
+    .image = &oc_image_kernels_wide,
+    .loss = &oc_loss_kernels_wide,
+    .norm = &oc_norm_kernels_bf16_wide,
+    .optimizer = &oc_optimizer_kernels_wide,
+    .peak = &oc_peak_kernels_wide,
+    .pool = &oc_pool_kernels_bf16_wide,
+    .winograd = &oc_winograd_kernels_bf16_wide,
+};
 #endif
 
 size_t test_levels(const oc_kernels **list) {
     size_t count = 0;
     for (int level = 0; level <= (int)oc_cpu_level_now(); level++) {
-        const oc_kernels *kernels = oc_kernels_at((oc_cpu_level)level);
+        const oc_kernels *kernels = oc_kernels_at((oc_cpu_level)level, OC_STORAGE_F32);
         if (count == 0 || list[count - 1] != kernels) list[count++] = kernels;
     }
 #if defined __x86_64__
@@ -45,6 +61,17 @@ size_t test_levels(const oc_kernels **list) {
     for (size_t i = 0; i < count; i++) printf(" %s", list[i]->name);
     printf("\n");
     return count;
+}
+
+const oc_kernels *test_level_bf16(const oc_kernels *level) {
+    for (int i = 0; i < OC_CPU_LEVELS; i++)
+        if (level == oc_kernels_at((oc_cpu_level)i, OC_STORAGE_F32))
+            return oc_kernels_at((oc_cpu_level)i, OC_STORAGE_BF16);
+#if defined __x86_64__
+    return &bf16_wide;
+#else
+    return NULL;
+#endif
 }
 
 void test_each_level(void (*check)(const oc_kernels *level)) {

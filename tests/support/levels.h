@@ -12,6 +12,9 @@
 /* Fills list[TEST_LEVELS_MOST] with the tables that can run here, prints their names, and returns how many. */
 size_t test_levels(const oc_kernels **list);
 
+/* The same level's table for maps of bfloat16. */
+const oc_kernels *test_level_bf16(const oc_kernels *level);
+
 /* Runs `check` with each of them, printing its name before, so that what fails is known. */
 void test_each_level(void (*check)(const oc_kernels *level));
 

@@ -19,7 +19,7 @@ typedef struct direct {
 } direct;
 
 static const oc_direct_kernels *kernels_of(const direct *d) {
-    return d->primitive.engine->kernels->direct;
+    return d->primitive.kernels->direct;
 }
 
 /* ---- Packing ---- */
@@ -106,7 +106,7 @@ static oc_direct describe(const oc_engine *engine, const oc_conv_problem *proble
                       .data = problem->pass == OC_CONV_BACKWARD_DATA};
     (void)oc_layout_map(&problem->src, &conv.src);
     (void)oc_layout_map(&problem->dst, &conv.dst);
-    engine->kernels->direct->plan(&conv);
+    oc_engine_kernels(engine, problem->src.dtype)->direct->plan(&conv);
     return conv;
 }
 
@@ -134,8 +134,8 @@ static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engi
     const bool by_weights = problem->pass == OC_CONV_BACKWARD_WEIGHTS, by_data = problem->pass == OC_CONV_BACKWARD_DATA;
     direct *d = NULL, *p = NULL;
     const oc_layout plain = oc_conv_weights_layout(problem);
-    OC_TRY(oc_primitive_create(&d, by_weights ? &weights_type : &run_type, engine, layer, oc_conv_what(problem->pass),
-                               err));
+    OC_TRY(oc_primitive_create(&d, by_weights ? &weights_type : &run_type, engine, problem->src.dtype, layer,
+                               oc_conv_what(problem->pass), err));
     *out = &d->primitive;
     d->conv = describe(engine, problem);
     d->primitive.slow = d->conv.way == OC_DIRECT_ELEMENTS;
@@ -155,7 +155,7 @@ static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engi
         d->post[i] = problem->post[i];
         if (problem->post[i] == OC_POST_ADD) layout[OC_SLOT_SRC_1 + addends++] = problem->dst;
     }
-    OC_TRY(oc_primitive_create(&p, &pack_type, engine, layer, "packing of the filter", err));
+    OC_TRY(oc_primitive_create(&p, &pack_type, engine, problem->src.dtype, layer, "packing of the filter", err));
     *pack = &p->primitive;
     p->conv = d->conv;
     p->primitive.layout[OC_SLOT_WEIGHTS] = plain;

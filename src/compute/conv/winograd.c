@@ -26,7 +26,7 @@ typedef struct gradient {
 } gradient;
 
 static const oc_winograd_kernels *kernels_of(const oc_primitive *primitive) {
-    return primitive->engine->kernels->winograd;
+    return primitive->kernels->winograd;
 }
 
 /* ---- Packing ---- */
@@ -51,8 +51,10 @@ static const oc_primitive_type pack_type = {.size = sizeof(filtering), .execute 
 /* An execution, as its tasks see it. */
 typedef struct execution {
     const filtering *f;
-    const float *from, *filters;
-    float *to, *scratch;
+    const void *from;
+    const float *filters;
+    void *to;
+    float *scratch;
     oc_finish finish;
 } execution;
 
@@ -91,17 +93,18 @@ static oc_status filtering_create(oc_primitive **out, oc_primitive **pack, oc_en
                                   const oc_conv_problem *problem, int tile, oc_error *err) {
     oc_status status = OC_OK;
     const bool data = problem->pass == OC_CONV_BACKWARD_DATA;
+    const oc_dtype dtype = problem->src.dtype;
     filtering *f = NULL, *p = NULL;
     oc_winograd work = {.tile = tile, .turned = data, .threads = oc_team_threads(engine->team)};
     work.pad = data ? 2 - (int)problem->pad : (int)problem->pad;
     (void)oc_layout_map(data ? &problem->dst : &problem->src, &work.from);
     (void)oc_layout_map(data ? &problem->src : &problem->dst, &work.to);
-    engine->kernels->winograd->plan(&work);
+    oc_engine_kernels(engine, dtype)->winograd->plan(&work);
     const oc_layout plain = oc_conv_weights_layout(problem);
     const oc_layout packed = oc_layout_packed(data ? "Winograd, backward by data" : "Winograd, forward", &plain.shape,
                                               (size_t)work.filter_floats * sizeof(float));
 
-    OC_TRY(oc_primitive_create(&f, &filtering_type, engine, layer, oc_conv_what(problem->pass), err));
+    OC_TRY(oc_primitive_create(&f, &filtering_type, engine, dtype, layer, oc_conv_what(problem->pass), err));
     *out = &f->primitive;
     f->work = work;
     f->posts = problem->posts;
@@ -115,7 +118,7 @@ static oc_status filtering_create(oc_primitive **out, oc_primitive **pack, oc_en
         if (problem->post[i] == OC_POST_ADD) f->primitive.layout[OC_SLOT_SRC_1 + addends++] = problem->dst;
     }
 
-    OC_TRY(oc_primitive_create(&p, &pack_type, engine, layer, "packing of the filter", err));
+    OC_TRY(oc_primitive_create(&p, &pack_type, engine, dtype, layer, "packing of the filter", err));
     *pack = &p->primitive;
     p->work = work;
     p->primitive.layout[OC_SLOT_WEIGHTS] = plain;
@@ -157,13 +160,14 @@ static const oc_primitive_type gradient_type = {.size = sizeof(gradient), .execu
 static oc_status gradient_create(oc_primitive **out, oc_engine *engine, const char *layer,
                                  const oc_conv_problem *problem, int tile, oc_error *err) {
     oc_status status = OC_OK;
+    const oc_dtype dtype = problem->src.dtype;
     gradient *g = NULL;
-    OC_TRY(oc_primitive_create(&g, &gradient_type, engine, layer, oc_conv_what(problem->pass), err));
+    OC_TRY(oc_primitive_create(&g, &gradient_type, engine, dtype, layer, oc_conv_what(problem->pass), err));
     *out = &g->primitive;
     g->work = (oc_winograd_backward){.tile = tile, .pad = (int)problem->pad, .threads = oc_team_threads(engine->team)};
     (void)oc_layout_map(&problem->src, &g->work.src);
     (void)oc_layout_map(&problem->dst, &g->work.dst);
-    engine->kernels->winograd->backward->plan(&g->work);
+    oc_engine_kernels(engine, dtype)->winograd->backward->plan(&g->work);
     g->primitive.layout[OC_SLOT_SRC] = problem->src;
     g->primitive.layout[OC_SLOT_DIFF_DST] = problem->dst;
     g->primitive.layout[OC_SLOT_DIFF_WEIGHTS] = oc_conv_weights_layout(problem);

@@ -136,7 +136,7 @@ static const oc_primitive_type dnnl_type = {
     .size = sizeof(oc_dnnl_primitive), .execute = dnnl_execute, .bind = dnnl_bind, .destroy = dnnl_destroy};
 
 oc_status oc_dnnl_begin(oc_primitive **out, oc_engine *engine, const char *layer, const char *what, oc_error *err) {
-    return oc_primitive_create(out, &dnnl_type, engine, layer, what, err);
+    return oc_primitive_create(out, &dnnl_type, engine, OC_F32, layer, what, err);
 }
 
 oc_status oc_dnnl_inner_add(oc_primitive *primitive, const oc_desc *desc, int *inner, oc_error *err) {

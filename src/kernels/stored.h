@@ -1,0 +1,94 @@
+/* The numbers of feature maps as they lie in memory: float, or bfloat16, which is the upper half of a float. Sources
+ * whose functions read or write maps are compiled once for each (OC_STORED_BF16), and name neither: maps are arrays of
+ * oc_stored, which these functions turn into floats and back. All arithmetic is in float. For the sources of this
+ * folder only.
+ *
+ * A float is stored as the nearest bfloat16, of two equally near ones the even one; what is too large becomes an
+ * infinity, NaN stays NaN. Denormals are numbers like others (AVX-512's own conversion would make them zero). */
+#ifndef OC_KERNELS_STORED_H
+#define OC_KERNELS_STORED_H
+
+#include "kernels/lanes.h"
+
+#if defined OC_STORED_BF16
+
+typedef uint16_t oc_stored;
+
+typedef uint32_t oc_bits __attribute__((vector_size(4 * OC_LANES), may_alias));
+typedef uint16_t oc_halves __attribute__((vector_size(2 * OC_LANES), may_alias));
+typedef uint16_t oc_halves_at __attribute__((vector_size(2 * OC_LANES), aligned(2), may_alias));
+typedef uint16_t oc_pairs __attribute__((vector_size(4 * OC_LANES), may_alias));
+
+#define OC_HALF_ULP 0x7fffU /* less one: the last bit that stays makes up for it, so that ties go to even */
+#define OC_QUIET 0x400000U  /* the bit that a NaN keeps, whatever else is cut off */
+
+OC_INLINE float oc_widen(oc_stored x) {
+    const uint32_t bits = (uint32_t)x << 16;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    return wide;
+}
+
+OC_INLINE oc_stored oc_narrow(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint32_t rounded = bits + OC_HALF_ULP + (bits >> 16 & 1);
+    return (oc_stored)((isnan(x) ? bits | OC_QUIET : rounded) >> 16);
+}
+
+OC_INLINE oc_floats oc_load_stored(const oc_stored *from) {
+#if defined OC_LEVEL_AVX512
+    const oc_bits wide = (oc_bits)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+#elif defined OC_LEVEL_AVX2
+    const oc_bits wide = (oc_bits)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from));
+#else
+    const oc_bits wide = __builtin_convertvector(*(const oc_halves_at *)from, oc_bits);
+#endif
+    return (oc_floats)(wide << 16);
+}
+
+/* All ones where the bits are those of a NaN. In integers, for a comparison of floats is taken apart at the levels
+ * whose vectors are wider than a register. */
+OC_INLINE oc_bits oc_nan_mask(oc_bits bits) {
+    return (oc_bits)((0x7f800000 - (oc_ints)(bits & 0x7fffffffU)) >> 31);
+}
+
+OC_INLINE void oc_store_stored(oc_stored *to, oc_floats v) {
+    const oc_bits bits = (oc_bits)v, nan = oc_nan_mask(bits);
+    const oc_bits rounded = bits + OC_HALF_ULP + (bits >> 16 & 1);
+    const oc_bits kept = (rounded & ~nan) | ((bits | OC_QUIET) & nan);
+    *(oc_halves_at *)to = __builtin_convertvector(kept >> 16, oc_halves);
+}
+
+/* One number in every lane: twice in each, of which the lower half is cleared. */
+OC_INLINE oc_floats oc_spread(const oc_stored *from) {
+    return (oc_floats)((oc_bits)(*from - (oc_pairs){0}) & 0xffff0000U);
+}
+
+#else
+
+typedef float oc_stored;
+
+OC_INLINE float oc_widen(oc_stored x) {
+    return x;
+}
+
+OC_INLINE oc_stored oc_narrow(float x) {
+    return x;
+}
+
+OC_INLINE oc_floats oc_load_stored(const oc_stored *from) {
+    return oc_load(from);
+}
+
+OC_INLINE void oc_store_stored(oc_stored *to, oc_floats v) {
+    oc_store(to, v);
+}
+
+OC_INLINE oc_floats oc_spread(const oc_stored *from) {
+    return oc_broadcast(*from);
+}
+
+#endif
+
+#endif

@@ -8,7 +8,7 @@ list(REMOVE_ITEM oc_sources ${oc_kernel_sources})
 set(oc_kernel_objects)
 
 # The sources that concern maps. One that is missing here does not link.
-set(oc_map_sources copy direct direct_weights elementwise gate norm pool winograd winograd_backward winograd_transform)
+set(oc_map_sources copy direct direct_weights elementwise gate im2col norm pool winograd winograd_backward winograd_transform)
 list(TRANSFORM oc_map_sources REPLACE "(.+)" "${CMAKE_SOURCE_DIR}/src/kernels/\\1.c")
 
 # oc_add_kernels(name macro flag…): the targets ocelli_kernels_<name> and ocelli_kernels_bf16_<name>.

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "kernels/direct_parts.h"
+#include "kernels/finished.h"
 
 /* Results whose sums stay in registers at a time. */
 #if defined OC_LEVEL_AVX512
@@ -193,16 +194,6 @@ OC_INLINE void sum_tile(const int T, const bool lanes, const tile_args *a, int64
     }
 }
 
-OC_INLINE oc_floats finished(const oc_finish *finish, oc_floats value, int64_t at) {
-    for (int i = 0, adds = 0; i < finish->posts; i++) {
-        if (finish->post[i] == OC_FINISH_RELU)
-            value = oc_relu(value);
-        else
-            value += oc_load_stored((const oc_stored *)finish->added[adds++] + at);
-    }
-    return value;
-}
-
 /* A tile of which `rows` rows exist; its first result is to[at]. */
 OC_INLINE void tile(const int T, const tile_args *a, oc_floats bias, const oc_finish *finish, oc_stored *to, int64_t at,
                     int64_t pixel, int64_t row, int64_t rows) {
@@ -228,7 +219,7 @@ OC_INLINE void tile(const int T, const tile_args *a, oc_floats bias, const oc_fi
 #pragma GCC unroll 16
     for (int t = 0; t < TILE; t++) {
         const int64_t place = at + t / T * row + t % T * pixel;
-        if (T == TILE || t / T < rows) oc_store_stored(to + place, finished(finish, sum[t], place));
+        if (T == TILE || t / T < rows) oc_store_stored(to + place, oc_finished(finish, sum[t], place));
     }
 }
 
@@ -271,18 +262,11 @@ static void strip(tile_args *a, int width, oc_floats bias, const oc_finish *fini
     }
 }
 
-static oc_floats bias_of(const oc_map *to, const float *bias, int64_t block) {
-    oc_floats v = {0};
-    for (int64_t l = 0; bias && l < OC_LANES && block * OC_LANES + l < to->channels; l++)
-        v[l] = bias[block * OC_LANES + l];
-    return v;
-}
-
 static void run_block(const oc_direct *c, const oc_stored *from, const float *filters_of_block, const oc_finish *finish,
                       oc_stored *to, int64_t image, int64_t block) {
     const oc_map *read = oc_from_of(c), *write = oc_to_of(c);
     const int64_t phases = c->data ? c->stride : 1;
-    const oc_floats bias = bias_of(write, finish->bias, block);
+    const oc_floats bias = oc_bias_of(finish, write, block);
     line rows, columns;
     tile_args a;
     a.conv = c;

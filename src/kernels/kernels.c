@@ -10,6 +10,8 @@ extern const oc_elementwise_kernels oc_elementwise_kernels_baseline, oc_elementw
     oc_elementwise_kernels_bf16_avx512;
 extern const oc_gate_kernels oc_gate_kernels_baseline, oc_gate_kernels_avx2, oc_gate_kernels_avx512,
     oc_gate_kernels_bf16_baseline, oc_gate_kernels_bf16_avx2, oc_gate_kernels_bf16_avx512;
+extern const oc_im2col_kernels oc_im2col_kernels_baseline, oc_im2col_kernels_avx2, oc_im2col_kernels_avx512,
+    oc_im2col_kernels_bf16_baseline, oc_im2col_kernels_bf16_avx2, oc_im2col_kernels_bf16_avx512;
 extern const oc_image_kernels oc_image_kernels_baseline, oc_image_kernels_avx2, oc_image_kernels_avx512;
 extern const oc_loss_kernels oc_loss_kernels_baseline, oc_loss_kernels_avx2, oc_loss_kernels_avx512;
 extern const oc_norm_kernels oc_norm_kernels_baseline, oc_norm_kernels_avx2, oc_norm_kernels_avx512,
@@ -28,6 +30,7 @@ static const oc_kernels baseline = {
     .direct = &oc_direct_kernels_baseline,
     .elementwise = &oc_elementwise_kernels_baseline,
     .gate = &oc_gate_kernels_baseline,
+    .im2col = &oc_im2col_kernels_baseline,
     .image = &oc_image_kernels_baseline,
     .loss = &oc_loss_kernels_baseline,
     .norm = &oc_norm_kernels_baseline,
@@ -44,6 +47,7 @@ static const oc_kernels bf16_baseline = {
     .direct = &oc_direct_kernels_bf16_baseline,
     .elementwise = &oc_elementwise_kernels_bf16_baseline,
     .gate = &oc_gate_kernels_bf16_baseline,
+    .im2col = &oc_im2col_kernels_bf16_baseline,
     .image = &oc_image_kernels_baseline,
     .loss = &oc_loss_kernels_baseline,
     .norm = &oc_norm_kernels_bf16_baseline,
@@ -61,6 +65,7 @@ static const oc_kernels avx2 = {
     .direct = &oc_direct_kernels_avx2,
     .elementwise = &oc_elementwise_kernels_avx2,
     .gate = &oc_gate_kernels_avx2,
+    .im2col = &oc_im2col_kernels_avx2,
     .image = &oc_image_kernels_avx2,
     .loss = &oc_loss_kernels_avx2,
     .norm = &oc_norm_kernels_avx2,
@@ -77,6 +82,7 @@ static const oc_kernels bf16_avx2 = {
     .direct = &oc_direct_kernels_bf16_avx2,
     .elementwise = &oc_elementwise_kernels_bf16_avx2,
     .gate = &oc_gate_kernels_bf16_avx2,
+    .im2col = &oc_im2col_kernels_bf16_avx2,
     .image = &oc_image_kernels_avx2,
     .loss = &oc_loss_kernels_avx2,
     .norm = &oc_norm_kernels_bf16_avx2,
@@ -93,6 +99,7 @@ static const oc_kernels avx512 = {
     .direct = &oc_direct_kernels_avx512,
     .elementwise = &oc_elementwise_kernels_avx512,
     .gate = &oc_gate_kernels_avx512,
+    .im2col = &oc_im2col_kernels_avx512,
     .image = &oc_image_kernels_avx512,
     .loss = &oc_loss_kernels_avx512,
     .norm = &oc_norm_kernels_avx512,
@@ -109,6 +116,7 @@ static const oc_kernels bf16_avx512 = {
     .direct = &oc_direct_kernels_bf16_avx512,
     .elementwise = &oc_elementwise_kernels_bf16_avx512,
     .gate = &oc_gate_kernels_bf16_avx512,
+    .im2col = &oc_im2col_kernels_bf16_avx512,
     .image = &oc_image_kernels_avx512,
     .loss = &oc_loss_kernels_avx512,
     .norm = &oc_norm_kernels_bf16_avx512,

@@ -16,6 +16,7 @@ typedef struct oc_copy_kernels oc_copy_kernels;
 typedef struct oc_direct_kernels oc_direct_kernels;
 typedef struct oc_elementwise_kernels oc_elementwise_kernels;
 typedef struct oc_gate_kernels oc_gate_kernels;
+typedef struct oc_im2col_kernels oc_im2col_kernels;
 typedef struct oc_image_kernels oc_image_kernels;
 typedef struct oc_loss_kernels oc_loss_kernels;
 typedef struct oc_norm_kernels oc_norm_kernels;
@@ -35,6 +36,7 @@ typedef struct oc_kernels {
     const oc_direct_kernels *direct;
     const oc_elementwise_kernels *elementwise;
     const oc_gate_kernels *gate;
+    const oc_im2col_kernels *im2col;
     const oc_image_kernels *image;
     const oc_loss_kernels *loss;
     const oc_norm_kernels *norm;

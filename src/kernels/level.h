@@ -18,6 +18,7 @@
 #define OC_DIRECT_WEIGHTS oc_direct_weights_bf16_baseline
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_bf16_baseline
 #define OC_GATE_KERNELS oc_gate_kernels_bf16_baseline
+#define OC_IM2COL_KERNELS oc_im2col_kernels_bf16_baseline
 #define OC_NORM_KERNELS oc_norm_kernels_bf16_baseline
 #define OC_POOL_KERNELS oc_pool_kernels_bf16_baseline
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_bf16_baseline
@@ -29,6 +30,7 @@
 #define OC_DIRECT_WEIGHTS oc_direct_weights_baseline
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_baseline
 #define OC_GATE_KERNELS oc_gate_kernels_baseline
+#define OC_IM2COL_KERNELS oc_im2col_kernels_baseline
 #define OC_NORM_KERNELS oc_norm_kernels_baseline
 #define OC_POOL_KERNELS oc_pool_kernels_baseline
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_baseline
@@ -49,6 +51,7 @@
 #define OC_DIRECT_WEIGHTS oc_direct_weights_bf16_avx2
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_bf16_avx2
 #define OC_GATE_KERNELS oc_gate_kernels_bf16_avx2
+#define OC_IM2COL_KERNELS oc_im2col_kernels_bf16_avx2
 #define OC_NORM_KERNELS oc_norm_kernels_bf16_avx2
 #define OC_POOL_KERNELS oc_pool_kernels_bf16_avx2
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_bf16_avx2
@@ -60,6 +63,7 @@
 #define OC_DIRECT_WEIGHTS oc_direct_weights_avx2
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_avx2
 #define OC_GATE_KERNELS oc_gate_kernels_avx2
+#define OC_IM2COL_KERNELS oc_im2col_kernels_avx2
 #define OC_NORM_KERNELS oc_norm_kernels_avx2
 #define OC_POOL_KERNELS oc_pool_kernels_avx2
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_avx2
@@ -80,6 +84,7 @@
 #define OC_DIRECT_WEIGHTS oc_direct_weights_bf16_avx512
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_bf16_avx512
 #define OC_GATE_KERNELS oc_gate_kernels_bf16_avx512
+#define OC_IM2COL_KERNELS oc_im2col_kernels_bf16_avx512
 #define OC_NORM_KERNELS oc_norm_kernels_bf16_avx512
 #define OC_POOL_KERNELS oc_pool_kernels_bf16_avx512
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_bf16_avx512
@@ -91,6 +96,7 @@
 #define OC_DIRECT_WEIGHTS oc_direct_weights_avx512
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_avx512
 #define OC_GATE_KERNELS oc_gate_kernels_avx512
+#define OC_IM2COL_KERNELS oc_im2col_kernels_avx512
 #define OC_NORM_KERNELS oc_norm_kernels_avx512
 #define OC_POOL_KERNELS oc_pool_kernels_avx512
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_avx512
@@ -112,6 +118,7 @@
 #define OC_DIRECT_WEIGHTS oc_direct_weights_bf16_wide
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_bf16_wide
 #define OC_GATE_KERNELS oc_gate_kernels_bf16_wide
+#define OC_IM2COL_KERNELS oc_im2col_kernels_bf16_wide
 #define OC_NORM_KERNELS oc_norm_kernels_bf16_wide
 #define OC_POOL_KERNELS oc_pool_kernels_bf16_wide
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_bf16_wide
@@ -123,6 +130,7 @@
 #define OC_DIRECT_WEIGHTS oc_direct_weights_wide
 #define OC_ELEMENTWISE_KERNELS oc_elementwise_kernels_wide
 #define OC_GATE_KERNELS oc_gate_kernels_wide
+#define OC_IM2COL_KERNELS oc_im2col_kernels_wide
 #define OC_NORM_KERNELS oc_norm_kernels_wide
 #define OC_POOL_KERNELS oc_pool_kernels_wide
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_wide

@@ -88,7 +88,7 @@ OC_INLINE void panel(const int J, oc_product m, oc_factor a, const float *b, int
         rows_of_panel(J, m.at + t * OC_LANES, m.block, (oc_factor){a.at + t * OC_LANES, a.block}, b, inner, add);
 }
 
-static void multiply(oc_product m, oc_factor a, const float *b, int64_t rows, int64_t inner, int64_t blocks) {
+static void multiply(oc_product m, oc_factor a, const float *b, int64_t rows, int64_t inner, int64_t blocks, bool add) {
     for (int64_t done = 0; done < inner; done += RUN) {
         const int64_t steps = inner - done < RUN ? inner - done : RUN;
         const oc_factor left = {a.at + done * a.block, a.block};
@@ -99,19 +99,19 @@ static void multiply(oc_product m, oc_factor a, const float *b, int64_t rows, in
             switch (where.row / OC_LANES) {
 #if VECTORS > 2
             case 4:
-                panel(4, to, left, right, rows, steps, done > 0);
+                panel(4, to, left, right, rows, steps, add || done > 0);
                 break;
             case 3:
-                panel(3, to, left, right, rows, steps, done > 0);
+                panel(3, to, left, right, rows, steps, add || done > 0);
                 break;
 #endif
 #if VECTORS > 1
             case 2:
-                panel(2, to, left, right, rows, steps, done > 0);
+                panel(2, to, left, right, rows, steps, add || done > 0);
                 break;
 #endif
             default:
-                panel(1, to, left, right, rows, steps, done > 0);
+                panel(1, to, left, right, rows, steps, add || done > 0);
             }
         }
     }

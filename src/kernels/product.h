@@ -31,8 +31,8 @@ typedef struct oc_product_kernels {
     int rows;    /* the left factor of `multiply` has a multiple of so many */
     int vectors; /* in a panel of its right factor, see oc_panel_of */
 
-    /* m = a·b: `rows` × inner·OC_LANES by inner·OC_LANES × blocks·OC_LANES; b in panels. */
-    void (*multiply)(oc_product m, oc_factor a, const float *b, int64_t rows, int64_t inner, int64_t blocks);
+    /* m = a·b, or added to m: `rows` × inner·OC_LANES by inner·OC_LANES × blocks·OC_LANES; b in panels. */
+    void (*multiply)(oc_product m, oc_factor a, const float *b, int64_t rows, int64_t inner, int64_t blocks, bool add);
     /* s = aᵀ·b, or added to s, as one chain: sa·OC_LANES × `rows` by `rows` × sb·OC_LANES. */
     void (*multiply_transposed)(oc_product s, oc_factor a, oc_factor b, int64_t sa, int64_t sb, int64_t rows, bool add);
 } oc_product_kernels;

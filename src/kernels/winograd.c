@@ -35,9 +35,7 @@ static room room_of(const oc_winograd *work) {
 static oc_winograd_weights weights_of(const oc_winograd *work) {
     const int64_t from = work->from.channels, to = work->to.channels;
     return (oc_winograd_weights){
-        .oc = work->turned ? from : to,
-        .ic = work->turned ? to : from,
-        .turned = work->turned,
+        .shape = {.oc = work->turned ? from : to, .ic = work->turned ? to : from, .turned = work->turned},
         .place = work->from.blocks * work->to.blocks * OC_LANES * OC_LANES + OC_MATRIX_GAP,
     };
 }
@@ -105,7 +103,7 @@ static void chunk(const oc_winograd *work, int64_t index, const void *from, cons
         for (int p = 0; p < count; p++)
             OC_PRODUCT_KERNELS.multiply(
                 (oc_product){product + (first + p) * r.m_place, r.column}, (oc_factor){v + p * r.v_place, r.column},
-                u + (first + p) * place + block * inner * OC_LANES * OC_LANES, rows, inner, end - block);
+                u + (first + p) * place + block * inner * OC_LANES * OC_LANES, rows, inner, end - block, false);
     }
     for (int64_t b = block; b < end; b++)
         OC_WINOGRAD_TILES.result(m, &tiles, &work->to, product + (b - block) * r.column, r.m_place, finish, b, to);

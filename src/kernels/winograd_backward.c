@@ -23,7 +23,7 @@ typedef struct room {
 
 static room room_of(const oc_winograd_backward *work) {
     const int n = work->tile + 2;
-    room r = {.weights = {.oc = work->dst.channels, .ic = work->src.channels}};
+    room r = {.weights = {.shape = {.oc = work->dst.channels, .ic = work->src.channels}}};
     r.weights.place = work->src.blocks * work->dst.blocks * OC_LANES * OC_LANES + OC_MATRIX_GAP;
     r.part = n * n * r.weights.place;
     r.bias = work->dst.blocks * OC_LANES;
@@ -104,7 +104,7 @@ static void reduce(const oc_winograd_backward *work, const float *sums, float *d
         const int64_t column = i / work->src.blocks, row = i % work->src.blocks;
         OC_WINOGRAD_FILTERS.gradient(work->tile, &r.weights, sums, work->parts, r.part, column, row, diff_weights);
         for (int64_t c = column * OC_LANES; diff_bias && row == 0 && c < (column + 1) * OC_LANES; c++) {
-            if (c >= r.weights.oc) break;
+            if (c >= r.weights.shape.oc) break;
             double sum = 0;
             for (int64_t part = 0; part < work->parts; part++) sum += bias_sums[part * r.bias + c];
             diff_bias[c] = (float)sum;

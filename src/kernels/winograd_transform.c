@@ -1,4 +1,5 @@
 /* The transforms of winograd.h that concern maps: sums of whole vectors, one vector a block of channels of a pixel. */
+#include "kernels/finished.h"
 #include "kernels/winograd_points.h"
 
 /* What lies outside of a map. */
@@ -198,24 +199,14 @@ static void gradient(int m, const oc_tiles *tiles, const oc_map *map, const void
 /* What a result becomes before it is written. */
 OC_INLINE void finish_row(const oc_finish *finish, oc_floats bias, const int m, const oc_floats *y, oc_stored *data,
                           int64_t at, int64_t count) {
-    for (int64_t x = 0; x < m && x < count; x++) {
-        oc_floats value = y[x] + bias;
-        for (int i = 0, adds = 0; i < finish->posts; i++) {
-            if (finish->post[i] == OC_FINISH_RELU)
-                value = oc_relu(value);
-            else
-                value += oc_load_stored((const oc_stored *)finish->added[adds++] + at + x * OC_LANES);
-        }
-        oc_store_stored(data + at + x * OC_LANES, value);
-    }
+    for (int64_t x = 0; x < m && x < count; x++)
+        oc_store_stored(data + at + x * OC_LANES, oc_finished(finish, y[x] + bias, at + x * OC_LANES));
 }
 
 OC_INLINE void result_by(const int m, const oc_tiles *tiles, const oc_map *map, const float *from, int64_t place,
                          const oc_finish *finish, int64_t block, void *data) {
     const int n = m + 2;
-    oc_floats bias = {0};
-    for (int64_t c = 0; finish->bias && c < OC_LANES && block * OC_LANES + c < map->channels; c++)
-        bias[c] = finish->bias[block * OC_LANES + c];
+    const oc_floats bias = oc_bias_of(finish, map, block);
     position at = position_of(tiles, tiles->begin);
     for (int64_t t = tiles->begin; t < tiles->end; t++, from += OC_LANES) {
         oc_floats half[4][OC_PLACES_MOST];

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "kernels/filter_block.h"
+#include "kernels/lanes.h"
 #include "kernels/map.h"
 #include "kernels/stored.h"
 #include "kernels/winograd.h"
@@ -53,10 +55,9 @@ typedef struct oc_winograd_tile_kernels {
 extern const oc_winograd_tile_kernels OC_WINOGRAD_TILES;
 
 /* A convolution's weights [OC, IC, 3, 3] and their transform: for each place a matrix, `place` floats apart, of rows ×
- * columns channels, filled up to blocks by zeros. Columns are OC and rows IC, or the other way round when `turned`. */
+ * columns channels, filled up to blocks by zeros. Columns are OC and rows IC, or the other way round when turned. */
 typedef struct oc_winograd_weights {
-    int64_t oc, ic;
-    bool turned;
+    oc_weights_shape shape;
     int64_t place;
 } oc_winograd_weights;
 

@@ -7,6 +7,7 @@ extern const oc_copy_kernels oc_copy_kernels_wide, oc_copy_kernels_bf16_wide;
 extern const oc_direct_kernels oc_direct_kernels_wide, oc_direct_kernels_bf16_wide;
 extern const oc_elementwise_kernels oc_elementwise_kernels_wide, oc_elementwise_kernels_bf16_wide;
 extern const oc_gate_kernels oc_gate_kernels_wide, oc_gate_kernels_bf16_wide;
+extern const oc_im2col_kernels oc_im2col_kernels_wide, oc_im2col_kernels_bf16_wide;
 extern const oc_image_kernels oc_image_kernels_wide;
 extern const oc_loss_kernels oc_loss_kernels_wide;
 extern const oc_norm_kernels oc_norm_kernels_wide, oc_norm_kernels_bf16_wide;
@@ -22,6 +23,7 @@ static const oc_kernels wide = {
     .direct = &oc_direct_kernels_wide,
     .elementwise = &oc_elementwise_kernels_wide,
     .gate = &oc_gate_kernels_wide,
+    .im2col = &oc_im2col_kernels_wide,
     .image = &oc_image_kernels_wide,
     .loss = &oc_loss_kernels_wide,
     .norm = &oc_norm_kernels_wide,
@@ -38,6 +40,7 @@ static const oc_kernels bf16_wide = {
     .direct = &oc_direct_kernels_bf16_wide,
     .elementwise = &oc_elementwise_kernels_bf16_wide,
     .gate = &oc_gate_kernels_bf16_wide,
+    .im2col = &oc_im2col_kernels_bf16_wide,
     .image = &oc_image_kernels_wide,
     .loss = &oc_loss_kernels_wide,
     .norm = &oc_norm_kernels_bf16_wide,

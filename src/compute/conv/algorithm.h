@@ -33,7 +33,7 @@ struct oc_conv_algorithm {
 };
 
 extern const oc_conv_algorithm oc_conv_dnnl_direct, oc_conv_dnnl_winograd, oc_conv_winograd_2, oc_conv_winograd_4,
-    oc_conv_direct;
+    oc_conv_product, oc_conv_direct;
 
 /* Every algorithm, NULL-terminated, the one that supports everything last. */
 extern const oc_conv_algorithm *const oc_conv_algorithms[];

@@ -2,20 +2,16 @@
  * one for groups of few channels, for which oneDNN has no good layout. */
 #include "kernels/direct.h"
 
-#include <assert.h>
-
 #include "base/error.h"
 #include "compute/conv/algorithm.h"
+#include "compute/conv/finish.h"
 #include "compute/internal.h"
-
-static_assert(OC_FINISH_POSTS_MAX >= OC_POSTS_MAX, "the kernels take as many post-ops as a convolution has");
 
 /* A pass, or the packing of its filters. */
 typedef struct direct {
     oc_primitive primitive;
     oc_direct conv;
-    int posts;
-    oc_post_kind post[OC_POSTS_MAX];
+    oc_conv_posts posts;
 } direct;
 
 static const oc_direct_kernels *kernels_of(const direct *d) {
@@ -43,14 +39,7 @@ static void run_task(void *user, int64_t begin, int64_t end, int worker) {
     void *const *data = d->primitive.data;
     const bool by_data = d->conv.data;
     (void)worker;
-    oc_finish finish = {.bias = data[OC_SLOT_BIAS], .posts = d->posts};
-    for (int i = 0, addends = 0; i < d->posts; i++) {
-        finish.post[i] = d->post[i] == OC_POST_RELU ? OC_FINISH_RELU : OC_FINISH_ADD;
-        if (d->post[i] == OC_POST_ADD) {
-            finish.added[addends] = data[OC_SLOT_SRC_1 + addends];
-            addends++;
-        }
-    }
+    const oc_finish finish = oc_conv_finish(&d->primitive, &d->posts);
     kernels_of(d)->run(&d->conv, data[by_data ? OC_SLOT_DIFF_DST : OC_SLOT_SRC], data[OC_SLOT_WEIGHTS], &finish,
                        data[by_data ? OC_SLOT_DIFF_SRC : OC_SLOT_DST], begin, end);
 }
@@ -149,12 +138,7 @@ static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engi
             oc_layout_vector(OC_F32, sums_floats(&d->conv) + oc_team_threads(engine->team) * d->conv.scratch_floats);
         goto cleanup;
     }
-    if (problem->bias) layout[OC_SLOT_BIAS] = oc_conv_bias_layout(problem);
-    d->posts = problem->posts;
-    for (int i = 0, addends = 0; i < problem->posts; i++) {
-        d->post[i] = problem->post[i];
-        if (problem->post[i] == OC_POST_ADD) layout[OC_SLOT_SRC_1 + addends++] = problem->dst;
-    }
+    d->posts = oc_conv_posts_of(problem, &d->primitive);
     OC_TRY(oc_primitive_create(&p, &pack_type, engine, problem->src.dtype, layer, "packing of the filter", err));
     *pack = &p->primitive;
     p->conv = d->conv;

@@ -2,21 +2,18 @@
  * and F(4×4, 3×3). For 3×3 filters, stride 1, undilated, ungrouped, activations in blocks of the level's lanes. */
 #include "kernels/winograd.h"
 
-#include <assert.h>
 #include <math.h>
 
 #include "base/error.h"
 #include "compute/conv/algorithm.h"
+#include "compute/conv/finish.h"
 #include "compute/internal.h"
-
-static_assert(OC_FINISH_POSTS_MAX >= OC_POSTS_MAX, "the kernels take as many post-ops as a convolution has");
 
 /* Forward and backward by data, and the packing of their filters. */
 typedef struct filtering {
     oc_primitive primitive;
     oc_winograd work;
-    int posts;
-    oc_post_kind post[OC_POSTS_MAX];
+    oc_conv_posts posts;
 } filtering;
 
 /* Backward by weights. */
@@ -75,14 +72,7 @@ static oc_status filtering_execute(const oc_primitive *primitive, oc_error *err)
                    .to = primitive->data[data ? OC_SLOT_DIFF_SRC : OC_SLOT_DST],
                    .filters = primitive->data[OC_SLOT_WEIGHTS],
                    .scratch = primitive->data[OC_SLOT_SCRATCHPAD],
-                   .finish = {.bias = primitive->data[OC_SLOT_BIAS], .posts = f->posts}};
-    for (int i = 0, addends = 0; i < f->posts; i++) {
-        e.finish.post[i] = f->post[i] == OC_POST_RELU ? OC_FINISH_RELU : OC_FINISH_ADD;
-        if (f->post[i] == OC_POST_ADD) {
-            e.finish.added[addends] = primitive->data[OC_SLOT_SRC_1 + addends];
-            addends++;
-        }
-    }
+                   .finish = oc_conv_finish(primitive, &f->posts)};
     oc_parallel_for(primitive->engine->team, f->work.chunks, 1, chunk_task, &e);
     return OC_OK;
 }
@@ -107,16 +97,11 @@ static oc_status filtering_create(oc_primitive **out, oc_primitive **pack, oc_en
     OC_TRY(oc_primitive_create(&f, &filtering_type, engine, dtype, layer, oc_conv_what(problem->pass), err));
     *out = &f->primitive;
     f->work = work;
-    f->posts = problem->posts;
+    f->posts = oc_conv_posts_of(problem, &f->primitive);
     f->primitive.layout[data ? OC_SLOT_DIFF_SRC : OC_SLOT_SRC] = problem->src;
     f->primitive.layout[data ? OC_SLOT_DIFF_DST : OC_SLOT_DST] = problem->dst;
     f->primitive.layout[OC_SLOT_WEIGHTS] = packed;
     f->primitive.layout[OC_SLOT_SCRATCHPAD] = oc_layout_vector(OC_F32, work.threads * work.scratch_floats);
-    if (problem->bias) f->primitive.layout[OC_SLOT_BIAS] = oc_conv_bias_layout(problem);
-    for (int i = 0, addends = 0; i < problem->posts; i++) {
-        f->post[i] = problem->post[i];
-        if (problem->post[i] == OC_POST_ADD) f->primitive.layout[OC_SLOT_SRC_1 + addends++] = problem->dst;
-    }
 
     OC_TRY(oc_primitive_create(&p, &pack_type, engine, dtype, layer, "packing of the filter", err));
     *pack = &p->primitive;

@@ -222,14 +222,18 @@ static bool direct_supports(oc_engine *engine, const oc_conv_problem *problem) {
     return supports(engine, problem, dnnl_convolution_direct);
 }
 
+#define L2_BYTES 1e6
+
 /* Shares of the peak measured on Zen 3 to Zen 5: 0.75 to 0.95 for 3×3 and 1×1 on blocks, less from the three plain
  * channels of an image; by weights the gradients are brought to the plain layout too, from blocks of sixteen slowly. */
 static double direct_cost(const oc_engine *engine, const oc_conv_problem *problem) {
     const oc_layout weights = oc_conv_weights_layout(problem);
     const double share = problem->src.order == OC_ORDER_BLOCKED ? 0.85 : 0.6;
-    const double back = oc_engine_block(engine) > 8 ? 250 : 40;
-    return filled_macs(engine, problem) / share +
-           (problem->pass == OC_CONV_BACKWARD_WEIGHTS ? back * (double)oc_layout_count(&weights) : 0);
+    const double back = oc_engine_block(engine) > 8 ? 250 : 40, macs = filled_macs(engine, problem) / share;
+    if (problem->pass == OC_CONV_BACKWARD_WEIGHTS) return macs + back * (double)oc_layout_count(&weights);
+    /* Image by image a filter beyond L2 comes from the last cache again. */
+    const double bytes = (double)oc_layout_bytes(&weights), again = problem->kh * problem->kw > 1 ? 0.9 : 0.3;
+    return macs + (bytes > L2_BYTES ? again * bytes * (double)problem->src.shape.dim[0] : 0);
 }
 
 static oc_status direct_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,

@@ -8,6 +8,7 @@
 #include "kernels/finished.h"
 #include "kernels/product.h"
 
+#define ROWS_LEAST 48
 #define ROWS_MOST 96   /* of a chunk: as many as are worth the filters' way from the last cache */
 #define RANGE_MOST 512 /* channels of a chunk's results, which stay in L2 */
 #define PIXELS_FEW 16  /* of a map's phase, for chunks of one pixel */
@@ -106,7 +107,8 @@ static void plan(oc_im2col *work) {
     const phase first = phase_of(work, 0);
     work->by_pixel = work->kh * work->kw > 1 && first.h * first.w <= PIXELS_FEW && work->to.images >= IMAGES_MANY;
     const int64_t count = work->to.images * (work->by_pixel ? 1 : first.h * first.w);
-    const int64_t workers = work->by_pixel ? 1 : work->threads;
+    /* Few rows are not worth the filters' way to more than one worker: those share the channels then. */
+    const int64_t workers = work->by_pixel || count < work->threads * ROWS_LEAST ? 1 : work->threads;
     work->rows = round_up(oc_divide_up(count, workers * oc_divide_up(count, workers * ROWS_MOST)), unit);
     work->chunks = 0;
     for (int64_t i = 0; i < phases_of(work); i++) {

@@ -44,6 +44,8 @@ double oc_conv_cost(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv
 
 /* Multiply-adds of one pass as the definition counts them, without those that fall on padding pixels taken off. */
 double oc_conv_macs(const oc_conv_problem *problem);
+/* What moving so many bytes from or to memory costs, in multiply-adds. */
+double oc_conv_moving(double bytes);
 /* Bytes of source, result and weights together. */
 double oc_conv_bytes(const oc_conv_problem *problem);
 /* Whether so many bytes, used again and again, are taken to stay in the last cache. */

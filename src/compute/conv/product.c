@@ -64,8 +64,8 @@ static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
            problem->src.block == block && problem->dst.order == OC_ORDER_BLOCKED && problem->dst.block == block;
 }
 
-/* Products at 0.95 of the peak over whole blocks; each number that is gathered, put down or packed costs as much as so
- * many multiply-adds. Fitted to bench/convolutions.c on Zen 3. */
+/* Products at 0.92 of the peak over whole blocks; each number that is gathered, put down or packed costs as much as so
+ * many multiply-adds; weights are packed in each step of a training only. Fitted to bench/convolutions.c on Zen 3. */
 #define PIXEL 10.0
 #define RESULT 10.0
 #define FILTER 40.0
@@ -93,7 +93,8 @@ static double cost(const oc_engine *engine, const oc_conv_problem *problem) {
     const oc_map *pixels = work.data ? &work.from : &work.to;
     const double met = (double)(pixels->images * pixels->h * pixels->w) * taps;
     const double results = (double)(work.to.images * work.to.h * work.to.w);
-    return met * ic * (oc / 0.95 + PIXEL * (double)work.ranges) + results * oc * RESULT + taps * ic * oc * FILTER;
+    return met * ic * (oc / 0.92 + PIXEL * (double)work.ranges) + results * oc * RESULT +
+           (problem->training ? taps * ic * oc * FILTER : 0);
 }
 
 static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,

@@ -185,9 +185,9 @@ static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
 }
 
 /* Products at `share` of the peak, of which a tile of m×m has (m + 2)² for each pair of channels, whole tiles and whole
- * blocks; transforms of `pixel` multiply-adds for each pixel of both maps and of FILTER for each weight of the filter,
- * more where the transformed filter does not stay in the cache. Fitted to bench/convolutions.c on Zen 5, both levels.
- */
+ * blocks; transforms of `pixel` multiply-adds for each pixel of both maps. In training FILTER for each weight of the
+ * filter, more where the transformed filter does not stay in the cache; else filters are transformed once and for all,
+ * but there is more of them to read. Fitted to bench/convolutions.c on Zen 5, both levels. */
 #define FILTER 500.0
 #define FILTER_UNCACHED 1500.0
 
@@ -196,7 +196,10 @@ static double cost(const oc_engine *engine, const oc_conv_problem *problem, int 
     const double block = (double)oc_engine_block(engine), m = tile, elements = (m + 2) * (m + 2);
     const double ic = ceil((double)src->dim[1] / block) * block, oc = ceil((double)dst->dim[1] / block) * block;
     const double tiles = (double)dst->dim[0] * ceil((double)dst->dim[2] / m) * ceil((double)dst->dim[3] / m);
-    const double filter = FILTER + (oc_conv_cached(elements * ic * oc * sizeof(float)) ? 0 : FILTER_UNCACHED);
+    const double transformed = elements * sizeof(float), plain = 9 * sizeof(float);
+    const double filter = !problem->training                      ? oc_conv_moving(transformed - plain)
+                          : oc_conv_cached(transformed * ic * oc) ? FILTER
+                                                                  : FILTER + FILTER_UNCACHED;
     return tiles * elements * ic * oc / share + tiles * m * m * (ic + oc) * pixel + ic * oc * filter;
 }
 

@@ -228,11 +228,12 @@ static bool direct_supports(oc_engine *engine, const oc_conv_problem *problem) {
  * channels of an image; by weights the gradients are brought to the plain layout too, from blocks of sixteen slowly. */
 static double direct_cost(const oc_engine *engine, const oc_conv_problem *problem) {
     const oc_layout weights = oc_conv_weights_layout(problem);
-    const double share = problem->src.order == OC_ORDER_BLOCKED ? 0.85 : 0.6;
+    const bool one = problem->kh * problem->kw == 1;
+    const double share = problem->src.order != OC_ORDER_BLOCKED ? 0.6 : one ? 0.9 : 0.85;
     const double back = oc_engine_block(engine) > 8 ? 250 : 40, macs = filled_macs(engine, problem) / share;
     if (problem->pass == OC_CONV_BACKWARD_WEIGHTS) return macs + back * (double)oc_layout_count(&weights);
     /* Image by image a filter beyond L2 comes from the last cache again. */
-    const double bytes = (double)oc_layout_bytes(&weights), again = problem->kh * problem->kw > 1 ? 0.9 : 0.3;
+    const double bytes = (double)oc_layout_bytes(&weights), again = one ? 0.2 : 0.9;
     return macs + (bytes > L2_BYTES ? again * bytes * (double)problem->src.shape.dim[0] : 0);
 }
 
@@ -261,7 +262,9 @@ static double winograd_cost(const oc_engine *engine, const oc_conv_problem *prob
     const double products = filled_macs(engine, problem) / useful / 4; /* 36 where the definition has 144 */
     const double pixels = 16 * tiles * (double)(src->dim[1] + dst->dim[1]);
     const double weights = (double)src->dim[1] * (double)dst->dim[1];
-    const double filter = oc_conv_cached(36 * weights * sizeof(float)) ? 500 : 3500;
+    const double filter = !problem->training                             ? oc_conv_moving(27 * sizeof(float))
+                          : oc_conv_cached(36 * weights * sizeof(float)) ? 500
+                                                                         : 3500;
     return products / 0.85 + pixels * (problem->pass == OC_CONV_BACKWARD_WEIGHTS ? 180 : 60) + weights * filter;
 }
 

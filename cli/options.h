@@ -80,7 +80,10 @@ extern const oc_command *const oc_commands[];
 #define OC_FLAG_THREADS                                                                                                \
     { "--threads", "N", "threads; unless given all processors, fewer under a CPU quota or OMP_NUM_THREADS" }
 #define OC_FLAG_PRECISION                                                                                              \
-    { "--precision", "NAME", "number format of activations: auto or fp32; auto unless given" }
+    {                                                                                                                  \
+        "--precision", "NAME",                                                                                         \
+            "number format of activations: fp32, bf16 or auto (which is fp32 here); fp32 unless given"                 \
+    }
 #define OC_FLAG_CACHE                                                                                                  \
     { "--cache", "DIR", "where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given" }
 #define OC_FLAG_SKIP_BAD                                                                                               \

@@ -22,6 +22,7 @@
 #include "support/bytes.h"
 #include "support/run.h"
 #include "support/temporary.h"
+#include "train/checkpoint.h"
 
 #define OLD OC_TEST_DATA "/old/"
 
@@ -215,13 +216,15 @@ static void make_run(const char *run, const char *state_header) {
     make_file("weights.header", path, NULL);
 }
 
-static oc_status resume(const char *run, const char *share, oc_dataset *data) {
+/* Resumes with the recipe of the folder but for what is not NULL. */
+static oc_status resume(const char *run, const char *share, const char *precision, oc_dataset *data) {
     char path[600];
     oc_recipe *recipe = NULL;
     snprintf(path, sizeof path, "%s/recipe.yaml", run);
     test_require(oc_recipe_create(&recipe, &error), OC_OK, &error);
     test_require(oc_recipe_load(recipe, path, &error), OC_OK, &error);
     if (share) test_require(oc_recipe_set(recipe, "data.holdout", share, "here", &error), OC_OK, &error);
+    if (precision) test_require(oc_recipe_set(recipe, "train.precision", precision, "here", &error), OC_OK, &error);
     const oc_train_options options = {.out = run, .cache = in_folder("cache"), .threads = 2, .resume = true};
     oc_trainer *trainer = NULL;
     oc_status status = oc_trainer_create(&trainer, data, recipe, &options, &error);
@@ -236,7 +239,15 @@ static void test_run_folder(void **state) {
     char run[300], path[400];
     snprintf(run, sizeof run, "%s", in_folder("run"));
     make_run(run, "state.header");
-    test_require(resume(run, NULL, dataset), OC_OK, &error);
+    /* Its precision, "auto", was fp32. */
+    assert_int_equal(resume(run, NULL, "bf16", dataset), OC_E_MISMATCH);
+    test_says(&error, "train.precision was fp32 in the run, now bf16");
+    test_require(resume(run, NULL, NULL, dataset), OC_OK, &error);
+    snprintf(path, sizeof path, "%s/state.safetensors", run);
+    oc_checkpoint *saved = NULL;
+    test_require(oc_checkpoint_open(&saved, path, &error), OC_OK, &error);
+    assert_non_null(strstr(oc_checkpoint_about(saved, "recipe"), "\n  precision: fp32\n"));
+    oc_checkpoint_destroy(&saved);
     snprintf(path, sizeof path, "%s/metrics.csv", run);
     size_t size;
     char *metrics = (char *)test_bytes_read(path, &size);
@@ -260,7 +271,7 @@ static void test_holdout(void **state) {
     snprintf(run, sizeof run, "%s", in_folder("held"));
     make_run(run, "state-holdout.header");
     test_require(oc_dataset_open(&held, in_folder("data"), &options, &error), OC_OK, &error);
-    assert_int_equal(resume(run, "0.3", held), OC_E_MISMATCH);
+    assert_int_equal(resume(run, "0.3", NULL, held), OC_E_MISMATCH);
     if (!strstr(error.message, "42 training") ||
         !strstr(error.message, "read data sets otherwise (which images are held out") ||
         !strstr(error.message, "--weights last.safetensors"))

@@ -44,7 +44,7 @@ static void test_defaults(void **state) {
     assert_int_equal(v.epochs, 40);
     assert_int_equal(v.batch_size, 64);
     assert_int_equal(v.seed, 0);
-    assert_string_equal(v.precision, "auto");
+    assert_string_equal(v.precision, "fp32");
     assert_true(v.mixup_alpha == 0.2);
     assert_true(v.label_smoothing == 0.01);
     assert_string_equal(v.optimizer, "adamw");
@@ -147,7 +147,7 @@ static void test_set(void **state) {
                {"train.seed", "-1", "out of range"},
                {"data.augment", "yes", "true or false"},
                {"optimizer.name", "adam", "did you mean adamw?"},
-               {"train.precision", "fp16", "auto|fp32"},
+               {"train.precision", "fp16", "fp32|bf16|auto"},
                {"model.name", "a\nb", "control characters"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         error = (oc_error){0};

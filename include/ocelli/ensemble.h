@@ -25,7 +25,7 @@ typedef struct oc_ensemble_options {
     double lr;          /* 1e-3 */
     double smoothing;   /* [0, 1): 0.01. Losses in the report are with it too */
     uint64_t seed;
-    const char *precision; /* of the members and of the fit, as in oc_eval_options; NULL: "auto" */
+    const char *precision; /* of the members and of the fit, as in oc_eval_options; NULL: "fp32" */
     int threads;           /* 0: all */
     const char *cache;     /* packed cache's folder; NULL: the user's */
     bool skip_bad;

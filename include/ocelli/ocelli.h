@@ -193,7 +193,7 @@ typedef struct oc_evaluation {
 typedef struct oc_eval_options {
     const char *split;     /* NULL: "val" */
     int64_t batch_size;    /* 0: 64 */
-    const char *precision; /* number format of activations, as the recipe's train.precision; NULL: "auto" */
+    const char *precision; /* number format of activations: "fp32" (NULL, and "auto", mean that) or "bf16" */
     int threads;           /* 0: all */
     double smoothing;      /* label smoothing in the loss, [0, 1) */
     const char *cache;     /* NULL: the user's */

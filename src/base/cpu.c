@@ -16,6 +16,10 @@ const char *oc_cpu_level_name(oc_cpu_level level) {
     return names[level];
 }
 
+bool oc_cpu_has_bf16(oc_cpu_level level) {
+    return level >= OC_CPU_AVX512_BF16;
+}
+
 oc_cpu_level oc_cpu_highest(void) {
 #if defined __x86_64__
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return OC_CPU_BASELINE;

@@ -21,7 +21,7 @@ typedef struct oc_fit_options {
     int64_t epochs, batch_size;
     double lr, smoothing;
     uint64_t seed;
-    const char *precision; /* stack: as the recipe's train.precision; NULL: "auto" */
+    const char *precision; /* stack: as the recipe's train.precision; NULL: "fp32" */
     oc_team *team;
     const oc_progress *progress;
     const oc_log *log; /* NULL: none */

@@ -5,9 +5,9 @@
 
 #include "graph/plan.h"
 
-/* *out = the precision called `name`: "fp32", "bf16", or "auto" (NULL means that too), the best that this processor
- * computes fast; so far always fp32. Whether plans can compute in it is for them to say. OC_E_USAGE, naming `where`,
- * lists the names. */
+/* *out = the precision called `name`: "fp32", "bf16", or "auto". "auto", and NULL, are fp32 here, which gives the same
+ * numbers on every processor: only a new run tries which is the quicker (src/train/auto_precision.h), and says so in
+ * its recipe. Whether plans can compute in it is for them to say. OC_E_USAGE, naming `where`, lists the names. */
 oc_status oc_precision_find(oc_precision *out, const char *name, const char *where, oc_error *err);
 /* Its name, never "auto". Static text. */
 const char *oc_precision_name(oc_precision precision);

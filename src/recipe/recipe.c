@@ -68,8 +68,8 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
      PLACE(seed)},
     {{"train.shuffle", OC_KEY_BOOL, 0, 0, "true", NULL, NULL, "a new order of the training images each epoch"},
      PLACE(shuffle)},
-    {{"train.precision", OC_KEY_CHOICE, 0, 0, "auto", "auto|fp32", "--precision",
-      "number format of activations; auto: the best that this processor computes fast"},
+    {{"train.precision", OC_KEY_CHOICE, 0, 0, "fp32", "fp32|bf16|auto", "--precision",
+      "number format of activations; auto: bf16 where a new run finds it quicker here, and saved as what it became"},
      PLACE(precision)},
 
     {{"mixup.alpha", OC_KEY_REAL, 0, 100, "0.2", NULL, NULL,

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "compute/engine.h"
 #include "data/left_out.h"
+#include "train/auto_precision.h"
 #include "train/normalisation.h"
 
 static const char *const about_keys[OC_TRAINER_ABOUT] = {"recipe", "threads", "data", "start", "images"};
@@ -34,6 +35,17 @@ oc_status oc_trainer_note(oc_trainer *trainer, int which, oc_error *err, const c
 }
 
 /* ---- Checks on the run folder and the recipe --------------------------------------------------------------------- */
+
+/* Whether the recipe is the saved one's, "auto" standing for what the run made of it. */
+static oc_status agree(oc_trainer *trainer, oc_recipe *saved, oc_error *err) {
+    oc_status status = OC_OK;
+    OC_TRY(oc_precision_of_run(saved, err));
+    OC_TRY(oc_precision_take_over(trainer->recipe, saved, err));
+    trainer->values = oc_recipe_resolve(trainer->recipe);
+    OC_TRY(oc_recipe_compare(saved, trainer->recipe, trainer->folder.path, err));
+cleanup:
+    return status;
+}
 
 /* Opens the state to resume from, NULL for a run that starts at step 0, and compares its recipe with the given one. */
 static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error *err) {
@@ -62,11 +74,11 @@ static oc_status open_state(oc_trainer *trainer, oc_checkpoint **state, oc_error
             goto cleanup;
         }
         OC_TRY(oc_recipe_load_memory(saved, text, strlen(text), folder->state, err));
-        OC_TRY(oc_recipe_compare(saved, trainer->recipe, folder->path, err));
+        OC_TRY(agree(trainer, saved, err));
     } else if (oc_path_exists(folder->recipe)) {
         /* Killed before its first save: the recipe is there already. */
         OC_TRY(oc_recipe_load(saved, folder->recipe, err));
-        OC_TRY(oc_recipe_compare(saved, trainer->recipe, folder->path, err));
+        OC_TRY(agree(trainer, saved, err));
     }
 cleanup:
     oc_recipe_destroy(&saved);
@@ -109,7 +121,7 @@ oc_status oc_trainer_note_check(const oc_trainer *trainer, const oc_checkpoint *
                    saved ? saved : "unknown", trainer->about[which]);
 }
 
-/* ---- Model, plans, arenas ---------------------------------------------------------------------------------------- */
+/* ---- Model and state -------------------------------------------------------------------------------------------- */
 
 static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
     oc_status status = OC_OK;
@@ -140,46 +152,6 @@ static oc_status open_model(oc_trainer *trainer, const oc_checkpoint *state, oc_
     }
 
 cleanup:
-    return status;
-}
-
-/* What of the run a state holds. */
-static void list_arenas(oc_trainer *trainer) {
-    const size_t count = oc_table_arena_size(oc_graph_table(trainer->model->graph));
-    oc_train_step *step = &trainer->step;
-    const char *names[OC_OPTIMIZER_MAX_STATE];
-    float *moments[OC_OPTIMIZER_MAX_STATE];
-    const int states = oc_optimizer_state(step->optimizer, names, moments);
-    trainer->arenas[trainer->arena_count++] = (oc_state_arena){"weights", trainer->model->weights.arena, count};
-    if (step->average.arena)
-        trainer->arenas[trainer->arena_count++] = (oc_state_arena){"average", step->average.arena, count};
-    for (int i = 0; i < states; i++)
-        trainer->arenas[trainer->arena_count++] = (oc_state_arena){names[i], moments[i], count};
-}
-
-/* A run that is resumed computes as it did before, where this machine can. */
-static oc_status open_plans(oc_trainer *trainer, bool resumed, oc_error *err) {
-    oc_status status = OC_OK;
-    char *choices = resumed ? oc_run_folder_read_plan(&trainer->folder) : NULL;
-    const oc_recipe_values *values = &trainer->values;
-    const oc_model *model = trainer->model;
-    const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
-    OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
-
-    OC_TRY(oc_slab_create(&trainer->slab, err));
-    OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model->graph, &trainer->model->weights, choices,
-                              trainer->team, trainer->slab, err));
-    list_arenas(trainer);
-    oc_evaluator_options evaluator = {.batch_size = values->batch_size,
-                                      .precision = trainer->step.precision,
-                                      .smoothing = values->label_smoothing,
-                                      .team = trainer->team,
-                                      .slab = trainer->slab};
-    memcpy(evaluator.mean, model->mean, sizeof evaluator.mean);
-    memcpy(evaluator.std, model->std, sizeof evaluator.std);
-    OC_TRY(oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &evaluator, err));
-cleanup:
-    oc_free(choices);
     return status;
 }
 
@@ -296,7 +268,6 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     OC_TRY(oc_recipe_copy(&trainer->recipe, recipe, err));
     OC_TRY(oc_normalisation_settle(trainer->recipe, oc_dataset_classes(dataset), err));
     trainer->values = oc_recipe_resolve(trainer->recipe);
-    OC_TRY(oc_recipe_text(trainer->recipe, &trainer->about[OC_ABOUT_RECIPE], err));
     OC_TRY(oc_model_entry_find(&entry, trainer->values.model_name, err));
     OC_TRY(oc_run_folder_name(&trainer->folder, options->out, err));
     OC_TRY(open_state(trainer, &state, err));
@@ -305,7 +276,7 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     OC_TRY(oc_trainer_check_splits(trainer, err));
     OC_TRY(
         oc_trainer_open_data(trainer, state, err)); /* may decode every image: after all that can be refused without */
-    OC_TRY(open_plans(trainer, state != NULL, err));
+    OC_TRY(oc_trainer_open_plans(trainer, state, err));
 
     trainer->epoch_steps = oc_batcher_count(trainer->batcher);
     trainer->total_steps = trainer->epoch_steps * trainer->values.epochs;

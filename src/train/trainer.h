@@ -1,5 +1,5 @@
-/* The inside of a trainer, shared by the files that set it up (trainer.c, its images trainer_data.c) and the one that
- * runs it (trainer_run.c). */
+/* The inside of a trainer, shared by the files that set it up (trainer.c, its images trainer_data.c, its plans
+ * trainer_plans.c) and the one that runs it (trainer_run.c). */
 #ifndef OC_TRAIN_TRAINER_H
 #define OC_TRAIN_TRAINER_H
 
@@ -68,6 +68,10 @@ oc_status oc_trainer_note_check(const oc_trainer *trainer, const oc_checkpoint *
 oc_status oc_trainer_check_splits(const oc_trainer *trainer, oc_error *err);
 /* Opens the packs, and notes what the model is trained on. OC_E_MISMATCH where the state is of other images. */
 oc_status oc_trainer_open_data(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err);
+
+/* Settles the recipe's precision and makes the batcher, the training step and the evaluator. A run that goes on from
+ * `state` computes as it did before, where this machine can. */
+oc_status oc_trainer_open_plans(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err);
 
 /* One line to the caller's log and to log.txt, where it waits until there is a run folder. */
 void oc_trainer_log(oc_trainer *trainer, oc_log_level level, const char *format, ...)

@@ -1,0 +1,61 @@
+/* The plans of a run, and the arenas that its state holds. */
+#include "train/trainer.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "train/auto_precision.h"
+
+/* What of the run a state holds. */
+static void list_arenas(oc_trainer *trainer) {
+    const size_t count = oc_table_arena_size(oc_graph_table(trainer->model->graph));
+    oc_train_step *step = &trainer->step;
+    const char *names[OC_OPTIMIZER_MAX_STATE];
+    float *moments[OC_OPTIMIZER_MAX_STATE];
+    const int states = oc_optimizer_state(step->optimizer, names, moments);
+    trainer->arenas[trainer->arena_count++] = (oc_state_arena){"weights", trainer->model->weights.arena, count};
+    if (step->average.arena)
+        trainer->arenas[trainer->arena_count++] = (oc_state_arena){"average", step->average.arena, count};
+    for (int i = 0; i < states; i++)
+        trainer->arenas[trainer->arena_count++] = (oc_state_arena){names[i], moments[i], count};
+}
+
+/* The recipe is what it stays from here on. */
+static oc_status settle_precision(oc_trainer *trainer, oc_error *err) {
+    oc_status status = OC_OK;
+    bool tried;
+    OC_TRY(oc_precision_settle(trainer->recipe, &tried, oc_cpu_level_now(), trainer->model, trainer->team, err));
+    trainer->values = oc_recipe_resolve(trainer->recipe);
+    OC_TRY(oc_recipe_text(trainer->recipe, &trainer->about[OC_ABOUT_RECIPE], err));
+    if (tried) oc_trainer_log(trainer, OC_LOG_INFO, "precision: %s is the quicker here", trainer->values.precision);
+cleanup:
+    return status;
+}
+
+/* A run that is resumed computes as it did before, where this machine can. */
+oc_status oc_trainer_open_plans(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
+    oc_status status = OC_OK;
+    char *choices = state ? oc_run_folder_read_plan(&trainer->folder) : NULL;
+    const oc_recipe_values *values = &trainer->values;
+    const oc_model *model = trainer->model;
+    const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
+    OC_TRY(settle_precision(trainer, err));
+    OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
+
+    OC_TRY(oc_slab_create(&trainer->slab, err));
+    OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model->graph, &trainer->model->weights, choices,
+                              trainer->team, trainer->slab, err));
+    list_arenas(trainer);
+    oc_evaluator_options evaluator = {.batch_size = values->batch_size,
+                                      .precision = trainer->step.precision,
+                                      .smoothing = values->label_smoothing,
+                                      .team = trainer->team,
+                                      .slab = trainer->slab};
+    memcpy(evaluator.mean, model->mean, sizeof evaluator.mean);
+    memcpy(evaluator.std, model->std, sizeof evaluator.std);
+    OC_TRY(oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &evaluator, err));
+cleanup:
+    oc_free(choices);
+    return status;
+}

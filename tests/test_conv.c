@@ -377,14 +377,16 @@ static void test_choice(void **state) {
             }
 }
 
-/* Of Winograd's tiles the large ones save more, unless most of them hangs over the edge, or errors would add up. */
+/* Of Winograd's tiles the large ones save more, unless most of them hangs over the edge, or errors would add up,
+ * or exactness is asked for. */
 static void test_tiles(void **state) {
     const fixture *f = *state;
     static const struct {
         int64_t n, size;
-        bool training, large;
-    } given[] = {{64, 32, true, true}, {64, 4, true, true},   {64, 3, true, true}, {64, 2, true, false},
-                 {8, 32, true, false}, {64, 32, false, true}, {8, 32, false, true}};
+        bool training, exact, large;
+    } given[] = {{64, 32, true, false, true}, {64, 4, true, false, true},  {64, 3, true, false, true},
+                 {64, 2, true, false, false}, {8, 32, true, false, false}, {64, 32, false, false, true},
+                 {64, 32, true, true, false}, {8, 32, false, false, true}, {64, 32, false, true, false}};
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         for (int pass = 0; pass < (given[i].training ? 3 : 1); pass++) {
             const conv c = {.s = {given[i].n, 1, 64, 64, given[i].size, given[i].size, 3, 1, 1, 1, false}};
@@ -392,6 +394,7 @@ static void test_tiles(void **state) {
             const oc_layout blocked = oc_layout_blocked(OC_F32, &shape, oc_engine_block(f->engine));
             oc_conv_problem problem = problem_of(&c, (oc_conv_pass)pass, &blocked, &blocked);
             problem.training = given[i].training;
+            problem.exact = given[i].exact;
             const oc_conv_algorithm *best = oc_conv_choose(f->engine, &problem, NULL);
             assert_int_equal(best->exactness == OC_CONV_COARSE, given[i].large);
         }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "data/dataset.h"
 #include "support/run.h"
 #include "train/normalisation.h"
@@ -169,8 +170,42 @@ static void test_draws(void **state) {
     oc_recipe_destroy(&recipe);
 }
 
+/* Whether a step by `settings` has a convolution by Winograd's F(4×4), by whomever. */
+static bool is_coarse(const char *settings) {
+    oc_error error = {0};
+    oc_recipe *recipe = test_recipe_create(settings);
+    const oc_recipe_values values = oc_recipe_resolve(recipe);
+    const char *const classes[] = {"a", "b"};
+    oc_team *team = NULL;
+    oc_slab *slab = NULL;
+    oc_model *model = NULL;
+    oc_train_step step = {0};
+    char *plan = NULL;
+    test_require(oc_team_create(&team, THREADS, &error), OC_OK, &error);
+    test_require(oc_slab_create(&slab, &error), OC_OK, &error);
+    test_require(oc_model_create(&model, values.model_name, classes, 2, values.size, NULL, &error), OC_OK, &error);
+    test_require(oc_train_step_open(&step, &values, model->graph, &model->weights, NULL, team, slab, &error), OC_OK,
+                 &error);
+    test_require(oc_plan_describe(step.plan, &plan, &error), OC_OK, &error);
+    const bool coarse = strstr(plan, "F(4x4)") || strstr(plan, "oneDNN Winograd");
+    oc_free(plan);
+    oc_train_step_close(&step);
+    oc_model_destroy(&model);
+    oc_slab_destroy(&slab);
+    oc_team_destroy(&team);
+    oc_recipe_destroy(&recipe);
+    return coarse;
+}
+
+/* conv.exact reaches the plan. */
+static void test_exact(void **state) {
+    (void)state;
+    assert_true(is_coarse("model.name=resnet18"));
+    assert_false(is_coarse("model.name=resnet18 conv.exact=true"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_normalisation), cmocka_unit_test(test_draws),
-                                       cmocka_unit_test(test_as_the_trainer)};
+                                       cmocka_unit_test(test_exact), cmocka_unit_test(test_as_the_trainer)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

@@ -30,6 +30,10 @@ bool oc_lower_training(const oc_lower *lower) {
     return lower->plan->options.mode == OC_PLAN_TRAIN;
 }
 
+bool oc_lower_exact(const oc_lower *lower) {
+    return lower->plan->options.exact;
+}
+
 int64_t oc_lower_batch(const oc_lower *lower) {
     return lower->plan->options.batch;
 }

@@ -40,6 +40,7 @@ oc_lowered *oc_lower_node(oc_lower *lower, const oc_node *node);
 
 oc_engine *oc_lower_engine(const oc_lower *lower);
 bool oc_lower_training(const oc_lower *lower);
+bool oc_lower_exact(const oc_lower *lower);
 int64_t oc_lower_batch(const oc_lower *lower);
 /* How errors and reports call a node: its name, or its operator where it has none. */
 const char *oc_node_layer(const oc_node *node);

@@ -72,6 +72,10 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
       "number format of activations; auto: bf16 where a new run finds it quicker here, and saved as what it became"},
      PLACE(precision)},
 
+    {{"conv.exact", OC_KEY_BOOL, 0, 0, "false", NULL, NULL,
+      "train without the convolution algorithms that are quicker but several times less exact, as Winograd F(4x4)"},
+     PLACE(conv_exact)},
+
     {{"mixup.alpha", OC_KEY_REAL, 0, 100, "0.2", NULL, NULL,
       "images of a batch are mixed by a share from Beta(alpha, alpha); 0: off"},
      PLACE(mixup_alpha)},

@@ -30,6 +30,7 @@ typedef struct oc_recipe_values {
     uint64_t seed;
     bool shuffle;
     const char *precision;
+    bool conv_exact;
     double mixup_alpha;
     double label_smoothing;
     const char *optimizer;

@@ -4,7 +4,7 @@
 
 #include "recipe/recipe.h"
 
-#define OC_RECIPE_KEYS 34
+#define OC_RECIPE_KEYS 35
 #define OC_RECIPE_TEXT_MAX 255 /* bytes of one value */
 
 /* A row of the table. */

@@ -43,6 +43,7 @@ oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values
     const oc_plan_options plan = {.batch = values->batch_size,
                                   .mode = OC_PLAN_TRAIN,
                                   .precision = step->precision,
+                                  .exact = values->conv_exact,
                                   .team = team,
                                   .slab = slab,
                                   .choices = choices};

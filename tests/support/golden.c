@@ -51,6 +51,7 @@ static worst field_of(const golden *g, const char *field, const char *tolerance)
 
 /* Fills the batch and checks the labels that the reference drew. */
 static void fill_batch(golden *g) {
+    g->copies = 1;
     const size_t count = (size_t)(g->batch * 3 * g->size * g->size);
     const char *input = json_string_value(json_object_get(g->json, "input"));
     const char *labels = json_string_value(json_object_get(g->json, "labels_name"));
@@ -126,11 +127,15 @@ void golden_fill(golden *g) {
     g->model->weights.version++;
 }
 
-static oc_plan *make_plan(const golden *g, oc_plan_mode mode) {
+static oc_plan *make_plan(const golden *g, oc_plan_mode mode, bool exact) {
     oc_plan *plan = NULL;
     oc_error err = {0};
-    const oc_plan_options options = {
-        .batch = g->batch, .mode = mode, .precision = OC_PRECISION_FP32, .team = g->team, .slab = g->slab};
+    const oc_plan_options options = {.batch = g->batch,
+                                     .mode = mode,
+                                     .precision = OC_PRECISION_FP32,
+                                     .exact = exact,
+                                     .team = g->team,
+                                     .slab = g->slab};
     if (oc_plan_create(&plan, g->model->graph, &options, &err) != OC_OK) fail_msg("%s: %s", err.where, err.message);
     return plan;
 }
@@ -144,8 +149,7 @@ static void run_forward(const golden *g, oc_plan *plan) {
 /* ---- Fields ----------------------------------------------------------------------------------------------------- */
 
 /* Rows of scores, as one array: max|a − b| ÷ max|b|. */
-static int check_logits(const golden *g, const char *field, const float *logits) {
-    worst w = field_of(g, field, "logits");
+static double logits_error(const golden *g, const char *field, const float *logits) {
     const json_t *rows = reference_member(g->json, field);
     double error = 0, largest = 0;
     assert_true(json_array_size(rows) > 0 && json_array_size(rows) <= (size_t)g->batch);
@@ -159,7 +163,12 @@ static int check_logits(const golden *g, const char *field, const float *logits)
             largest = fmax(largest, fabs(want));
         }
     }
-    judge(&w, "all rows", error / largest);
+    return error / largest;
+}
+
+static int check_logits(const golden *g, const char *field, const float *logits) {
+    worst w = field_of(g, field, "logits");
+    judge(&w, "all rows", logits_error(g, field, logits));
     return report(&w);
 }
 
@@ -212,9 +221,8 @@ static bool is_idle_bias(const golden *g, size_t place) {
     return weight && has_suffix(tensor->name, ".bias") && weight->shape.ndim == 4 && !strstr(tensor->name, ".se.");
 }
 
-static int check_gradients(const golden *g, bool every) {
-    worst l2 = field_of(g, "grad l2", "grad_l2"), elements = field_of(g, "grad values", "grad_elements");
-    worst zero = {.field = "grad zero", .tolerance = 1e-5};
+/* The gradients' errors; returns how many tensors were compared. */
+static size_t judge_gradients(const golden *g, bool every, worst *l2, worst *elements, worst *zero) {
     const json_t *grads = reference_member(g->json, "grads");
     size_t checked = 0;
     for (size_t i = 0; i < oc_table_count(g->table); i++) {
@@ -223,14 +231,21 @@ static int check_gradients(const golden *g, bool every) {
         if (!tensor->parameter) continue;
         if (is_idle_bias(g, i)) {
             const oc_tensor *weight = oc_table_at(g->table, i - 1);
-            judge(&zero, tensor->name,
+            judge(zero, tensor->name,
                   norm_of(data, tensor->count) / norm_of(g->gradients + weight->offset, weight->count));
         } else if (every || json_object_get(grads, tensor->name)) {
-            check_digest(reference_member(grads, tensor->name), tensor, data, &l2, &elements);
+            check_digest(reference_member(grads, tensor->name), tensor, data, l2, elements);
             checked++;
         }
     }
-    assert_int_equal(checked, json_object_size(grads));
+    return checked;
+}
+
+static int check_gradients(const golden *g, bool every) {
+    worst l2 = field_of(g, "grad l2", "grad_l2"), elements = field_of(g, "grad values", "grad_elements");
+    worst zero = {.field = "grad zero", .tolerance = 1e-5};
+    assert_int_equal(judge_gradients(g, every, &l2, &elements, &zero),
+                     json_object_size(reference_member(g->json, "grads")));
     /* Nets without a bias before a batch norm have no gradient that must be zero. */
     return report(&l2) + report(&elements) + (zero.checks > 0 ? report(&zero) : 0);
 }
@@ -238,11 +253,27 @@ static int check_gradients(const golden *g, bool every) {
 /* ---- Passes ----------------------------------------------------------------------------------------------------- */
 
 int golden_check_evaluation(const golden *g) {
-    oc_plan *plan = make_plan(g, OC_PLAN_INFER);
+    oc_plan *plan = make_plan(g, OC_PLAN_INFER, false);
     run_forward(g, plan);
     const int wrong = check_logits(g, "logits_eval", oc_plan_dst(plan));
     oc_plan_destroy(&plan);
     return wrong;
+}
+
+/* The loss, a row's mean, and the gradients of it. */
+static double run_backward(const golden *g, oc_plan *plan) {
+    oc_error err = {0};
+    oc_score score = {0};
+    const oc_soft_labels labels = {.rows = g->batch,
+                                   .lambda = reference_number(reference_member(g->json, "mixup_lambda")),
+                                   .label = g->labels,
+                                   .mixed = g->mixed};
+    oc_loss_cross_entropy(oc_plan_dst(plan), &labels, g->classes,
+                          reference_number(reference_member(g->json, "label_smoothing")), oc_plan_diff_dst(plan),
+                          &score, g->team);
+    assert_int_equal(score.rows, g->batch);
+    if (oc_plan_backward(plan, &g->model->weights, g->gradients, &err) != OC_OK) fail_msg("%s", err.message);
+    return score.loss / (double)score.rows;
 }
 
 static oc_optimizer *make_optimizer(const golden *g) {
@@ -255,41 +286,81 @@ static oc_optimizer *make_optimizer(const golden *g) {
 
 int golden_check_training(golden *g, bool every) {
     const json_t *losses = reference_member(g->json, "losses"), *tolerances = reference_member(g->tolerance, "losses");
-    const double smoothing = reference_number(reference_member(g->json, "label_smoothing"));
-    const oc_soft_labels labels = {.rows = g->batch,
-                                   .lambda = reference_number(reference_member(g->json, "mixup_lambda")),
-                                   .label = g->labels,
-                                   .mixed = g->mixed};
-    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN);
+    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, false);
     oc_optimizer *optimizer = make_optimizer(g);
     int wrong = 0;
     assert_true(json_array_size(losses) > 0 && json_array_size(tolerances) == json_array_size(losses));
     for (size_t step = 0; step < json_array_size(losses); step++) {
         char field[32];
-        oc_error err = {0};
-        oc_score score = {0};
         run_forward(g, plan);
         if (step == 0) {
             wrong += check_logits(g, "logits_train", oc_plan_dst(plan)) + check_running(g, every);
             if (g->ties) {
-                const int moved = ties_settle(plan, g->ties, TIE_WIDTH);
+                const int moved = ties_settle(plan, g->ties, TIE_WIDTH, g->copies);
                 print_message("    %d of %zu ties settled\n", moved, json_array_size(g->ties));
             }
         }
-        oc_loss_cross_entropy(oc_plan_dst(plan), &labels, g->classes, smoothing, oc_plan_diff_dst(plan), &score,
-                              g->team);
-        assert_int_equal(score.rows, g->batch);
-        if (oc_plan_backward(plan, &g->model->weights, g->gradients, &err) != OC_OK) fail_msg("%s", err.message);
+        const double loss = run_backward(g, plan);
         if (step == 0) wrong += check_gradients(g, every);
         oc_optimizer_step(optimizer, g->model->weights.arena, g->gradients, LR, g->team);
         g->model->weights.version++;
         snprintf(field, sizeof field, "loss %zu", step + 1);
         worst w = {.field = field, .tolerance = reference_number(json_array_get(tolerances, step))};
         const double want = reference_number(json_array_get(losses, step));
-        judge(&w, "mean of the rows", fabs(score.loss / (double)score.rows - want) / fabs(want));
+        judge(&w, "mean of the rows", fabs(loss - want) / fabs(want));
         wrong += report(&w);
     }
     oc_optimizer_destroy(&optimizer);
     oc_plan_destroy(&plan);
     return wrong;
+}
+
+/* ---- How exact the algorithms are ------------------------------------------------------------------------------- */
+
+/* *array, of `count` elements, followed by copies of it. */
+static void repeat(void *array, size_t count, size_t size, int copies) {
+    char *longer = calloc(count * (size_t)copies, size);
+    assert_non_null(longer);
+    for (int i = 0; i < copies; i++) memcpy(longer + (size_t)i * count * size, *(void **)array, count * size);
+    free(*(void **)array);
+    *(void **)array = longer;
+}
+
+void golden_repeat(golden *g, int copies) {
+    const size_t batch = (size_t)g->batch;
+    repeat(&g->input, batch * (size_t)(3 * g->size * g->size), sizeof *g->input, copies);
+    repeat(&g->labels, batch, sizeof *g->labels, copies);
+    repeat(&g->mixed, batch, sizeof *g->mixed, copies);
+    g->batch *= copies;
+    g->copies *= copies;
+}
+
+/* Of all gradients that the reference has. */
+static double norm_error(const golden *g) {
+    const char *name;
+    json_t *digest;
+    double seen = 0, want = 0;
+    json_object_foreach(json_object_get(g->json, "grads"), name, digest) {
+        const oc_tensor *tensor = oc_table_find(g->table, name);
+        seen += pow(norm_of(g->gradients + tensor->offset, tensor->count), 2);
+        want += pow(reference_number(reference_member(digest, "l2")), 2);
+    }
+    return fabs(sqrt(seen) - sqrt(want)) / sqrt(want);
+}
+
+golden_errors golden_measure(golden *g, bool exact) {
+    golden_errors errors = {0};
+    worst l2 = {.field = "grad l2"}, elements = {.field = "grad values"}, zero = {.field = "grad zero"};
+    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, exact);
+    const double want = reference_number(json_array_get(reference_member(g->json, "losses"), 0));
+    run_forward(g, plan);
+    errors.logits = logits_error(g, "logits_train", oc_plan_dst(plan));
+    if (g->ties) ties_settle(plan, g->ties, TIE_WIDTH, g->copies);
+    errors.loss = fabs(run_backward(g, plan) - want) / fabs(want);
+    judge_gradients(g, true, &l2, &elements, &zero);
+    errors.norm = norm_error(g);
+    errors.tensor_norm = l2.error;
+    errors.element = elements.error;
+    oc_plan_destroy(&plan);
+    return errors;
 }

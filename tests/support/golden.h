@@ -16,6 +16,7 @@ typedef struct golden {
     oc_slab *slab;
     const oc_table *table;
     int64_t batch, classes, size;
+    int copies; /* of the reference's batch in this one, see golden_repeat */
     float *input, *gradients;
     int32_t *labels, *mixed;
 } golden;
@@ -35,5 +36,19 @@ int golden_check_evaluation(const golden *g);
  * gradients, which are all there (`every`) or some of them. Ties are settled in the first step: what is left are
  * errors. One step is AdamW on targets mixed with those of the reversed batch. */
 int golden_check_training(golden *g, bool every);
+
+/* What the first training step is off by, relative to the largest value or to the norm. */
+typedef struct golden_errors {
+    double logits, loss;
+    double norm;                 /* of all gradients */
+    double tensor_norm, element; /* the worst tensor's norm; the worst element of those in the reference */
+} golden_errors;
+
+/* Makes the batch one of `copies` times the reference's: the statistics of batch norm, the scores, the loss and the
+ * gradients of such a batch are those of the one, and a larger batch has more algorithms to choose from. */
+void golden_repeat(golden *g, int copies);
+
+/* The errors of the first training step, ties settled; `exact` as in oc_plan_options. Running statistics move. */
+golden_errors golden_measure(golden *g, bool exact);
 
 #endif

@@ -69,7 +69,14 @@ static bool settle(const oc_plan *plan, const oc_plan_step *step, int64_t index,
     return (value > 0) != (want > 0);
 }
 
-int ties_settle(oc_plan *plan, const json_t *ties, double width) {
+/* Elements of one copy of the batch in a slot's layout. */
+static int64_t copy_elements(const oc_plan_step *step, oc_slot slot, int copies) {
+    oc_map p;
+    assert_true(oc_layout_map(oc_primitive_layout(step->primitive, slot), &p));
+    return p.images / copies * p.channels * p.h * p.w;
+}
+
+int ties_settle(oc_plan *plan, const json_t *ties, double width, int copies) {
     const oc_steps *forward = &plan->pass[OC_PASS_FORWARD];
     int relu = 0, moved = 0;
     size_t seen = 0;
@@ -78,10 +85,11 @@ int ties_settle(oc_plan *plan, const json_t *ties, double width) {
         if (step->kind == OC_STEP_STATISTICS) continue;
         const bool watched = takes_relu(&plan->graph->node[step->node]) && completes(plan, step);
         for (int pass = 0; pass < 2; pass++) {
-            for (size_t t = 0; watched && t < json_array_size(ties); t++) {
-                const json_t *tie = json_array_get(ties, t);
+            for (size_t t = 0; watched && t < json_array_size(ties) * (size_t)copies; t++) {
+                const json_t *tie = json_array_get(ties, t / (size_t)copies);
                 if (json_integer_value(json_array_get(tie, 0)) != relu) continue;
-                const int64_t index = json_integer_value(json_array_get(tie, 1));
+                const int64_t index = json_integer_value(json_array_get(tie, 1)) +
+                                      (int64_t)(t % (size_t)copies) * copy_elements(step, OC_SLOT_SRC, copies);
                 const double want = reference_number(json_array_get(tie, 2));
                 int64_t channel;
                 if (pass == 0)
@@ -94,6 +102,6 @@ int ties_settle(oc_plan *plan, const json_t *ties, double width) {
         }
         relu += watched;
     }
-    assert_int_equal(seen, json_array_size(ties));
+    assert_int_equal(seen, json_array_size(ties) * (size_t)copies);
     return moved;
 }

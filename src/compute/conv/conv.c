@@ -59,6 +59,7 @@ bool oc_conv_algorithm_is_last(const oc_conv_algorithm *algorithm) {
 #define MANY_IMAGES 16
 
 static bool good_enough(const oc_conv_algorithm *a, const oc_conv_problem *problem) {
+    if (problem->exact && a->exactness == OC_CONV_COARSE) return false;
     return a->exactness < OC_CONV_COARSE || !problem->training || problem->src.shape.dim[0] >= MANY_IMAGES;
 }
 

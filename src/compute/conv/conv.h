@@ -15,6 +15,7 @@ typedef enum oc_post_kind { OC_POST_RELU, OC_POST_ADD } oc_post_kind;
 typedef struct oc_conv_problem {
     oc_conv_pass pass;
     bool training;
+    bool exact;                    /* no algorithm whose errors are several times those of a direct one */
     int64_t groups, kh, kw;        /* IC and OC are multiples of groups; filter of kh × kw */
     int64_t stride, pad, dilation; /* in both directions; dilation 1 is none. On the far side the padding is what the
                                       size of the result leaves */

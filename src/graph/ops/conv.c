@@ -63,6 +63,7 @@ static oc_conv_problem conv_problem(const oc_lower *lower, const oc_node *node, 
     const oc_conv_attr *attr = &conv->conv;
     oc_conv_problem problem = {.pass = pass,
                                .training = oc_lower_training(lower),
+                               .exact = oc_lower_exact(lower),
                                .groups = attr->groups,
                                .kh = attr->kernel,
                                .kw = attr->kernel,

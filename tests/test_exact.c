@@ -1,0 +1,64 @@
+/* label: slow */
+/* What conv.exact is for: the error against PyTorch in float64 (tests/data, as in test_golden.c) of the first training
+ * step of each model of the reference, with the quick algorithms of convolutions and without. What it prints is the
+ * table of results/exactness.md. The batch is the reference's four images four times over, for which every algorithm is
+ * open. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/golden.h"
+#include "support/reference.h"
+
+#define COPIES 4
+/* No more than this may come of the less exact algorithms; without them the reference's tolerance holds. */
+#define LOGITS 1e-4
+
+static json_t *read_data(const char *name) {
+    char path[512];
+    json_t *json = NULL;
+    oc_error err = {0};
+    snprintf(path, sizeof path, "%s/%s.json", OC_TEST_DATA, name);
+    if (oc_json_read(&json, path, &err) != OC_OK) fail_msg("%s: %s", path, err.message);
+    return json;
+}
+
+static void measure(const char *name, const json_t *ties) {
+    json_t *json = read_data(name);
+    golden_errors e[2];
+    for (int exact = 0; exact < 2; exact++) {
+        golden g;
+        golden_open(&g, json, strncmp(name, "myresnet-", 9) == 0 ? NULL : reference_member(ties, name));
+        golden_fill(&g);
+        golden_repeat(&g, COPIES);
+        e[exact] = golden_measure(&g, exact);
+        const double allowed = exact ? reference_number(reference_member(g.tolerance, "logits")) : LOGITS;
+        if (!(e[exact].logits <= allowed)) fail_msg("%s: scores off by %g, not %g", name, e[exact].logits, allowed);
+        golden_close(&g);
+    }
+    print_message("| `%s` | %.1e, %.1e | %.1e, %.1e | %.1e, %.1e | %.1e, %.1e | %.1e, %.1e |\n", name, e[0].logits,
+                  e[1].logits, e[0].loss, e[1].loss, e[0].norm, e[1].norm, e[0].tensor_norm, e[1].tensor_norm,
+                  e[0].element, e[1].element);
+    json_decref(json);
+}
+
+static void test_errors(void **state) {
+    (void)state;
+    static const char *const models[] = {"myresnet-small", "myresnet-base",      "seresnet18",
+                                         "seresnet34",     "seresnext26d_32x4d", "skresnet18",
+                                         "skresnet34",     "resnet18",           "resnet34"};
+    json_t *ties = read_data("ties");
+    print_message("| model | scores | loss | norm of all gradients | a tensor's norm | an element |\n");
+    print_message("| --- | --- | --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) measure(models[i], ties);
+    json_decref(ties);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_errors)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/cache_folder.h"
 #include "base/error.h"
 #include "base/image_options.h"
 #include "base/lock.h"
@@ -28,14 +29,6 @@
 #define NAMED_CLASSES 5 /* classes that are named before the rest is only counted */
 
 /* ---- where it lies ---- */
-
-static oc_status cache_folder(char **out, const char *given, oc_error *err) {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (given && *given) return oc_strdup(out, given, err);
-    if (base && *base == '/') return oc_path_join(out, base, "ocelli", err);
-    if (home && *home) return oc_path_join(out, home, ".cache/ocelli", err);
-    return oc_fail(err, OC_E_USAGE, "--cache", "no folder for the packed cache: give --cache DIR, or set HOME");
-}
 
 /* "<data set's own name>-<split>-<size>-<how images are read>-": what all generations of a pack begin with. Images are
  * read "upright" or as "stored", on a background in hexadecimal digits, and fitted in the way of that name. */
@@ -317,7 +310,7 @@ oc_status oc_pack_open(oc_pack **out, const oc_dataset *dataset, const char *spl
                        : strcmp(split, "holdout") == 0 ? ": it is what data.holdout leaves out of train where there is "
                                                          "a val"
                                                        : "");
-    OC_TRY(cache_folder(&folder, options->cache, err));
+    OC_TRY(oc_cache_folder(&folder, options->cache, err));
     OC_TRY(oc_folder_create(folder, err));
     OC_TRY(pack_stem(&stem, dataset, split, options->size, options->image, err));
     OC_TRY(oc_text_printf(&name, err, "%s%016llx" SUFFIX, stem.data, (unsigned long long)s->fingerprint));

@@ -14,6 +14,7 @@ static const oc_flag flags[] = {
     {"--size", "N", "input height and width; 64 unless given"},
     {"--classes", "N", "classes; 200 unless given"},
     OC_FLAG_PRECISION,
+    OC_FLAG_TUNE,
     {"--steps", "N", "timed steps; as many as take a few seconds unless given"},
     {"--infer", NULL, "inference alone: how long one image takes, and images/s in batches"},
     {"--no-data", NULL, "compute on one batch in memory, without preparing images"},
@@ -129,6 +130,7 @@ static oc_status bench_all(const measurement *what, const oc_bench_options *opti
 static oc_status run(const oc_args *args, oc_error *err) {
     oc_bar bar = oc_bar_make(NULL);
     oc_bench_options options = {.precision = oc_args_text(args, "--precision"),
+                                .tune = oc_args_text(args, "--tune"),
                                 .augment = !oc_args_has(args, "--no-data"),
                                 .log = oc_bar_log(&bar)};
     json_t *results = oc_args_has(args, "--json") ? json_array() : NULL;

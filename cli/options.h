@@ -84,6 +84,8 @@ extern const oc_command *const oc_commands[];
         "--precision", "NAME",                                                                                         \
             "number format of activations: fp32, bf16 or auto (which is fp32 here); fp32 unless given"                 \
     }
+#define OC_FLAG_TUNE                                                                                                   \
+    { "--tune", "EFFORT", "how convolutions are chosen: off, by estimate (default); quick or full, by measuring" }
 #define OC_FLAG_CACHE                                                                                                  \
     { "--cache", "DIR", "where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given" }
 #define OC_FLAG_SKIP_BAD                                                                                               \

@@ -18,6 +18,8 @@ static const oc_flag flags[] = {
     {"--max-steps", "N", "stop after step N; the schedule's length stays epochs x steps an epoch"},
     {"--max-time", "SPAN", "stop after 2h30m, 10m or 90s"},
     {"--save-every", "N", "save the state every N steps, besides each epoch's end"},
+    OC_FLAG_TUNE,
+    {"--plan", "FILE", "take the algorithms from plan.txt of another run, which then computes the same bits"},
     OC_FLAG_THREADS,
     OC_FLAG_CACHE,
     OC_FLAG_SKIP_BAD,
@@ -72,6 +74,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
                                 .weights = oc_args_text(args, "--weights"),
                                 .cache = oc_args_text(args, "--cache"),
                                 .skip_bad = oc_args_has(args, "--skip-bad"),
+                                .tune = oc_args_text(args, "--tune"),
+                                .plan = oc_args_text(args, "--plan"),
                                 .command = oc_args_line(args),
                                 .stop = bar.stop,
                                 .on_step = oc_bar_step,
@@ -85,6 +89,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
     if (status == OC_OK && options.resume && options.weights)
         status = oc_cli_fail(err, OC_E_USAGE, "--weights", "a run that is resumed has its weights already");
+    if (status == OC_OK && options.resume && options.plan)
+        status = oc_cli_fail(err, OC_E_USAGE, "--plan", "a run that is resumed has its plan already");
     if (status == OC_OK) status = make_recipe(&recipe, args, folder, err);
     if (status == OC_OK && !folder) {
         snprintf(default_folder, sizeof default_folder, "run-%s", oc_recipe_get(recipe, "model.name"));

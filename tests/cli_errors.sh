@@ -41,6 +41,12 @@ expect 1 "$broken.*n12345678" "${train[@]}" --data "$broken" --out "$work/none"
 printf 'PK\003\004 is no zip' >"$work/fake.zip"
 expect 1 "$work/fake.zip: " "$ocelli" data info "$work/fake.zip"
 
+echo "-- how algorithms are chosen"
+expect 2 "--tune: .fast. is not off, quick or full" "${train[@]}" --data "$data" --out "$work/none" --tune fast
+expect 1 "$data/wnids.txt: this is no plan" "${train[@]}" --data "$data" --out "$work/none" --plan "$data/wnids.txt"
+expect 2 "--plan: a run that is resumed" "$ocelli" train --data "$data" --out "$run" --resume --plan "$run/plan.txt"
+[[ -e $work/none ]] && fail "a refused training made a run folder"
+
 echo "-- images"
 copy
 images=("$broken/train/n90000001/images"/*.JPEG)

@@ -343,6 +343,16 @@ static void test_posts(void **state) {
         }
 }
 
+static const oc_conv_algorithm *chosen(const fixture *f, oc_conv_problem *problem, const char *preferred) {
+    oc_conv_ranking ranking;
+    assert_int_equal(oc_conv_choose(&ranking, f->engine, problem, preferred, NULL, NULL), OC_OK);
+    assert_true(ranking.count > 0 && oc_layout_equal(&problem->src, &ranking.candidate[0].src));
+    /* The others follow by estimate. */
+    for (int i = 2; i < ranking.count; i++) assert_true(ranking.candidate[i - 1].cost <= ranking.candidate[i].cost);
+    for (int i = 0; i < ranking.count; i++) assert_true(ranking.candidate[i].seconds == 0);
+    return ranking.candidate[0].algorithm;
+}
+
 /* What is chosen supports the problem, whatever it is, and what an earlier plan chose is taken where it can be. */
 static void test_choice(void **state) {
     const fixture *f = *state;
@@ -358,22 +368,21 @@ static void test_choice(void **state) {
                 const oc_layout from = oc_layout_blocked(OC_F32, &src, plain ? 1 : block);
                 const oc_layout to = oc_layout_blocked(OC_F32, &dst, block);
                 oc_conv_problem problem = problem_of(&c, (oc_conv_pass)pass, &from, &to);
-                const oc_conv_algorithm *best = oc_conv_choose(f->engine, &problem, NULL);
+                const oc_conv_algorithm *best = chosen(f, &problem, NULL);
                 assert_non_null(best);
                 assert_true(best->supports(f->engine, &problem));
                 if (pass != OC_CONV_FORWARD) assert_true(oc_layout_equal(&problem.src, &from));
                 for (int a = 0; oc_conv_algorithms[a]; a++) {
                     oc_conv_problem again = problem_of(&c, (oc_conv_pass)pass, &from, &to);
                     const bool can = oc_conv_algorithms[a]->supports(f->engine, &again);
-                    const oc_conv_algorithm *taken =
-                        oc_conv_choose(f->engine, &again, oc_conv_algorithm_name(oc_conv_algorithms[a]));
+                    const oc_conv_algorithm *taken = chosen(f, &again, oc_conv_algorithm_name(oc_conv_algorithms[a]));
                     if (can && oc_conv_algorithms[a]->exactness < OC_CONV_COARSE)
                         assert_ptr_equal(taken, oc_conv_algorithms[a]);
                     assert_true(taken->exactness < OC_CONV_COARSE || c.s.n >= 16); /* few images */
                     assert_true(taken->supports(f->engine, &again));
                 }
                 oc_conv_problem unknown = problem_of(&c, (oc_conv_pass)pass, &from, &to);
-                assert_ptr_equal(oc_conv_choose(f->engine, &unknown, "no such algorithm"), best);
+                assert_ptr_equal(chosen(f, &unknown, "no such algorithm"), best);
             }
 }
 
@@ -395,7 +404,7 @@ static void test_tiles(void **state) {
             oc_conv_problem problem = problem_of(&c, (oc_conv_pass)pass, &blocked, &blocked);
             problem.training = given[i].training;
             problem.exact = given[i].exact;
-            const oc_conv_algorithm *best = oc_conv_choose(f->engine, &problem, NULL);
+            const oc_conv_algorithm *best = chosen(f, &problem, NULL);
             assert_int_equal(best->exactness == OC_CONV_COARSE, given[i].large);
         }
 }

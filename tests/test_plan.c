@@ -340,6 +340,80 @@ static void test_describe(void **state) {
     oc_free(text[1]);
 }
 
+/* Keeps the line of a log. */
+static void on_line(void *user, oc_log_level level, const char *line) {
+    assert_int_equal(level, OC_LOG_WARN);
+    assert_string_equal(user, ""); /* one line */
+    snprintf(user, 512, "%s", line);
+}
+
+static oc_plan *create_guided(const fixture *f, const char *choices, char line[512]) {
+    oc_plan *plan = NULL;
+    const oc_log log = {on_line, line};
+    const oc_plan_options options = {.batch = BATCH,
+                                     .mode = OC_PLAN_TRAIN,
+                                     .team = f->team,
+                                     .slab = f->slab,
+                                     .guide = {.choices = choices, .log = &log}};
+    line[0] = '\0';
+    assert_int_equal(oc_plan_create(&plan, f->graph, &options, NULL), OC_OK);
+    return plan;
+}
+
+/* Every pass of every convolution has its ranking, and what is in front is what the plan does. */
+static void test_rankings(void **state) {
+    fixture *f = *state;
+    char line[512], *text = NULL;
+    oc_plan *plan = create_guided(f, NULL, line);
+    int passes[3] = {0};
+    assert_int_equal(oc_plan_describe(plan, &text, NULL), OC_OK);
+    assert_int_equal(oc_plan_rankings(plan), 3 + 3 + 2); /* nobody wants the image's gradient */
+    for (int i = 0; i < oc_plan_rankings(plan); i++) {
+        static const char *const kinds[] = {"forward", "backward data", "backward weights"};
+        const oc_plan_ranking *r = oc_plan_ranking_at(plan, i);
+        char wanted[256];
+        passes[r->pass]++;
+        assert_string_equal(oc_plan_node_time(plan, r->node).op, "conv");
+        assert_true(r->ranking.count > 0);
+        snprintf(wanted, sizeof wanted, "%s: %s: convolution %s: %s", plan->graph->node[r->node].name, kinds[r->pass],
+                 (const char *[]){"forward", "backward by data", "backward by weights"}[r->pass],
+                 oc_conv_algorithm_name(r->ranking.candidate[0].algorithm));
+        if (!strstr(text, wanted)) fail_msg("%s: not in the plan", wanted);
+    }
+    assert_true(passes[0] == 3 && passes[1] == 2 && passes[2] == 3);
+    oc_free(text);
+    oc_plan_destroy(&plan);
+}
+
+/* A recorded plan is followed without a word; of what it has not, or what is unknown here, one line tells. */
+static void test_guide(void **state) {
+    fixture *f = *state;
+    char line[512], *text = NULL, *again = NULL;
+    oc_plan *plan = create_guided(f, NULL, line);
+    assert_int_equal(oc_plan_describe(plan, &text, NULL), OC_OK);
+    oc_plan_destroy(&plan);
+    plan = create_guided(f, text, line);
+    assert_string_equal(line, "");
+    oc_plan_destroy(&plan);
+
+    static const char *const recorded =
+        "c0: forward: convolution forward: direct\nc0: backward weights: convolution backward by weights: magic (own)\n"
+        "c1: forward: convolution forward: direct, src f32 abcd\n"
+        "c1: backward data: convolution backward by data: direct\n"
+        "c1: backward weights: convolution backward by weights: direct\nc2: forward: convolution forward: direct\n"
+        "c2: backward data: convolution backward by data: direct\n";
+    plan = create_guided(f, recorded, line);
+    assert_string_equal(line,
+                        "algorithms of the recorded plan that this processor, library or version lacks are chosen "
+                        "anew: c2 backward weights: none named, c0 backward weights: magic");
+    assert_int_equal(oc_plan_describe(plan, &again, NULL), OC_OK);
+    assert_non_null(strstr(again, "c1: forward: convolution forward: direct"));
+    assert_null(strstr(again, "magic"));
+    oc_plan_destroy(&plan);
+    oc_free(text);
+    oc_free(again);
+}
+
 static void assert_refused(const fixture *f, const oc_graph *graph, oc_plan_options options, const char *message) {
     oc_plan *plan = NULL;
     oc_error err = {0};
@@ -408,6 +482,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_non_finite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_profile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_describe, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rankings, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_guide, setup, teardown),
         cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
         cmocka_unit_test(test_fan_out),
     };

@@ -150,15 +150,15 @@ static void test_settle(void **state) {
     test_require(oc_model_create(&model, "myresnet-tiny", classes, 2, 32, NULL, &err), OC_OK, &err);
     test_require(oc_team_create(&team, 2, &err), OC_OK, &err);
     oc_team_enter(team);
-    test_require(oc_precision_settle(recipe, &tried, OC_CPU_AVX512, model, team, &err), OC_OK, &err);
+    test_require(oc_precision_settle(recipe, &tried, OC_CPU_AVX512, model, NULL, team, &err), OC_OK, &err);
     assert_false(tried);
     assert_string_equal(oc_recipe_get(recipe, "train.precision"), "fp32");
-    test_require(oc_precision_settle(recipe, &tried, OC_CPU_AVX512_BF16, model, team, &err), OC_OK, &err);
+    test_require(oc_precision_settle(recipe, &tried, OC_CPU_AVX512_BF16, model, NULL, team, &err), OC_OK, &err);
     assert_false(tried);
     assert_string_equal(oc_recipe_get(recipe, "train.precision"), "fp32");
 
     test_require(oc_recipe_set(recipe, "train.precision", "auto", "here", &err), OC_OK, &err);
-    if (oc_precision_settle(recipe, &tried, OC_CPU_AVX512_BF16, model, team, &err) == OC_OK) {
+    if (oc_precision_settle(recipe, &tried, OC_CPU_AVX512_BF16, model, NULL, team, &err) == OC_OK) {
         assert_true(tried);
         assert_string_not_equal(oc_recipe_get(recipe, "train.precision"), "auto");
     } else {

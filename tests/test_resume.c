@@ -1,5 +1,6 @@
 /* label: slow */
 /* Equal runs give equal bits, however often they were stopped, wherever, and resumed. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -189,6 +190,81 @@ static int rename_algorithms(const char *run, const char *name) {
     return others;
 }
 
+/* Whether the run's log holds the text. */
+static bool log_says(const char *run, const char *wanted) {
+    char path[320];
+    size_t size = 0;
+    char *text = (char *)test_bytes_read(test_run_file(&world, run, "log.txt", path), &size);
+    bool said = false;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) said = said || strstr(line, wanted);
+    free(text);
+    return said;
+}
+
+/* Removes what was measured; returns how many files it was in. */
+static size_t forget_tuning(void) {
+    char pattern[340];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/tuning-*.json", world.cache);
+    if (glob(pattern, 0, NULL, &found) != 0) return 0;
+    const size_t count = found.gl_pathc;
+    for (size_t i = 0; i < count; i++) assert_int_equal(remove(found.gl_pathv[i]), 0);
+    globfree(&found);
+    return count;
+}
+
+/* A measured choice is the run's: resumed without the cache it goes on as it began, and another run repeats it. */
+static void test_tuned(void **state) {
+    (void)state;
+    oc_error error;
+    char plan[320], copy[320];
+    size_t size = 0;
+    oc_train_options options = {.tune = "fast"};
+    assert_int_equal(test_run(&world, "measured", WHOLE, &options, &error), OC_E_USAGE);
+    options = (oc_train_options){.tune = "quick", .max_steps = 2};
+    test_require(test_run(&world, "measured", WHOLE, &options, &error), OC_OK, &error);
+    assert_int_equal(forget_tuning(), 1);
+    unsigned char *text = test_bytes_read(test_run_file(&world, "measured", "plan.txt", plan), &size);
+    test_bytes_write(test_run_file(&world, "measured", "plan-before.txt", copy), text, size);
+    free(text);
+    options = (oc_train_options){.tune = "quick", .resume = true};
+    test_require(test_run(&world, "measured", WHOLE, &options, &error), OC_OK, &error);
+    test_same_file(plan, copy);
+    assert_int_equal(forget_tuning(), 0); /* nothing was measured again */
+
+    options = (oc_train_options){.plan = plan};
+    test_require(test_run(&world, "repeated", WHOLE, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "measured", "repeated", "plan.txt");
+    test_same_in_runs(&world, "measured", "repeated", "last.safetensors");
+    test_same_in_runs(&world, "measured", "repeated", "best.safetensors");
+    assert_false(log_says("repeated", "chosen anew"));
+}
+
+/* Another run's plan is taken whatever the estimates say, also when that run is stopped and resumed. */
+static void test_planned(void **state) {
+    (void)state;
+    oc_error error;
+    char plan[320], path[320];
+    oc_train_options options = {.max_steps = 1};
+    test_require(test_run(&world, "model", WHOLE, &options, &error), OC_OK, &error);
+    assert_true(rename_algorithms("model", "direct") > 0);
+    options = (oc_train_options){.plan = test_run_file(&world, "model", "plan.txt", plan)};
+    test_require(test_run(&world, "planned", WHOLE, &options, &error), OC_OK, &error);
+    assert_int_equal(rename_algorithms("planned", "direct"), 0);
+    assert_true(test_differ_in_runs(&world, "whole", "planned", "last.safetensors"));
+    options.max_steps = 2;
+    test_require(test_run(&world, "planned-pieces", WHOLE, &options, &error), OC_OK, &error);
+    options = (oc_train_options){.resume = true};
+    test_require(test_run(&world, "planned-pieces", WHOLE, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "planned", "planned-pieces", "last.safetensors");
+
+    options = (oc_train_options){.plan = test_run_file(&world, "whole", "steps.csv", path)};
+    assert_int_equal(test_run(&world, "unplanned", WHOLE, &options, &error), OC_E_FORMAT);
+    test_says(&error, "this is no plan.txt of a run");
+    options.plan = "nothing.txt";
+    assert_int_equal(test_run(&world, "unplanned", WHOLE, &options, &error), OC_E_NOT_FOUND);
+}
+
 /* A run goes on with the algorithms of its plan.txt, and with the chooser's where there are none such. */
 static void test_algorithms_are_kept(void **state) {
     (void)state;
@@ -204,12 +280,17 @@ static void test_algorithms_are_kept(void **state) {
     options.max_steps = 3;
     test_require(test_run(&world, "kept", WHOLE, &options, &error), OC_OK, &error);
     test_same_in_runs(&world, "whole", "kept", "plan.txt");
+    assert_true(log_says("kept", "forward: no such algorithm"));
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_algorithms_are_kept), cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_stop_and_resume),     cmocka_unit_test(test_resume_from_older_state),
-        cmocka_unit_test(test_from_weights),        cmocka_unit_test(test_sgd_plain)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_algorithms_are_kept),
+                                       cmocka_unit_test(test_same_bits),
+                                       cmocka_unit_test(test_stop_and_resume),
+                                       cmocka_unit_test(test_resume_from_older_state),
+                                       cmocka_unit_test(test_from_weights),
+                                       cmocka_unit_test(test_sgd_plain),
+                                       cmocka_unit_test(test_tuned),
+                                       cmocka_unit_test(test_planned)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

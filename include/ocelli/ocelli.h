@@ -99,6 +99,10 @@ typedef struct oc_train_options {
     int threads;              /* 0: all processors */
     const char *cache;        /* packed cache's folder; NULL: the user's */
     bool skip_bad;            /* leave undecodable images out */
+    const char *tune;         /* how the algorithms of convolutions in training are chosen: "off" (NULL): by estimate;
+                                 "quick", "full": by measuring a few, or all, of them here, what a run that is resumed
+                                 need not do again */
+    const char *plan;         /* of a new run: plan.txt of another, whose algorithms to take; may be NULL */
     const char *command;      /* how the run was started, as typed, for run.json; may be NULL */
     const volatile int *stop; /* set by a signal handler: finish the step, save, return OC_E_STOPPED; may be NULL  */
     void (*on_step)(void *user, const oc_train_status *status); /* after each step and during validation; may be NULL */

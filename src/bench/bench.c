@@ -34,6 +34,7 @@ typedef struct bench {
     oc_recipe_values values;
     oc_team *team;
     oc_slab *slab;
+    oc_tuner *tuner;
     oc_train_step step;
     oc_plan *infer;
     oc_bench_images *images; /* NULL: the batch stays as it is */
@@ -72,8 +73,9 @@ cleanup:
 /* What the model or the recipe cannot do in itself is refused before this: it is the batch that does not do. */
 static oc_status open_step(bench *b, oc_error *err) {
     oc_error why = {0};
+    const oc_plan_guide guide = {.tuner = b->tuner};
     const oc_status status =
-        oc_train_step_open(&b->step, &b->values, b->model->graph, &b->model->weights, NULL, b->team, b->slab, &why);
+        oc_train_step_open(&b->step, &b->values, b->model->graph, &b->model->weights, &guide, b->team, b->slab, &why);
     if (status == OC_OK) return OC_OK;
     if (status != OC_E_USAGE) return oc_fail(err, status, why.where, "%s", why.message);
     return oc_fail(err, status, "--batch-size",
@@ -101,11 +103,17 @@ static oc_status open_bench(bench *b, const char *name, const oc_bench_options *
     oc_team_log(b->team, &options->log);
     oc_team_enter(b->team);
     OC_TRY(oc_slab_create(&b->slab, err));
+    OC_TRY(oc_bench_tuner_create(&b->tuner, options, b->team, err));
     OC_TRY(open_step(b, err));
     OC_TRY(make_input(b, options->augment, err));
-    const oc_plan_options plan = {
-        .batch = b->batch, .mode = OC_PLAN_INFER, .precision = b->step.precision, .team = b->team, .slab = b->slab};
+    const oc_plan_options plan = {.batch = b->batch,
+                                  .mode = OC_PLAN_INFER,
+                                  .precision = b->step.precision,
+                                  .team = b->team,
+                                  .slab = b->slab,
+                                  .guide = {.tuner = b->tuner}};
     OC_TRY(oc_plan_create(&b->infer, b->model->graph, &plan, err));
+    oc_tuner_keep(b->tuner);
 cleanup:
     return status;
 }
@@ -116,6 +124,7 @@ static void close_bench(bench *b) {
     oc_batcher_destroy(&b->batcher);
     oc_bench_images_destroy(&b->images);
     oc_slab_destroy(&b->slab);
+    oc_tuner_destroy(&b->tuner);
     oc_team_destroy(&b->team);
     oc_recipe_destroy(&b->recipe);
     oc_model_destroy(&b->model);

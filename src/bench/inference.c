@@ -13,7 +13,6 @@
 #include "base/random.h"
 #include "bench/peak.h"
 #include "models/precision.h"
-#include "ocelli/bench.h"
 
 #define STEPS_LEAST 20
 #define STEPS_MOST 1000
@@ -35,6 +34,12 @@ oc_status oc_bench_model_create(oc_model **out, const char *name, int64_t classe
 cleanup:
     oc_names_free(&names);
     return status;
+}
+
+oc_status oc_bench_tuner_create(oc_tuner **out, const oc_bench_options *options, const oc_team *team, oc_error *err) {
+    oc_tune tune;
+    const oc_status status = oc_tune_find(&tune, options->tune, "--tune", err);
+    return status == OC_OK ? oc_tuner_create(out, tune, NULL, team, &options->log, err) : status;
 }
 
 static int compare_reals(const void *a, const void *b) {
@@ -90,12 +95,18 @@ cleanup:
 
 /* The same for a batch size, with a plan of its own; *flops: of a pass. */
 static oc_status measure_batch(oc_inference_time *out, double *flops, oc_model *model, int64_t batch,
-                               oc_precision precision, int64_t steps, oc_team *team, oc_slab *slab, oc_error *err) {
+                               oc_precision precision, int64_t steps, oc_tuner *tuner, oc_team *team, oc_slab *slab,
+                               oc_error *err) {
     oc_status status = OC_OK;
     oc_plan *plan = NULL;
-    const oc_plan_options options = {
-        .batch = batch, .mode = OC_PLAN_INFER, .precision = precision, .team = team, .slab = slab};
+    const oc_plan_options options = {.batch = batch,
+                                     .mode = OC_PLAN_INFER,
+                                     .precision = precision,
+                                     .team = team,
+                                     .slab = slab,
+                                     .guide = {.tuner = tuner}};
     OC_TRY(oc_plan_create(&plan, model->graph, &options, err));
+    oc_tuner_keep(tuner);
     OC_TRY(oc_inference_measure(out, plan, &model->weights, batch * 3 * model->size * model->size, steps, err));
     *flops = 0;
     for (int i = 0; i < oc_plan_node_times(plan); i++) *flops += oc_plan_node_time(plan, i).flops_forward;
@@ -110,6 +121,7 @@ oc_status oc_bench_inference(char **json, const char *name, const oc_bench_optio
     oc_model *model = NULL;
     oc_team *team = NULL;
     oc_slab *slab = NULL;
+    oc_tuner *tuner = NULL;
     json_t *object = NULL;
     oc_inference_time one, many;
     oc_precision precision;
@@ -124,12 +136,14 @@ oc_status oc_bench_inference(char **json, const char *name, const oc_bench_optio
     oc_team_log(team, &options->log);
     oc_team_enter(team);
     OC_TRY(oc_slab_create(&slab, err));
+    OC_TRY(oc_bench_tuner_create(&tuner, options, team, err));
     oc_log_line(&options->log, OC_LOG_INFO, "%s: inference, batch %lld on %d threads", name, (long long)batch,
                 oc_team_threads(team));
     const double before = oc_peak_gflops(team, PEAK_SECONDS);
-    OC_TRY(measure_batch(&one, &flops, model, 1, precision, options->steps, team, slab, err));
+    OC_TRY(measure_batch(&one, &flops, model, 1, precision, options->steps, tuner, team, slab, err));
     many = one;
-    if (batch > 1) OC_TRY(measure_batch(&many, &flops, model, batch, precision, options->steps, team, slab, err));
+    if (batch > 1)
+        OC_TRY(measure_batch(&many, &flops, model, batch, precision, options->steps, tuner, team, slab, err));
     const double after = oc_peak_gflops(team, PEAK_SECONDS), peak = fmax(before, after),
                  rate = 1e-9 * flops / many.median;
     object =
@@ -147,6 +161,7 @@ oc_status oc_bench_inference(char **json, const char *name, const oc_bench_optio
     OC_TRY(oc_json_text(json, object, err));
 cleanup:
     json_decref(object);
+    oc_tuner_destroy(&tuner);
     oc_slab_destroy(&slab);
     oc_team_destroy(&team);
     oc_model_destroy(&model);

@@ -2,11 +2,17 @@
 #ifndef OC_BENCH_INFERENCE_H
 #define OC_BENCH_INFERENCE_H
 
+#include "compute/conv/tune.h"
 #include "models/model.h"
+#include "ocelli/bench.h"
 
 /* The registry's model `name` for that many classes, which are numbers, with its first weights. OC_E_USAGE, as
  * oc_model_create. */
 oc_status oc_bench_model_create(oc_model **out, const char *name, int64_t classes, int64_t size, oc_error *err);
+
+/* What measures algorithms where the options ask for it, with the user's cache; else *out = NULL. OC_E_USAGE for an
+ * unknown effort, OC_E_MEMORY. */
+oc_status oc_bench_tuner_create(oc_tuner **out, const oc_bench_options *options, const oc_team *team, oc_error *err);
 
 /* The value below which a share (0 to 1) of values[count >= 1] lies, the mean of two where it falls between them. Sorts
  * the values. */

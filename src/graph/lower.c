@@ -68,10 +68,6 @@ oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape) {
     return oc_layout_blocked(OC_F32, shape, oc_engine_block(lower->plan->engine));
 }
 
-const char *oc_lower_choice(const oc_lower *lower, const oc_node *node, oc_step_kind kind, char *text, size_t size) {
-    return oc_plan_choice(lower->plan->options.choices, oc_node_layer(node), kind, text, size);
-}
-
 oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout) {
     return buffer_add(lower, OC_SPACE_OWN, oc_layout_bytes(layout), 0);
 }
@@ -307,7 +303,7 @@ cleanup:
 
 oc_status oc_plan_lower(oc_plan *plan, oc_error *err) {
     oc_status status = OC_OK;
-    oc_lower lower = {.plan = plan, .err = err};
+    oc_lower lower = {.plan = plan, .err = err, .unheeded = {.limit = 5}};
     size_t nodes = (size_t)plan->graph->nodes;
     OC_TRY(oc_alloc(&plan->value, nodes, sizeof *plan->value, err));
     OC_TRY(oc_alloc(&plan->wants_diff, nodes, sizeof *plan->wants_diff, err));
@@ -321,7 +317,9 @@ oc_status oc_plan_lower(oc_plan *plan, oc_error *err) {
     }
     OC_TRY(lower_forward(&lower, err));
     if (plan->options.mode == OC_PLAN_TRAIN) OC_TRY(lower_backward(&lower, err));
+    OC_TRY(oc_plan_tell_unheeded(plan, &lower.unheeded, err));
 cleanup:
+    oc_text_list_free(&lower.unheeded);
     oc_free(lower.value);
     oc_free(lower.values.item);
     oc_free(lower.diffs.item);

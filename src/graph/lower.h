@@ -6,6 +6,7 @@
 #ifndef OC_GRAPH_LOWER_H
 #define OC_GRAPH_LOWER_H
 
+#include "compute/conv/conv.h"
 #include "compute/primitive.h"
 #include "graph/graph.h"
 
@@ -69,9 +70,10 @@ oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout);
  * vector. */
 oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape);
 
-/* The algorithm that an earlier plan of the same graph chose for a step of the node (oc_plan_options.choices), into
- * text[size]; NULL when there is none. */
-const char *oc_lower_choice(const oc_lower *lower, const oc_node *node, oc_step_kind kind, char *text, size_t size);
+/* Chooses the algorithm of a pass of the node, as the plan's guide has it (oc_plan_options), for a source in the layout
+ * in which it arrives; sets problem->src to the one to bring it to. OC_E_COMPUTE, OC_E_MEMORY. */
+oc_status oc_lower_choose(const oc_conv_algorithm **out, oc_lower *lower, const oc_node *node, oc_conv_problem *problem,
+                          oc_error *err);
 
 /* The layout in which input `index` of the node arrives, and its buffer. */
 const oc_layout *oc_lower_src_layout(const oc_lower *lower, const oc_node *node, int index);

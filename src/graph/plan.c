@@ -92,6 +92,7 @@ oc_status oc_plan_create(oc_plan **out, const oc_graph *graph, const oc_plan_opt
     OC_TRY(oc_graph_copy(&plan->graph, graph, err));
     OC_TRY(rewrite(plan->graph, options->mode, err));
     OC_TRY(oc_plan_lower(plan, err));
+    plan->options.guide = (oc_plan_guide){0};
     OC_TRY(oc_plan_place(plan, err));
     OC_TRY(oc_alloc(&plan->own, plan->own_bytes, 1, err));
     OC_TRY(oc_slab_reserve(options->slab, plan->slab_bytes, err));
@@ -120,6 +121,7 @@ void oc_plan_destroy(oc_plan **plan) {
     oc_free((*plan)->wants_diff);
     oc_free((*plan)->own);
     oc_free((*plan)->statistics);
+    oc_free((*plan)->ranking);
     oc_free(*plan);
     *plan = NULL;
 }

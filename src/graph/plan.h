@@ -4,6 +4,7 @@
 #define OC_GRAPH_PLAN_H
 
 #include "base/parallel.h"
+#include "compute/conv/conv.h"
 #include "graph/graph.h"
 
 /* INFER: running statistics, forward only. TRAIN: batch statistics, running ones updated, forward and backward. */
@@ -24,6 +25,15 @@ typedef struct oc_weights {
     uint64_t version;
 } oc_weights;
 
+/* What guides the choice of algorithms; all zero: the estimates alone. Borrowed until the plan is made. */
+typedef struct oc_plan_guide {
+    /* The text of an earlier plan of the same graph (oc_plan_describe), whose choices are taken where they are
+     * supported, so that a resumed run computes the same bits; NULL: none. */
+    const char *choices;
+    oc_tuner *tuner;   /* measures what the text above does not decide; NULL: nothing is measured */
+    const oc_log *log; /* told, in one line, of what that text has not or this processor cannot; NULL: nobody */
+} oc_plan_guide;
+
 typedef struct oc_plan_options {
     int64_t batch; /* >= 1 */
     oc_plan_mode mode;
@@ -31,9 +41,7 @@ typedef struct oc_plan_options {
     bool exact;    /* no convolution in training by an algorithm of several times the usual error (Winograd F(4×4)) */
     oc_team *team; /* borrowed; outlives the plan */
     oc_slab *slab; /* borrowed; outlives the plan */
-    /* The text of an earlier plan of the same graph (oc_plan_describe), whose choices of algorithms are taken where
-     * they are supported, so that a resumed run computes the same bits; NULL: none. Borrowed until the plan is made. */
-    const char *choices;
+    oc_plan_guide guide;
 } oc_plan_options;
 
 typedef struct oc_plan oc_plan;
@@ -84,6 +92,16 @@ oc_node_time oc_plan_node_time(const oc_plan *plan, int index);
 /* How many of its operations nobody has a good way to compute here (oc_primitive_is_slow): "slow" in its description.
  */
 int oc_plan_slow_steps(const oc_plan *plan);
+
+/* What the algorithm of a convolution's pass was chosen from, the chosen one first. */
+typedef struct oc_plan_ranking {
+    int node; /* index of its oc_plan_node_time */
+    oc_conv_pass pass;
+    oc_conv_ranking ranking;
+} oc_plan_ranking;
+/* One for each pass of each convolution, in the order in which the plan was made; owned by the plan. */
+int oc_plan_rankings(const oc_plan *plan);
+const oc_plan_ranking *oc_plan_ranking_at(const oc_plan *plan, int index);
 
 /* The plan's choices (implementation and layout of every primitive), one line each, for the run folder. Appends to
  * nothing: *out is a new string freed with oc_free. */

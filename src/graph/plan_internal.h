@@ -2,6 +2,7 @@
 #ifndef OC_GRAPH_PLAN_INTERNAL_H
 #define OC_GRAPH_PLAN_INTERNAL_H
 
+#include "base/text.h"
 #include "graph/op.h"
 #include "graph/plan.h"
 
@@ -67,6 +68,9 @@ struct oc_plan {
     float *statistics; /* running statistics as last seen, NULL when no copy is made from them */
     bool profile;
     char text[64];
+    oc_plan_ranking *ranking;
+    int rankings;
+    size_t ranking_capacity;
 };
 
 /* State while the plan is made. */
@@ -93,6 +97,7 @@ struct oc_lower {
     oc_pass pass; /* being lowered */
     oc_lower_value *value;
     oc_variants values, diffs, contributions;
+    oc_text_list unheeded; /* choices of the guide's that could not be taken */
     oc_status status;
     oc_error *err;
 };
@@ -112,7 +117,12 @@ void *oc_plan_at(const oc_plan *plan, oc_buffer buffer);
 /* The name of a kind of step in a plan's text. */
 const char *oc_step_kind_text(oc_step_kind kind);
 
-/* The algorithm of a layer's step in the text of an earlier plan (NULL: none), as oc_lower_choice. */
+/* The algorithm of a layer's step in the text of an earlier plan (NULL: none), into text[size]; NULL when there is
+ * none.
+ */
 const char *oc_plan_choice(const char *plan, const char *layer, oc_step_kind kind, char *text, size_t size);
+
+/* Says in the guide's log which choices of its text were not taken, if there are any; closes the list. */
+oc_status oc_plan_tell_unheeded(const oc_plan *plan, oc_text_list *unheeded, oc_error *err);
 
 #endif

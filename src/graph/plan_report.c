@@ -132,6 +132,14 @@ int oc_plan_slow_steps(const oc_plan *plan) {
     return slow;
 }
 
+int oc_plan_rankings(const oc_plan *plan) {
+    return plan->rankings;
+}
+
+const oc_plan_ranking *oc_plan_ranking_at(const oc_plan *plan, int index) {
+    return &plan->ranking[index];
+}
+
 static const char *const kind_text[] = {"refresh",       "forward",          "statistics",
                                         "backward data", "backward weights", "reorder"};
 

@@ -34,6 +34,7 @@ cleanup:
 typedef struct trial {
     oc_recipe_values values;
     const oc_model *model;
+    oc_tuner *tuner;
     oc_team *team;
     oc_weights weights; /* a copy: steps move them */
     int32_t *label;
@@ -63,9 +64,10 @@ static oc_status time_steps(void *user, oc_precision precision, double *seconds,
     oc_slab *slab = NULL;
     const int64_t batch = t->values.batch_size, size = t->values.size;
     const oc_soft_labels labels = {.rows = batch, .lambda = 1, .label = t->label};
+    const oc_plan_guide guide = {.tuner = t->tuner};
     t->values.precision = oc_precision_name(precision);
     OC_TRY(oc_slab_create(&slab, err));
-    OC_TRY(oc_train_step_open(&step, &t->values, t->model->graph, &t->weights, NULL, t->team, slab, err));
+    OC_TRY(oc_train_step_open(&step, &t->values, t->model->graph, &t->weights, &guide, t->team, slab, err));
     for (int i = 0; i < STEPS; i++) {
         fill(oc_plan_src(step.plan), batch * 3 * size * size);
         const double begin = oc_clock_seconds();
@@ -79,10 +81,10 @@ cleanup:
     return status;
 }
 
-oc_status oc_precision_settle(oc_recipe *recipe, bool *tried, oc_cpu_level level, const oc_model *model, oc_team *team,
-                              oc_error *err) {
+oc_status oc_precision_settle(oc_recipe *recipe, bool *tried, oc_cpu_level level, const oc_model *model,
+                              oc_tuner *tuner, oc_team *team, oc_error *err) {
     oc_status status = OC_OK;
-    trial t = {.values = oc_recipe_resolve(recipe), .model = model, .team = team};
+    trial t = {.values = oc_recipe_resolve(recipe), .model = model, .tuner = tuner, .team = team};
     const size_t count = oc_table_arena_size(oc_graph_table(model->graph));
     oc_precision precision;
     *tried = false;

@@ -16,10 +16,11 @@ oc_status oc_precision_quicker(oc_precision *out, oc_cpu_level level, oc_precisi
                                oc_error *err);
 
 /* Where the recipe of a new run says "auto", sets it to the quicker one here, at level `level`, by a few steps of
- * `model` as the recipe would train it; *tried: it made them. The model stays as it is. The team has been entered.
+ * `model` as the recipe would train it; *tried: it made them. The model stays as it is. `tuner`
+ * as in oc_plan_guide. The team has been entered.
  * OC_E_COMPUTE, OC_E_MEMORY. */
-oc_status oc_precision_settle(oc_recipe *recipe, bool *tried, oc_cpu_level level, const oc_model *model, oc_team *team,
-                              oc_error *err);
+oc_status oc_precision_settle(oc_recipe *recipe, bool *tried, oc_cpu_level level, const oc_model *model,
+                              oc_tuner *tuner, oc_team *team, oc_error *err);
 
 /* The recipe that a run has saved: "auto", which versions that knew nothing else than fp32 saved, is fp32. */
 oc_status oc_precision_of_run(oc_recipe *saved, oc_error *err);

@@ -54,6 +54,16 @@ char *oc_run_folder_read_plan(const oc_run_folder *folder) {
     return oc_file_read(&text, &size, folder->plan, PLAN_LIMIT, NULL) == OC_OK ? text : NULL;
 }
 
+oc_status oc_plan_text_read(char **out, const char *path, oc_error *err) {
+    size_t size = 0;
+    const oc_status status = oc_file_read(out, &size, path, PLAN_LIMIT, err);
+    if (status != OC_OK) return status;
+    if (strncmp(*out, "batch ", 6) == 0 && strstr(*out, ": forward: ")) return OC_OK;
+    oc_free(*out);
+    *out = NULL;
+    return oc_fail(err, OC_E_FORMAT, path, "this is no plan.txt of a run");
+}
+
 /* Writes plan.txt unless it says the same already. */
 static oc_status write_plan(const oc_run_folder *folder, const char *plan, bool *changed, oc_error *err) {
     char *before = oc_run_folder_read_plan(folder);

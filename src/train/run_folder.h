@@ -29,6 +29,10 @@ oc_status oc_run_folder_lock(oc_run_folder *folder, oc_error *err);
 /* What plan.txt holds; NULL where it is absent or cannot be read. The caller frees. */
 char *oc_run_folder_read_plan(const oc_run_folder *folder);
 
+/* *out = what the plan.txt at `path`, of any run, holds; the caller frees. OC_E_NOT_FOUND, OC_E_IO; OC_E_FORMAT: that
+ * is none. */
+oc_status oc_plan_text_read(char **out, const char *path, oc_error *err);
+
 /* Creates the folder and locks it, where that is still to be done; removes temporaries of killed processes, writes
  * start.safetensors where `start` is not NULL: the weights that a run begins with which are not its own random ones;
  * then recipe.yaml where it is absent, and the plan's description. *plan_changed = another description was there: the

@@ -24,7 +24,8 @@ oc_batch_options oc_train_step_batch_options(const oc_recipe_values *values, con
 }
 
 oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values, const oc_graph *graph,
-                             oc_weights *weights, const char *choices, oc_team *team, oc_slab *slab, oc_error *err) {
+                             oc_weights *weights, const oc_plan_guide *guide, oc_team *team, oc_slab *slab,
+                             oc_error *err) {
     oc_status status = OC_OK;
     const oc_table *table = oc_graph_table(graph);
     const size_t count = oc_table_arena_size(table);
@@ -46,7 +47,7 @@ oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values
                                   .exact = values->conv_exact,
                                   .team = team,
                                   .slab = slab,
-                                  .choices = choices};
+                                  .guide = guide ? *guide : (oc_plan_guide){0}};
     OC_TRY(oc_plan_create(&step->plan, graph, &plan, err));
 cleanup:
     return status;

@@ -28,10 +28,12 @@ typedef struct oc_train_step {
 oc_batch_options oc_train_step_batch_options(const oc_recipe_values *values, const oc_model *model);
 
 /* Makes what steps by `values` on the first `weights` of `graph` need. These, the team, which must be entered, and the
- * slab are borrowed and outlive the step. `choices` as in oc_plan_options. The caller closes, also after an error. This
+ * slab are borrowed and outlive the step. `guide` of the plan as in oc_plan_options,
+ * NULL: none. The caller closes, also after an error. This
  * is where train.precision is read. OC_E_USAGE for a precision, OC_E_MEMORY, OC_E_COMPUTE. */
 oc_status oc_train_step_open(oc_train_step *step, const oc_recipe_values *values, const oc_graph *graph,
-                             oc_weights *weights, const char *choices, oc_team *team, oc_slab *slab, oc_error *err);
+                             oc_weights *weights, const oc_plan_guide *guide, oc_team *team, oc_slab *slab,
+                             oc_error *err);
 void oc_train_step_close(oc_train_step *step);
 
 /* Scores of the batch in oc_plan_src(step->plan); `index`: of the step in the run, from 0. OC_E_COMPUTE. */

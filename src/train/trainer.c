@@ -270,6 +270,8 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
     trainer->values = oc_recipe_resolve(trainer->recipe);
     OC_TRY(oc_model_entry_find(&entry, trainer->values.model_name, err));
     OC_TRY(oc_run_folder_name(&trainer->folder, options->out, err));
+    OC_TRY(oc_tune_find(&trainer->tune, options->tune, "--tune", err));
+    if (options->plan) OC_TRY(oc_plan_text_read(&trainer->choices, options->plan, err));
     OC_TRY(open_state(trainer, &state, err));
     OC_TRY(open_team(trainer, state, err));
     OC_TRY(open_model(trainer, state, err));
@@ -292,6 +294,7 @@ oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, const o
         OC_TRY(oc_trainer_watch(trainer, &usual_limits, err));
     }
     trainer->options.out = trainer->options.weights = trainer->options.cache = trainer->options.command = NULL;
+    trainer->options.tune = trainer->options.plan = NULL;
     *out = trainer;
     trainer = NULL;
 cleanup:
@@ -319,6 +322,7 @@ void oc_trainer_destroy(oc_trainer **trainer) {
     oc_recipe_destroy(&t->recipe);
     for (int i = 0; i < OC_TRAINER_ABOUT; i++) oc_free(t->about[i]);
     oc_text_free(&t->early);
+    oc_free(t->choices);
     oc_free(t);
     *trainer = NULL;
 }

@@ -3,6 +3,7 @@
 #ifndef OC_TRAIN_TRAINER_H
 #define OC_TRAIN_TRAINER_H
 
+#include "compute/conv/tune.h"
 #include "eval/evaluator.h"
 #include "recipe/recipe.h"
 #include "record/about.h"
@@ -23,6 +24,8 @@ struct oc_trainer {
     const oc_dataset *dataset; /* borrowed */
     oc_recipe *recipe;
     oc_recipe_values values; /* of `recipe` */
+    oc_tune tune;
+    char *choices; /* the text of options.plan; NULL without it */
 
     /* Owned parts. Plans share the slab, everything shares the team. */
     oc_team *team;

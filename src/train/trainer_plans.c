@@ -22,10 +22,11 @@ static void list_arenas(oc_trainer *trainer) {
 }
 
 /* The recipe is what it stays from here on. */
-static oc_status settle_precision(oc_trainer *trainer, oc_error *err) {
+static oc_status settle_precision(oc_trainer *trainer, const oc_plan_guide *guide, oc_error *err) {
     oc_status status = OC_OK;
     bool tried;
-    OC_TRY(oc_precision_settle(trainer->recipe, &tried, oc_cpu_level_now(), trainer->model, trainer->team, err));
+    OC_TRY(oc_precision_settle(trainer->recipe, &tried, oc_cpu_level_now(), trainer->model, guide->tuner, trainer->team,
+                               err));
     trainer->values = oc_recipe_resolve(trainer->recipe);
     OC_TRY(oc_recipe_text(trainer->recipe, &trainer->about[OC_ABOUT_RECIPE], err));
     if (tried) oc_trainer_log(trainer, OC_LOG_INFO, "precision: %s is the quicker here", trainer->values.precision);
@@ -33,29 +34,42 @@ cleanup:
     return status;
 }
 
-/* A run that is resumed computes as it did before, where this machine can. */
-oc_status oc_trainer_open_plans(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
-    oc_status status = OC_OK;
-    char *choices = state ? oc_run_folder_read_plan(&trainer->folder) : NULL;
+static void on_line(void *user, oc_log_level level, const char *line) {
+    oc_trainer_log(user, level, "%s", line);
+}
+
+static oc_status open_evaluator(oc_trainer *trainer, oc_error *err) {
     const oc_recipe_values *values = &trainer->values;
     const oc_model *model = trainer->model;
-    const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
-    OC_TRY(settle_precision(trainer, err));
-    OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
+    oc_evaluator_options options = {.batch_size = values->batch_size,
+                                    .precision = trainer->step.precision,
+                                    .smoothing = values->label_smoothing,
+                                    .team = trainer->team,
+                                    .slab = trainer->slab};
+    memcpy(options.mean, model->mean, sizeof options.mean);
+    memcpy(options.std, model->std, sizeof options.std);
+    return oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &options, err);
+}
 
+/* Algorithms: of a run that goes on as its plan.txt says, of a new one as another run's does or as they are measured;
+ * where none of that says anything, by estimate. Validation goes by estimate always, as evaluation does. */
+oc_status oc_trainer_open_plans(oc_trainer *trainer, const oc_checkpoint *state, oc_error *err) {
+    oc_status status = OC_OK;
+    const oc_log log = {on_line, trainer};
+    const oc_batch_options batch = oc_train_step_batch_options(&trainer->values, trainer->model);
+    char *own = state ? oc_run_folder_read_plan(&trainer->folder) : NULL;
+    oc_plan_guide guide = {.choices = state ? own : trainer->choices, .log = &log};
+    OC_TRY(oc_tuner_create(&guide.tuner, trainer->tune, trainer->options.cache, trainer->team, &log, err));
+    OC_TRY(settle_precision(trainer, &guide, err));
+    OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
     OC_TRY(oc_slab_create(&trainer->slab, err));
-    OC_TRY(oc_train_step_open(&trainer->step, values, trainer->model->graph, &trainer->model->weights, choices,
+    OC_TRY(oc_train_step_open(&trainer->step, &trainer->values, trainer->model->graph, &trainer->model->weights, &guide,
                               trainer->team, trainer->slab, err));
+    oc_tuner_keep(guide.tuner);
     list_arenas(trainer);
-    oc_evaluator_options evaluator = {.batch_size = values->batch_size,
-                                      .precision = trainer->step.precision,
-                                      .smoothing = values->label_smoothing,
-                                      .team = trainer->team,
-                                      .slab = trainer->slab};
-    memcpy(evaluator.mean, model->mean, sizeof evaluator.mean);
-    memcpy(evaluator.std, model->std, sizeof evaluator.std);
-    OC_TRY(oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &evaluator, err));
+    OC_TRY(open_evaluator(trainer, err));
 cleanup:
-    oc_free(choices);
+    oc_tuner_destroy(&guide.tuner);
+    oc_free(own);
     return status;
 }

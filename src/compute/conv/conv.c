@@ -1,11 +1,13 @@
 /* The one place that chooses how a convolution is computed. */
 #include "compute/conv/conv.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "compute/conv/algorithm.h"
+#include "compute/conv/tune.h"
 #include "compute/internal.h"
 
 /* Moving a byte costs as much time as so many multiply-adds: a vector processor's peak over its memory's bandwidth,
@@ -73,28 +75,52 @@ double oc_conv_cost(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv
                : HUGE_VAL;
 }
 
-const oc_conv_algorithm *oc_conv_choose(oc_engine *engine, oc_conv_problem *problem, const char *preferred) {
-    const oc_layout blocked = oc_layout_blocked(problem->src.dtype, &problem->src.shape, oc_engine_block(engine));
+/* Puts a candidate where its estimate belongs, behind its equals. */
+static void rank(oc_conv_ranking *ranking, const oc_conv_candidate *candidate) {
+    int at = ranking->count++;
+    assert(ranking->count <= OC_CONV_CANDIDATES);
+    for (; at > 0 && ranking->candidate[at - 1].cost > candidate->cost; at--)
+        ranking->candidate[at] = ranking->candidate[at - 1];
+    ranking->candidate[at] = *candidate;
+}
+
+static void rank_all(oc_conv_ranking *out, oc_engine *engine, const oc_conv_problem *problem) {
     oc_conv_problem converted = *problem;
-    converted.src = blocked;
-    const bool converts = problem->pass == OC_CONV_FORWARD && !oc_layout_equal(&problem->src, &blocked);
+    converted.src = oc_layout_blocked(problem->src.dtype, &problem->src.shape, oc_engine_block(engine));
+    const bool converts = problem->pass == OC_CONV_FORWARD && !oc_layout_equal(&problem->src, &converted.src);
     const double conversion =
-        oc_conv_moving((double)oc_layout_bytes(&problem->src) + (double)oc_layout_bytes(&blocked));
-    const oc_conv_algorithm *best = NULL;
-    double least = HUGE_VAL;
-    bool best_converted = false;
+        oc_conv_moving((double)oc_layout_bytes(&problem->src) + (double)oc_layout_bytes(&converted.src));
+    out->count = 0;
     for (const oc_conv_algorithm *const *a = oc_conv_algorithms; *a; a++) {
         const double as_it_is = oc_conv_cost(engine, *a, problem);
         const double other = converts ? oc_conv_cost(engine, *a, &converted) + conversion : HUGE_VAL;
-        double cost = as_it_is <= other ? as_it_is : other;
-        if (preferred && cost < HUGE_VAL && strcmp((*a)->name, preferred) == 0) cost = -1;
-        if (cost >= least) continue;
-        least = cost;
-        best = *a;
-        best_converted = other < as_it_is;
+        const bool better = other < as_it_is;
+        const oc_conv_candidate candidate = {
+            .algorithm = *a, .src = better ? converted.src : problem->src, .cost = better ? other : as_it_is};
+        if (candidate.cost < HUGE_VAL) rank(out, &candidate);
     }
-    if (best_converted) problem->src = blocked;
-    return best;
+}
+
+/* Moves the algorithm called `name` to the front, the others keeping their order; false when it is not there. */
+static bool prefer(oc_conv_ranking *ranking, const char *name) {
+    for (int i = 0; name && i < ranking->count; i++) {
+        if (strcmp(ranking->candidate[i].algorithm->name, name) != 0) continue;
+        const oc_conv_candidate preferred = ranking->candidate[i];
+        memmove(&ranking->candidate[1], &ranking->candidate[0], (size_t)i * sizeof preferred);
+        ranking->candidate[0] = preferred;
+        return true;
+    }
+    return false;
+}
+
+oc_status oc_conv_choose(oc_conv_ranking *out, oc_engine *engine, oc_conv_problem *problem, const char *preferred,
+                         oc_tuner *tuner, oc_error *err) {
+    oc_status status = OC_OK;
+    rank_all(out, engine, problem);
+    if (!prefer(out, preferred) && tuner) OC_TRY(oc_tuner_order(tuner, engine, problem, out, err));
+    problem->src = out->candidate[0].src;
+cleanup:
+    return status;
 }
 
 oc_status oc_conv_create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,

@@ -27,10 +27,31 @@ typedef struct oc_conv_problem {
 
 typedef struct oc_conv_algorithm oc_conv_algorithm;
 
+/* A way to compute a problem. */
+typedef struct oc_conv_candidate {
+    const oc_conv_algorithm *algorithm;
+    oc_layout src;  /* in which it takes the source: as that arrives or blocked, whichever is estimated to be cheaper */
+    double cost;    /* estimate, in the multiply-adds that the processor could do meanwhile at its peak */
+    double seconds; /* measured; 0: not */
+} oc_conv_candidate;
+
+#define OC_CONV_CANDIDATES 16
+
+/* All that support a problem: the chosen one first, then those that are measured, then the others by estimate. */
+typedef struct oc_conv_ranking {
+    oc_conv_candidate candidate[OC_CONV_CANDIDATES];
+    int count;
+} oc_conv_ranking;
+
+typedef struct oc_tuner oc_tuner; /* tune.h */
+
 /* Chooses for a problem whose src is in the layout in which it arrives: the algorithm `preferred` (NULL: none) if it
- * exists and supports the problem, else the cheapest by estimate, conversion of the source included (only a forward
- * pass may convert: backward passes take src and dst as they are). Sets problem->src to the layout to convert to. */
-const oc_conv_algorithm *oc_conv_choose(oc_engine *engine, oc_conv_problem *problem, const char *preferred);
+ * exists and supports the problem; else, with a tuner (NULL: none), the quickest by measurement; else the cheapest by
+ * estimate. The conversion of the source is included (only a forward pass may convert: backward passes take src and dst
+ * as they are). Sets problem->src to the layout to convert to. Without a tuner it cannot fail; OC_E_COMPUTE,
+ * OC_E_MEMORY. */
+oc_status oc_conv_choose(oc_conv_ranking *out, oc_engine *engine, oc_conv_problem *problem, const char *preferred,
+                         oc_tuner *tuner, oc_error *err);
 
 /* Makes the pass by `algorithm`, one that supports it. *pack (NULL where nothing is to be packed): slots WEIGHTS
  * (plain) and DST, to be executed whenever the weights have changed. OC_E_COMPUTE, OC_E_MEMORY. */

@@ -91,15 +91,15 @@ static oc_layout bias_layout(const oc_node *node) {
     return oc_layout_vector(OC_F32, ((const oc_conv_node *)node->attr)->conv.oc);
 }
 
-/* Chooses the algorithm of a pass, or takes the one that an earlier plan chose, and makes it. */
+/* Chooses the algorithm of a pass and makes it. */
 static oc_status choose(oc_primitive **out, oc_primitive **pack, oc_lower *lower, const oc_node *node,
                         oc_conv_problem *problem, oc_error *err) {
-    static const oc_step_kind kinds[] = {OC_STEP_FORWARD, OC_STEP_BACKWARD_DATA, OC_STEP_BACKWARD_WEIGHTS};
-    char preferred[64];
-    oc_engine *engine = oc_lower_engine(lower);
-    const oc_conv_algorithm *algorithm = oc_conv_choose(
-        engine, problem, oc_lower_choice(lower, node, kinds[problem->pass], preferred, sizeof preferred));
-    return oc_conv_create(out, pack, engine, oc_node_layer(node), algorithm, problem, err);
+    oc_status status = OC_OK;
+    const oc_conv_algorithm *algorithm;
+    OC_TRY(oc_lower_choose(&algorithm, lower, node, problem, err));
+    OC_TRY(oc_conv_create(out, pack, oc_lower_engine(lower), oc_node_layer(node), algorithm, problem, err));
+cleanup:
+    return status;
 }
 
 /* Weights, in plain layout, and bias of a node with batch norm folded in, made anew when the weights have changed.

@@ -56,6 +56,22 @@ wait $process || status=$?
 train "$work/signal" --resume || fail "resuming after SIGTERM: $(tail -1 "$work/train.err")"
 same "$work/signal" "stopped by SIGTERM, then resumed"
 
+# Measured algorithms are the run's: killed, and resumed when what was measured is gone, it ends as a run by the same
+# plan that nothing stopped.
+"$ocelli" train "${common[@]}" --out "$work/tuned" --tune quick >"$work/out" 2>"$work/err" &
+process=$!
+until grep -q '^1,' "$work/tuned/steps.csv" 2>/dev/null || ! kill -0 $process 2>/dev/null; do sleep 0.01; done
+kill -9 $process 2>/dev/null
+wait $process 2>/dev/null
+compgen -G "$XDG_CACHE_HOME/ocelli/tuning-*.json" >/dev/null || fail "--tune: nothing is kept of what was measured"
+rm "$XDG_CACHE_HOME"/ocelli/tuning-*.json
+train "$work/tuned" --resume --tune quick || fail "resuming a tuned run: $(tail -1 "$work/train.err")"
+compgen -G "$XDG_CACHE_HOME/ocelli/tuning-*.json" >/dev/null && fail "a tuned run was measured again"
+train "$work/planned" --plan "$work/tuned/plan.txt" || fail "a run by another's plan: $(tail -1 "$work/train.err")"
+for file in plan.txt last.safetensors best.safetensors steps.csv; do
+    cmp -s "$work/tuned/$file" "$work/planned/$file" || fail "a tuned run, and another by its plan: $file differs"
+done
+
 # No room: a file may not grow beyond a limit (in KiB) that lets nothing through, or the weights but not the state.
 train "$work/full" --max-steps 1
 before=$(sums "$work/full" | grep -E 'state|last|best')

@@ -94,20 +94,20 @@ static oc_status tick(void *user, oc_precision precision, double *seconds, oc_er
 static void test_quicker(void **state) {
     (void)state;
     static const struct {
-        oc_cpu_level level;
         double fp32, bf16;
+        oc_cpu_level level;
         oc_status status;
         oc_precision precision;
         int calls;
     } cases[] = {
-        {OC_CPU_BASELINE, 2, 1, OC_OK, OC_PRECISION_FP32, 0},
-        {OC_CPU_AVX2, 2, 1, OC_OK, OC_PRECISION_FP32, 0},
-        {OC_CPU_AVX512, 2, 1, OC_OK, OC_PRECISION_FP32, 0},
-        {OC_CPU_AVX512_BF16, 2, 1, OC_OK, OC_PRECISION_BF16, 2},
-        {OC_CPU_AVX512_BF16, 1, 2, OC_OK, OC_PRECISION_FP32, 2},
-        {OC_CPU_AVX512_BF16, 1, 1, OC_OK, OC_PRECISION_FP32, 2},
-        {OC_CPU_AVX512_BF16, -1, 1, OC_E_COMPUTE, OC_PRECISION_FP32, 1},
-        {OC_CPU_AVX512_BF16, 1, -1, OC_E_COMPUTE, OC_PRECISION_FP32, 2},
+        {2, 1, OC_CPU_BASELINE, OC_OK, OC_PRECISION_FP32, 0},
+        {2, 1, OC_CPU_AVX2, OC_OK, OC_PRECISION_FP32, 0},
+        {2, 1, OC_CPU_AVX512, OC_OK, OC_PRECISION_FP32, 0},
+        {2, 1, OC_CPU_AVX512_BF16, OC_OK, OC_PRECISION_BF16, 2},
+        {1, 2, OC_CPU_AVX512_BF16, OC_OK, OC_PRECISION_FP32, 2},
+        {1, 1, OC_CPU_AVX512_BF16, OC_OK, OC_PRECISION_FP32, 2},
+        {-1, 1, OC_CPU_AVX512_BF16, OC_E_COMPUTE, OC_PRECISION_FP32, 1},
+        {1, -1, OC_CPU_AVX512_BF16, OC_E_COMPUTE, OC_PRECISION_FP32, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         clockwork c = {.seconds = {cases[i].fp32, cases[i].bf16}};

@@ -60,6 +60,8 @@ oc_status oc_trainer_open_plans(oc_trainer *trainer, const oc_checkpoint *state,
     char *own = state ? oc_run_folder_read_plan(&trainer->folder) : NULL;
     oc_plan_guide guide = {.choices = state ? own : trainer->choices, .log = &log};
     OC_TRY(oc_tuner_create(&guide.tuner, trainer->tune, trainer->options.cache, trainer->team, &log, err));
+    if (guide.tuner && !guide.choices)
+        oc_trainer_log(trainer, OC_LOG_INFO, "measuring the convolutions that the tuning cache does not know yet");
     OC_TRY(settle_precision(trainer, &guide, err));
     OC_TRY(oc_batcher_create(&trainer->batcher, trainer->train_pack, &batch, trainer->team, err));
     OC_TRY(oc_slab_create(&trainer->slab, err));

@@ -6,8 +6,8 @@
 
 #include "ocelli/base.h"
 
-#define OC_TUNING_FORMAT "ocelli tuning 1" /* the number grows when an older reader could not make sense of the file   \
-                                            */
+/* The number grows when an older reader could not make sense of the file. */
+#define OC_TUNING_FORMAT "ocelli tuning 1"
 
 typedef struct oc_tuning_cache oc_tuning_cache;
 

@@ -78,11 +78,13 @@ foreach(source IN LISTS oc_test_sources)
   oc_register_test(${name} ${source})
 endforeach()
 
-# Measures; no test.
-add_executable(bench_convolutions ${CMAKE_SOURCE_DIR}/bench/convolutions.c)
-target_include_directories(bench_convolutions PRIVATE include src)
-target_include_directories(bench_convolutions SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
-target_link_libraries(bench_convolutions PRIVATE ocelli_static)
+# Measure; no tests.
+foreach(name IN ITEMS convolutions prepare)
+  add_executable(bench_${name} ${CMAKE_SOURCE_DIR}/bench/${name}.c)
+  target_include_directories(bench_${name} PRIVATE include src)
+  target_include_directories(bench_${name} SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
+  target_link_libraries(bench_${name} PRIVATE ocelli_static)
+endforeach()
 
 if(TARGET ocelli)
   file(GLOB oc_cli_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli_*.sh)

@@ -21,6 +21,7 @@
 
 #define BUFFER_SIZE ((size_t)64 << 10)
 #define WRITE_MOST ((size_t)64 << 20) /* a call; the kernel itself takes at most 2 GiB */
+#define DISK_PIECE ((size_t)8 << 20)  /* that the disk is given while more is written */
 #define TEMPORARY ".tmp."
 #define NAME_TRIES 100
 #define LINKS_MOST 40 /* as the kernel's */
@@ -77,6 +78,15 @@ static int sys_fsync(int fd) {
     do result = fsync(fd);
     while (result != 0 && errno == EINTR);
     return result;
+}
+
+/* Has the system begin to bring a part of the file to the disk; a hint, which needs no seam. */
+static void sys_begin_sync(int fd, size_t begin, size_t size) {
+#ifdef SYNC_FILE_RANGE_WRITE
+    (void)sync_file_range(fd, (off_t)begin, (off_t)size, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)fd, (void)begin, (void)size;
+#endif
 }
 
 static int sys_ftruncate(int fd, off_t size) {
@@ -194,6 +204,7 @@ struct oc_file_writer {
     char *path, *target, *temporary; /* path: as given, for messages; target: what is replaced */
     int fd;                          /* −1 once closed */
     bool named;                      /* the temporary is there and to be removed */
+    size_t size, begun;              /* of the file; of that, what is on its way to the disk */
     size_t used;
     char buffer[BUFFER_SIZE];
 };
@@ -229,10 +240,22 @@ cleanup:
     return status;
 }
 
+/* The disk works beside whoever writes a large file, so that there is little left for the sync at the end. */
+static oc_status writer_put(oc_file_writer *writer, const void *data, size_t size, oc_error *err) {
+    size_t written;
+    const oc_status status = write_all(writer->fd, data, size, &written, writer->path, err);
+    writer->size += written;
+    if (writer->size - writer->begun >= DISK_PIECE) {
+        sys_begin_sync(writer->fd, writer->begun, writer->size - writer->begun);
+        writer->begun = writer->size;
+    }
+    return status;
+}
+
 static oc_status writer_flush(oc_file_writer *writer, oc_error *err) {
-    size_t written, used = writer->used;
+    const size_t used = writer->used;
     writer->used = 0;
-    return write_all(writer->fd, writer->buffer, used, &written, writer->path, err);
+    return writer_put(writer, writer->buffer, used, err);
 }
 
 oc_status oc_file_writer_write(oc_file_writer *writer, const void *data, size_t size, oc_error *err) {
@@ -240,8 +263,7 @@ oc_status oc_file_writer_write(oc_file_writer *writer, const void *data, size_t 
     if (size == 0) return OC_OK;
     if (size > BUFFER_SIZE - writer->used) OC_TRY(writer_flush(writer, err));
     if (size >= BUFFER_SIZE) {
-        size_t written;
-        OC_TRY(write_all(writer->fd, data, size, &written, writer->path, err));
+        OC_TRY(writer_put(writer, data, size, err));
     } else {
         memcpy(writer->buffer + writer->used, data, size);
         writer->used += size;

@@ -1,5 +1,5 @@
-/* Making a pack: chunks of images are decoded by the whole team, then written in order by the calling thread, so the
- * file is a function of the data alone and the memory it takes is that of one chunk. */
+/* Making a pack: chunks of images are decoded by the whole team, while one of its threads writes the chunk before, in
+ * order: the file is a function of the data alone, and the memory it takes is that of two chunks. */
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -11,7 +11,7 @@
 #include "data/kept.h"
 #include "data/pack_format.h"
 
-#define CHUNK 256 /* images decoded between two writes and progress reports */
+#define CHUNK 128 /* images decoded between two progress reports */
 #define GRAIN 4
 
 /* What became of one image of the chunk. */
@@ -23,12 +23,18 @@ typedef struct slot {
     oc_moments moments;
 } slot;
 
+typedef struct chunk {
+    int64_t begin, count; /* of the split's samples */
+    slot slots[CHUNK];
+} chunk;
+
 typedef struct maker {
     const oc_dataset *dataset;
     const oc_split *split;
     const oc_pack_options *options;
-    int64_t begin; /* first sample of the chunk */
-    slot slots[CHUNK];
+    chunk chunk[2], *fresh, *ready; /* one is decoded, while the other, which is, is written */
+    oc_status written;              /* what became of that, and why */
+    oc_error error;
     oc_decoder **decoder; /* one a thread */
     int threads;
     oc_file_writer *writer;
@@ -65,13 +71,12 @@ cleanup:
     return status;
 }
 
-/* ---- in the team ---- */
+/* ---- decoding ---- */
 
-static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
-    maker *m = user;
+static void decode_range(maker *m, int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; i++) {
-        const oc_sample *sample = &m->split->sample[m->begin + i];
-        slot *s = &m->slots[i];
+        const oc_sample *sample = &m->split->sample[m->fresh->begin + i];
+        slot *s = &m->fresh->slots[i];
         oc_error error = {0};
         s->status = oc_pack_prepare(&s->image, &s->content, m->dataset, sample, m->decoder[worker], m->options, &error);
         s->moments = (oc_moments){0};
@@ -82,7 +87,7 @@ static void decode_range(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-/* ---- in the calling thread ---- */
+/* ---- writing ---- */
 
 static oc_status text_add(maker *m, const char *text, uint64_t *offset, oc_error *err) {
     *offset = m->texts.size;
@@ -121,11 +126,11 @@ cleanup:
     return status;
 }
 
-static oc_status chunk_write(maker *m, int64_t count, oc_error *err) {
+static oc_status chunk_write(maker *m, const chunk *chunk, oc_error *err) {
     oc_status status = OC_OK;
-    for (int64_t i = 0; i < count; i++) {
-        const slot *s = &m->slots[i];
-        const int64_t place = m->begin + i;
+    for (int64_t i = 0; i < chunk->count; i++) {
+        const slot *s = &chunk->slots[i];
+        const int64_t place = chunk->begin + i;
         if (s->status == OC_E_MEMORY) {
             status = oc_fail(err, OC_E_MEMORY, m->split->sample[place].path, "%s", s->reason);
             goto cleanup;
@@ -175,28 +180,54 @@ cleanup:
     return status;
 }
 
-static oc_status make_chunks(maker *m, oc_error *err) {
+/* ---- both ---- */
+
+/* The first job of a round, which is taken first, writes; each of the others decodes up to GRAIN images. */
+static void round_job(void *user, int64_t begin, int64_t end, int worker) {
+    maker *m = user;
+    for (int64_t job = begin; job < end; job++) {
+        const int64_t first = (job - 1) * GRAIN, left = m->fresh->count - first;
+        if (job == 0)
+            m->written = chunk_write(m, m->ready, &m->error);
+        else
+            decode_range(m, first, first + (left < GRAIN ? left : GRAIN), worker);
+    }
+}
+
+/* Decodes the samples from `begin` on, if there are any, and writes those of the round before. */
+static oc_status round_run(maker *m, int64_t begin, oc_error *err) {
+    const int64_t left = m->split->count - begin, count = left < 0 ? 0 : left < CHUNK ? left : CHUNK;
+    m->ready = m->fresh;
+    m->fresh = m->fresh == &m->chunk[0] ? &m->chunk[1] : &m->chunk[0];
+    m->fresh->begin = begin;
+    m->fresh->count = count;
+    oc_parallel_for_dynamic(m->options->team, 1 + (count + GRAIN - 1) / GRAIN, 1, round_job, m);
+    return m->written == OC_OK ? OC_OK : oc_fail(err, m->written, m->error.where, "%s", m->error.message);
+}
+
+static oc_status rounds_run(maker *m, oc_error *err) {
     char what[32];
     oc_status status = OC_OK;
+    const int64_t count = m->split->count;
     snprintf(what, sizeof what, "decode %s", m->split->name);
-    for (; m->begin < m->split->count; m->begin += CHUNK) {
-        const int64_t left = m->split->count - m->begin, count = left < CHUNK ? left : CHUNK;
-        if (!oc_progress_report(&m->options->progress, what, m->begin, m->split->count)) {
+    m->fresh = &m->chunk[0]; /* of no images, as if there had been a round before */
+    for (int64_t begin = 0; begin < count + CHUNK; begin += CHUNK) {
+        if (!oc_progress_report(&m->options->progress, what, begin < count ? begin : count, count)) {
             status = oc_fail(err, OC_E_STOPPED, NULL, "stopped while decoding %s", m->split->name);
             goto cleanup;
         }
-        oc_parallel_for_dynamic(m->options->team, count, GRAIN, decode_range, m);
-        OC_TRY(chunk_write(m, count, err));
+        OC_TRY(round_run(m, begin, err));
     }
     OC_TRY(end_write(m, err));
-    oc_progress_report(&m->options->progress, what, m->split->count, m->split->count);
+    oc_progress_report(&m->options->progress, what, count, count);
 cleanup:
     return status;
 }
 
 static void maker_destroy(maker *m) {
     if (!m) return;
-    for (int i = 0; i < CHUNK; i++) oc_kept_free(&m->slots[i].image);
+    for (int i = 0; i < CHUNK; i++)
+        oc_kept_free(&m->chunk[0].slots[i].image), oc_kept_free(&m->chunk[1].slots[i].image);
     for (int i = 0; m->decoder && i < m->threads; i++) oc_decoder_destroy(&m->decoder[i]);
     oc_free(m->decoder);
     oc_file_writer_destroy(&m->writer);
@@ -225,7 +256,7 @@ oc_status oc_pack_make(const oc_dataset *dataset, const oc_split *split, const c
     }
     XXH3_64bits_reset(m->data_hash);
     OC_TRY(oc_file_writer_create(&m->writer, path, err));
-    status = make_chunks(m, err);
+    status = rounds_run(m, err);
 cleanup:
     maker_destroy(m);
     return status;

@@ -2,8 +2,9 @@
 # with the path of the command), and one each for the includes, the public headers and the table of mutants. Tests run
 # in the source tree.
 #
-# Three comment lines in a test's source steer its build and run:
+# Four comment lines in a test's source steer its build and run:
 #   /* links: fault-injection */  the file's own copy of src/base/file.c, built with OC_FAULT_INJECTION, is linked
+#   /* links: openmp */  it opens regions of OpenMP's itself, where the library does
 #   /* label: slow */ (a script: # label: slow)  the test is left out of `make check`
 #   /* runs: alone */ (a script: # runs: alone)  it goes by the time that something takes, so nothing runs beside it
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
@@ -66,6 +67,10 @@ foreach(source IN LISTS oc_test_sources)
     # Its symbols are found before those of the archive, whose own file.o is then left out.
     target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src/base/file.c)
     target_compile_definitions(${name} PRIVATE OC_FAULT_INJECTION)
+  endif()
+  file(STRINGS ${source} openmp REGEX "^/\\* links: openmp \\*/")
+  if(openmp AND NOT OC_PARALLEL_PTHREAD)
+    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${OpenMP_C_FLAGS}")
   endif()
   target_include_directories(${name} PRIVATE include src tests)
   target_include_directories(${name} SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})

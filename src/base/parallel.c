@@ -20,6 +20,7 @@
 #error "compile with -fopenmp, or define OC_PARALLEL_PTHREAD"
 #endif
 
+#include "base/denormals.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/quota.h"
@@ -384,6 +385,34 @@ void oc_team_enter(const oc_team *team) {
 #endif
 }
 
+static void thread_flush(void *context, int worker, int workers) {
+    (void)context, (void)worker, (void)workers;
+    oc_denormals_flush();
+}
+
+static void thread_restore(void *context, int worker, int workers) {
+    (void)worker, (void)workers;
+    oc_denormals_restore(*(const unsigned *)context);
+}
+
+/* Runs on the calling thread alone where it is the whole team. */
+static void team_each(oc_team *team, body_fn body, void *context) {
+    if (oc_team_threads(team) == 1)
+        body(context, 0, 1);
+    else
+        team_run(team, body, context);
+}
+
+unsigned oc_team_flush(oc_team *team) {
+    const unsigned mode = oc_denormals_flush();
+    team_each(team, thread_flush, NULL);
+    return mode;
+}
+
+void oc_team_restore(oc_team *team, unsigned mode) {
+    team_each(team, thread_restore, &mode);
+}
+
 /* One parallel-for. */
 typedef struct loop {
     int64_t count, step; /* the ranges are [i·step, (i+1)·step), the last one cut at count */
@@ -404,18 +433,19 @@ static void loop_range(loop *l, int64_t range, int worker) {
 
 static void loop_static(void *context, int worker, int workers) {
     loop *l = context;
+    const unsigned mode = oc_denormals_flush();
     /* One range a worker; more only if OpenMP gave fewer threads than asked for. */
     for (int64_t range = worker; range < l->ranges; range += workers) loop_range(l, range, worker);
+    oc_denormals_restore(mode);
 }
 
 static void loop_dynamic(void *context, int worker, int workers) {
     (void)workers;
     loop *l = context;
-    for (;;) {
-        int64_t range = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed);
-        if (range >= l->ranges) return;
+    const unsigned mode = oc_denormals_flush();
+    for (int64_t range; (range = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed)) < l->ranges;)
         loop_range(l, range, worker);
-    }
+    oc_denormals_restore(mode);
 }
 
 static void loop_run(oc_team *team, int64_t count, int64_t step, oc_task_fn task, void *user, body_fn body) {

@@ -32,10 +32,16 @@ void oc_team_log(const oc_team *team, const oc_log *log);
  * Call it before creating or executing primitives. */
 void oc_team_enter(const oc_team *team);
 
+/* Around a row of primitives: from oc_team_flush on denormal numbers count as 0 (base/denormals.h) in every thread that
+ * regions opened by the calling thread have, until oc_team_restore gives all of them the mode that the calling thread
+ * had before, which the former returns. Neither is called from inside a task. */
+unsigned oc_team_flush(oc_team *team);
+void oc_team_restore(oc_team *team, unsigned mode);
+
 /* Runs task(user, begin, end, worker) so that the ranges cover [0, count) once; ranges are contiguous, a function of
  * (count, grain, threads) only, and at least `grain` (>= 1) long but for the last. `worker` in [0, threads) tells which
- * scratch to use. The calling thread takes part; returns when all is done. One call at a time a team, none from inside
- * a task. `team` NULL: one thread. */
+ * scratch to use. In a task denormal numbers count as 0. The calling thread takes part; returns when all is done. One
+ * call at a time a team, none from inside a task. `team` NULL: one thread. */
 typedef void (*oc_task_fn)(void *user, int64_t begin, int64_t end, int worker);
 void oc_parallel_for(oc_team *team, int64_t count, int64_t grain, oc_task_fn task, void *user);
 

@@ -150,6 +150,7 @@ void oc_plan_set_draw(oc_plan *plan, uint64_t seed, int64_t step) {
 
 static oc_status run(oc_plan *plan, oc_pass pass, oc_error *err) {
     oc_status status = OC_OK;
+    const unsigned mode = oc_team_flush(plan->options.team);
     for (int i = 0; i < plan->pass[pass].count; i++) {
         oc_plan_step *step = &plan->pass[pass].step[i];
         double start = plan->profile ? oc_clock_seconds() : 0;
@@ -157,6 +158,7 @@ static oc_status run(oc_plan *plan, oc_pass pass, oc_error *err) {
         if (plan->profile) step->seconds += oc_clock_seconds() - start;
     }
 cleanup:
+    oc_team_restore(plan->options.team, mode);
     return status;
 }
 

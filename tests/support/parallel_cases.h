@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/parallel.h"
+#include "support/denormals.h"
 
 #define ITEMS_MOST 1000
 #define THREADS_MOST 9
@@ -109,11 +110,37 @@ static void test_team_sizes(void **state) {
     oc_team_destroy(&team);
 }
 
+static void note_denormals(void *user, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    bool *kept = user;
+    for (int64_t i = begin; i < end; i++) kept[i] = test_keeps_denormals();
+}
+
+static void test_tasks_flush_denormals(void **state) {
+    (void)state;
+    for (int threads = 0; threads <= 3; threads++) {
+        bool kept[64];
+        oc_team *team = NULL; /* 0: no team */
+        if (threads > 0) assert_int_equal(oc_team_create(&team, threads, NULL), OC_OK);
+        for (int round = 0; round < 20; round++) {
+            memset(kept, TEST_FLUSHES, sizeof kept);
+            if (round % 2)
+                oc_parallel_for(team, 64, 1, note_denormals, kept);
+            else
+                oc_parallel_for_dynamic(team, 64, 1, note_denormals, kept);
+            for (int i = 0; i < 64; i++) assert_int_equal(kept[i], !TEST_FLUSHES);
+            assert_true(test_keeps_denormals());
+        }
+        oc_team_destroy(&team);
+    }
+}
+
 static int run_parallel_cases(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_covers_each_once),
         cmocka_unit_test(test_many_rounds),
         cmocka_unit_test(test_team_sizes),
+        cmocka_unit_test(test_tasks_flush_denormals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

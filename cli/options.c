@@ -238,13 +238,24 @@ oc_status oc_args_size(const oc_args *args, int64_t *out, oc_error *err) {
 
 oc_status oc_args_threads(const oc_args *args, int *out, oc_error *err) {
     int64_t threads = 0;
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     oc_status status = oc_args_int(args, "--threads", 1, 1024, &threads, err);
-    if (status == OC_OK && processors > 0 && threads > processors)
-        fprintf(stderr, "ocelli: warning: --threads: %d threads on %ld processors are slow\n", (int)threads,
-                processors);
+    const int processors = threads > 1 ? oc_system_processors() : 1;
+    if (threads > processors)
+        fprintf(stderr, "ocelli: warning: --threads: %d threads on %d processor%s are slow\n", (int)threads, processors,
+                processors == 1 ? "" : "s");
     *out = (int)threads;
     return status;
+}
+
+void oc_warn_of_load(int threads) {
+    const double others = oc_system_load();
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (threads == 0) threads = oc_system_processors();
+    if (processors < 1 || others < 0.5 || threads + others < (double)processors + 0.5) return;
+    fprintf(stderr,
+            "ocelli: warning: other programs keep about %.0f of the %ld processors busy: a step's threads wait for "
+            "each other, and it may take several times as long\n",
+            others < (double)processors ? others : (double)processors, processors);
 }
 
 oc_status oc_args_seconds(const oc_args *args, const char *flag, double *out, oc_error *err) {

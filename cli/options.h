@@ -50,8 +50,10 @@ oc_status oc_args_need(const oc_args *args, const char *flag, const char **out, 
 oc_status oc_args_int(const oc_args *args, const char *flag, int64_t min, int64_t max, int64_t *out, oc_error *err);
 /* The same of --size, in the range that the recipe has for it. */
 oc_status oc_args_size(const oc_args *args, int64_t *out, oc_error *err);
-/* The same as an int, and of the flag --threads (0: all). Warns of more than there are processors. */
+/* The same as an int, and of the flag --threads (0: all). Warns of more than the process is granted processors. */
 oc_status oc_args_threads(const oc_args *args, int *out, oc_error *err);
+/* Warns, before long work by so many threads (0: all), where other programs leave fewer processors to them. */
+void oc_warn_of_load(int threads);
 /* A span of time, "2h30m", "90s", "10m" or plain seconds. */
 oc_status oc_args_seconds(const oc_args *args, const char *flag, double *out, oc_error *err);
 

@@ -87,6 +87,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_args_seconds(args, "--max-time", &options.max_seconds, err);
     if (status == OC_OK) status = oc_args_int(args, "--save-every", 1, INT64_MAX, &options.save_every, err);
     if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
+    if (status == OC_OK) oc_warn_of_load(options.threads);
     if (status == OC_OK && options.resume && options.weights)
         status = oc_cli_fail(err, OC_E_USAGE, "--weights", "a run that is resumed has its weights already");
     if (status == OC_OK && options.resume && options.plan)

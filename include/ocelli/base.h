@@ -102,6 +102,13 @@ typedef struct oc_system {
  * ours: baseline, avx2, avx512, avx512_bf16), OC_E_MEMORY. */
 OC_API oc_status oc_system_get(oc_system *out, oc_error *err);
 
+/* Processors whose time the process may have: those that it may run on, or a CPU quota of its control groups (of 1.5
+ * processors: 1). More threads wait for each other. */
+OC_API int oc_system_processors(void);
+/* About how many threads of the machine's, other than the calling one, have kept processors busy for the last minute
+ * and still do; 0 where the system does not tell (Linux's /proc/loadavg). */
+OC_API double oc_system_load(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -109,6 +109,17 @@ static int processors_allowed(void) {
     return allowed < 1 ? 1 : allowed > THREADS_MAX ? THREADS_MAX : allowed;
 }
 
+/* Threads that a quota serves: one where it is less than a processor, and no part of one. */
+static int quota_threads(double quota) {
+    return quota < 1 ? 1 : (int)quota;
+}
+
+int oc_processors_granted(void) {
+    const int allowed = processors_allowed();
+    const double quota = oc_quota_cpus("");
+    return quota > 0 && quota < allowed ? quota_threads(quota) : allowed;
+}
+
 /* As many threads as processors, or fewer, where a control group grants fewer processors' worth of time: threads that
  * have used it up are all stopped for the rest of each tenth of a second, and the others wait for them. */
 static void size_by_default(oc_team *team) {
@@ -117,7 +128,7 @@ static void size_by_default(oc_team *team) {
     const double quota = oc_quota_cpus("");
     if (quota > 0 && quota < team->threads) {
         snprintf(why, sizeof why, "a CPU quota of %.4g processors (cgroup)", quota);
-        reduce(team, quota < 1 ? 1 : (int)quota, why);
+        reduce(team, quota_threads(quota), why);
     }
     /* "4" or, of nested regions, "4,2"; what is no number, OpenMP itself complains of. */
     const char *asked = getenv("OMP_NUM_THREADS");

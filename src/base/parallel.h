@@ -16,6 +16,9 @@ typedef struct oc_team oc_team;
 oc_status oc_team_create(oc_team **out, int threads, oc_error *err);
 void oc_team_destroy(oc_team **team);
 
+/* Processors whose time the process may have: those that it may run on, or a CPU quota, rounded down; at least 1. */
+int oc_processors_granted(void);
+
 /* Number of threads, >= 1. */
 int oc_team_threads(const oc_team *team);
 

@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/load.h"
 #include "base/parallel.h"
 #include "compute/engine.h"
 
@@ -37,6 +38,14 @@ void oc_engine_machine(oc_system *out) {
     system_name(out->system, sizeof out->system);
     out->compiler = compiler;
     out->memory = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+}
+
+int oc_system_processors(void) {
+    return oc_processors_granted();
+}
+
+double oc_system_load(void) {
+    return oc_load_others("");
 }
 
 oc_status oc_system_get(oc_system *out, oc_error *err) {

@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,15 +15,6 @@
 #include "support/formula.h"
 #include "support/golden.h"
 #include "support/reference.h"
-
-static json_t *read_data(const char *name) {
-    char path[512];
-    json_t *json = NULL;
-    oc_error err = {0};
-    snprintf(path, sizeof path, "%s/%s.json", OC_TEST_DATA, name);
-    if (oc_json_read(&json, path, &err) != OC_OK) fail_msg("%s: %s", path, err.message);
-    return json;
-}
 
 static void check_fields(const json_t *json, const char *name) {
     static const char *const fields[] = {
@@ -77,7 +67,7 @@ static void check_table(const golden *g) {
 /* The number of fields that are wrong. */
 static int check_model(const char *name, const json_t *ties) {
     golden g;
-    json_t *json = read_data(name);
+    json_t *json = golden_read(name);
     print_message("  %s\n", name);
     check_fields(json, name);
     /* The own ResNets are held to their tolerances as they compute; nothing is settled for them. */
@@ -93,7 +83,7 @@ static int check_model(const char *name, const json_t *ties) {
 /* Every model of the registry has its reference. */
 static void test_every_model(void **state) {
     (void)state;
-    json_t *ties = read_data("ties");
+    json_t *ties = golden_read("ties");
     int wrong = 0;
     assert_true(oc_models_count() >= 14);
     assert_int_equal(json_object_size(ties), oc_models_count());

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "models/precision.h"
 #include "ocelli/bench.h"
 #include "recipe/recipe.h"
@@ -41,21 +42,23 @@ static void test_names(void **state) {
     assert_int_equal(oc_precision_find(&precision, "", "here", &err), OC_E_USAGE);
 }
 
-/* A plan computes in fp32 alone: whoever asks for another is told by it. */
+/* What a caller asks for is what the plan computes in. */
 static void test_reaches_the_plan(void **state) {
     (void)state;
     const char *const classes[] = {"a", "b"};
     oc_error err = {0};
     char *json = NULL;
-    oc_bench_options bench = {.batch_size = 1, .size = 32, .classes = 2, .threads = 1, .precision = "bf16"};
-    assert_int_equal(oc_bench_model(&json, "resnet18", &bench, &err), OC_E_USAGE);
-    assert_non_null(strstr(err.message, "fp32 only"));
+    oc_bench_options bench = {.batch_size = 2, .size = 32, .classes = 2, .threads = 1, .steps = 1, .precision = "bf16"};
+    test_require(oc_bench_model(&json, "myresnet-tiny", &bench, &err), OC_OK, &err);
+    assert_non_null(strstr(json, "bf16"));
+    oc_free(json);
+    json = NULL;
     bench.precision = "fp8";
     assert_int_equal(oc_bench_model(&json, "resnet18", &bench, &err), OC_E_USAGE);
     assert_non_null(strstr(err.message, "unknown precision \"fp8\""));
     assert_null(json);
 
-    oc_recipe *recipe = test_recipe_create("train.batch_size=1");
+    oc_recipe *recipe = test_recipe_create("train.batch_size=2");
     oc_recipe_values values = oc_recipe_resolve(recipe);
     oc_model *model = NULL;
     oc_team *team = NULL;
@@ -65,10 +68,13 @@ static void test_reaches_the_plan(void **state) {
     test_require(oc_team_create(&team, 1, &err), OC_OK, &err);
     test_require(oc_slab_create(&slab, &err), OC_OK, &err);
     values.precision = "bf16";
-    assert_int_equal(oc_train_step_open(&step, &values, model->graph, &model->weights, NULL, team, slab, &err),
-                     OC_E_USAGE);
+    test_require(oc_train_step_open(&step, &values, model->graph, &model->weights, NULL, team, slab, &err), OC_OK,
+                 &err);
     assert_int_equal(step.precision, OC_PRECISION_BF16);
-    assert_non_null(strstr(err.message, "fp32 only"));
+    char *plan = NULL;
+    test_require(oc_plan_describe(step.plan, &plan, &err), OC_OK, &err);
+    assert_non_null(strstr(plan, ", training, bf16, "));
+    oc_free(plan);
     oc_train_step_close(&step);
     oc_slab_destroy(&slab);
     oc_team_destroy(&team);

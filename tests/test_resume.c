@@ -1,6 +1,7 @@
 /* label: slow */
 /* Equal runs give equal bits, however often they were stopped, wherever, and resumed. */
 #include <glob.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -166,6 +167,31 @@ static void test_sgd_plain(void **state) {
     test_same_in_runs(&world, "sgd", "sgd-pieces", "last.safetensors");
 }
 
+/* In bfloat16, too, a run that died and went on ends with the same bits; and it learns as it does in fp32. */
+static void test_bf16(void **state) {
+    (void)state;
+    oc_error error;
+    static const char settings[] = "train.precision=bf16 train.epochs=17 data.augment=false mixup.alpha=0";
+    oc_train_options options = {.max_steps = 20, .save_every = 7};
+    test_seen whole = {0}, exact = {0};
+    const oc_train_options seen = {.on_step = test_on_step, .user = &whole};
+    const oc_train_options seen_exact = {.on_step = test_on_step, .user = &exact};
+    test_require(test_run(&world, "half", settings, &seen, &error), OC_OK, &error);
+    test_require(test_run(&world, "half-pieces", settings, &options, &error), OC_OK, &error);
+    options = (oc_train_options){.resume = true};
+    test_require(test_run(&world, "half-pieces", settings, &options, &error), OC_OK, &error);
+    test_same_in_runs(&world, "half", "half-pieces", "last.safetensors");
+    test_same_in_runs(&world, "half", "half-pieces", "best.safetensors");
+    test_same_in_runs(&world, "half", "half-pieces", "steps.csv");
+    test_require(test_run(&world, "single", "train.precision=fp32 train.epochs=17 data.augment=false mixup.alpha=0",
+                          &seen_exact, &error),
+                 OC_OK, &error);
+    assert_true(test_differ_in_runs(&world, "half", "single", "last.safetensors"));
+    print_message("loss after %lld steps: %g in bf16, %g in fp32\n", (long long)exact.last.step, whole.last.loss,
+                  exact.last.loss);
+    assert_true(fabs(whole.last.loss - exact.last.loss) < 0.1);
+}
+
 /* Writes `name` into the run's plan.txt as the algorithm of every convolution; returns how many had another. */
 static int rename_algorithms(const char *run, const char *name) {
     char path[320];
@@ -291,6 +317,7 @@ int main(void) {
                                        cmocka_unit_test(test_from_weights),
                                        cmocka_unit_test(test_sgd_plain),
                                        cmocka_unit_test(test_tuned),
-                                       cmocka_unit_test(test_planned)};
+                                       cmocka_unit_test(test_planned),
+                                       cmocka_unit_test(test_bf16)};
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

@@ -1,5 +1,6 @@
 /* Copies of a part of the channels or of the pixels, and back into zeros, by our own kernels (src/kernels/copy.h):
- * oneDNN's reorders take only parts that begin at whole blocks of channels, and no pixels apart from one another. */
+ * oneDNN's reorders take only parts that begin at whole blocks of channels, and no pixels apart from one another.
+ * Conversions between f32 and bf16, of which oneDNN has good ones on some processors alone. */
 #include "compute/copy.h"
 
 #include "base/error.h"
@@ -22,7 +23,8 @@ static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer
     *out = NULL;
     OC_TRY(oc_primitive_map(&from_map, from_layout, layer, what, err));
     OC_TRY(oc_primitive_map(&to_map, to_layout, layer, what, err));
-    OC_TRY(oc_primitive_create(&made, type, engine, from_layout->dtype, layer, what, err));
+    const oc_dtype dtype = from_layout->dtype == OC_F32 ? to_layout->dtype : from_layout->dtype;
+    OC_TRY(oc_primitive_create(&made, type, engine, dtype, layer, what, err));
     *out = &made->primitive;
     made->from = from;
     made->to = to;
@@ -111,4 +113,31 @@ oc_status oc_subsample_backward_create(oc_primitive **out, oc_engine *engine, co
     static const oc_primitive_type type = {.size = sizeof(copy), .execute = subsample_backward_execute};
     return create(out, engine, layer, "subsampling backward", &type, OC_SLOT_DIFF_DST, diff_dst, OC_SLOT_DIFF_SRC,
                   diff_src, stride, err);
+}
+
+/* ---- Conversions ---- */
+
+static void conversion_task(void *user, int64_t begin, int64_t end, int worker) {
+    const copy *c = user;
+    const oc_primitive *p = &c->primitive;
+    const oc_copy_kernels *kernels = p->kernels->copy;
+    const oc_dtype from = p->layout[c->from].dtype, to = p->layout[c->to].dtype;
+    (void)worker;
+    if (from == to)
+        kernels->channels(&c->to_map, p->data[c->to], &c->from_map, p->data[c->from], 0, begin, end);
+    else if (to == OC_F32)
+        kernels->widen(&c->to_map, p->data[c->to], &c->from_map, p->data[c->from], begin, end);
+    else
+        kernels->narrow(&c->to_map, p->data[c->to], &c->from_map, p->data[c->from], begin, end);
+}
+
+static oc_status conversion_execute(const oc_primitive *primitive, oc_error *err) {
+    (void)err;
+    return run(primitive, conversion_task);
+}
+
+oc_status oc_conversion_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
+                               const oc_layout *dst, oc_error *err) {
+    static const oc_primitive_type type = {.size = sizeof(copy), .execute = conversion_execute};
+    return create(out, engine, layer, "reorder", &type, OC_SLOT_SRC, src, OC_SLOT_DST, dst, 0, err);
 }

@@ -1,5 +1,5 @@
-/* Moving pixels and channels. dst lies as src does. `layer` names the layer in errors and is borrowed; layouts are any
- * that oc_layout_map takes. OC_E_COMPUTE for another, OC_E_MEMORY. */
+/* Moving pixels and channels. dst lies as src does, but for conversions. `layer` names the layer in errors and is
+ * borrowed; layouts are any that oc_layout_map takes. OC_E_COMPUTE for another, OC_E_MEMORY. */
 #ifndef OC_COMPUTE_COPY_H
 #define OC_COMPUTE_COPY_H
 
@@ -21,5 +21,9 @@ oc_status oc_subsample_forward_create(oc_primitive **out, oc_engine *engine, con
  * forward pass. */
 oc_status oc_subsample_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, int64_t stride,
                                        const oc_layout *diff_src, const oc_layout *diff_dst, oc_error *err);
+
+/* The numbers of src in another layout of the same sizes, either of f32 or bf16. Slots SRC, DST. */
+oc_status oc_conversion_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
+                               const oc_layout *dst, oc_error *err);
 
 #endif

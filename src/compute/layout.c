@@ -75,7 +75,8 @@ const char *oc_layout_text(const oc_layout *layout, char *text, size_t size) {
 
 bool oc_layout_map(const oc_layout *layout, oc_map *out) {
     const oc_shape *shape = &layout->shape;
-    if ((shape->ndim != 4 && shape->ndim != 2) || layout->dtype != OC_F32 || layout->order == OC_ORDER_PACKED)
+    if ((shape->ndim != 4 && shape->ndim != 2) || (layout->dtype != OC_F32 && layout->dtype != OC_BF16) ||
+        layout->order == OC_ORDER_PACKED)
         return false;
     oc_map map = {.images = shape->dim[0], .channels = shape->dim[1], .h = 1, .w = 1, .block = 1};
     if (shape->ndim == 4) {

@@ -47,8 +47,8 @@ int64_t oc_layout_count(const oc_layout *layout);
  * format tags are written; a packed one by its name. */
 const char *oc_layout_text(const oc_layout *layout, char *text, size_t size);
 
-/* Sees [N, C, H, W], or [N, C] as maps of one pixel, of f32 as kernels do; false for any other shape or type, and for
- * packed ones. */
+/* Sees [N, C, H, W], or [N, C] as maps of one pixel, of f32 or bf16 as kernels do; false for any other shape or type,
+ * and for packed ones. */
 bool oc_layout_map(const oc_layout *layout, oc_map *out);
 
 /* `layout` [N, C, H, W] with the sizes of `shape`, in the same order. */

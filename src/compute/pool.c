@@ -153,7 +153,8 @@ oc_status oc_mean_forward_create(oc_primitive **out, oc_engine *engine, const ch
     static const oc_primitive_type type = {.size = sizeof(pool), .execute = mean_execute};
     oc_shape shape = src->shape;
     shape.dim[2] = shape.dim[3] = 1;
-    const oc_layout dst = oc_layout_resized(src, &shape);
+    oc_layout dst = oc_layout_resized(src, &shape);
+    dst.dtype = OC_F32;
     return create(out, engine, layer, "mean over pixels forward", &type, &no_windows, OC_SLOT_SRC, src, OC_SLOT_DST,
                   &dst, err);
 }

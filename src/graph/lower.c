@@ -61,11 +61,18 @@ static oc_buffer buffer_add(oc_lower *lower, oc_space space, size_t bytes, size_
 }
 
 oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout) {
-    return buffer_add(lower, OC_SPACE_SLAB, oc_layout_bytes(layout), 0);
+    const oc_buffer buffer = buffer_add(lower, OC_SPACE_SLAB, oc_layout_bytes(layout), 0);
+    if (buffer >= 0) lower->plan->buffer[buffer].dtype = layout->dtype;
+    return buffer;
+}
+
+oc_dtype oc_lower_dtype(const oc_lower *lower, const oc_shape *shape) {
+    const bool pixels = shape->dim[2] * shape->dim[3] > 1;
+    return lower->plan->options.precision == OC_PRECISION_BF16 && pixels ? OC_BF16 : OC_F32;
 }
 
 oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape) {
-    return oc_layout_blocked(OC_F32, shape, oc_engine_block(lower->plan->engine));
+    return oc_layout_blocked(oc_lower_dtype(lower, shape), shape, oc_engine_block(lower->plan->engine));
 }
 
 oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout) {
@@ -158,6 +165,12 @@ const oc_layout *oc_lower_src_layout(const oc_lower *lower, const oc_node *node,
 
 oc_buffer oc_lower_src(oc_lower *lower, const oc_node *node, int index) {
     return lower->plan->value[node->input[index]];
+}
+
+oc_layout oc_lower_src_f32(const oc_lower *lower, const oc_node *node, int index) {
+    oc_layout layout = *oc_lower_src_layout(lower, node, index);
+    layout.dtype = OC_F32;
+    return layout;
 }
 
 oc_buffer oc_lower_src_as(oc_lower *lower, const oc_node *node, int index, const oc_layout *layout) {

@@ -66,8 +66,13 @@ void oc_lower_map_backward(oc_lower *lower, const oc_node *node, oc_primitive **
 /* A buffer in the slab for a layout. */
 oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout);
 
-/* The layout of activations of `shape` [N, C, H, W] that the engine's kernels are made for: channels in blocks of one
- * vector. */
+/* What activations of `shape` [N, C, H, W] and their gradients are stored as where a step may choose: in a plan of bf16
+ * maps are OC_BF16, but those of one pixel, which take no memory to speak of, OC_F32, as are the plan's input and
+ * output. Steps that do not choose work on the data type that they find. */
+oc_dtype oc_lower_dtype(const oc_lower *lower, const oc_shape *shape);
+
+/* The layout of activations of `shape` that the engine's kernels are made for: channels in blocks of one vector, of
+ * oc_lower_dtype. */
 oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape);
 
 /* Chooses the algorithm of a pass of the node, as the plan's guide has it (oc_plan_options), for a source in the layout
@@ -78,6 +83,8 @@ oc_status oc_lower_choose(const oc_conv_algorithm **out, oc_lower *lower, const 
 /* The layout in which input `index` of the node arrives, and its buffer. */
 const oc_layout *oc_lower_src_layout(const oc_lower *lower, const oc_node *node, int index);
 oc_buffer oc_lower_src(oc_lower *lower, const oc_node *node, int index);
+/* The same layout, but of f32. */
+oc_layout oc_lower_src_f32(const oc_lower *lower, const oc_node *node, int index);
 /* The same in a given layout: a reorder comes first if it arrives in another. */
 oc_buffer oc_lower_src_as(oc_lower *lower, const oc_node *node, int index, const oc_layout *layout);
 

@@ -82,8 +82,6 @@ oc_status oc_plan_create(oc_plan **out, const oc_graph *graph, const oc_plan_opt
     if (!graph->finished) return oc_fail(err, OC_E_USAGE, NULL, "a plan needs a finished graph");
     if (options->batch < 1 || options->batch > INT32_MAX)
         return oc_fail(err, OC_E_USAGE, "batch", "invalid batch size %lld", (long long)options->batch);
-    if (options->precision != OC_PRECISION_FP32)
-        return oc_fail(err, OC_E_USAGE, "precision", "plans of this version compute in fp32 only");
     OC_TRY(oc_alloc(&plan, 1, sizeof *plan, err));
     plan->options = *options;
     plan->src = plan->dst = plan->diff_dst = plan->draw = -1;

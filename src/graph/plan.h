@@ -9,6 +9,8 @@
 
 /* INFER: running statistics, forward only. TRAIN: batch statistics, running ones updated, forward and backward. */
 typedef enum oc_plan_mode { OC_PLAN_INFER, OC_PLAN_TRAIN } oc_plan_mode;
+/* BF16, on any processor: activations and their gradients are stored as bfloat16. Sums are in float, and the input, the
+ * output, weights, gradients of weights and statistics are float as in FP32. */
 typedef enum oc_precision { OC_PRECISION_FP32, OC_PRECISION_BF16 } oc_precision;
 
 /* Working memory that plans which never run at once share. It grows to the largest of them; creating a plan on it

@@ -20,6 +20,7 @@ typedef enum oc_space { OC_SPACE_SLAB, OC_SPACE_OWN, OC_SPACE_WEIGHTS, OC_SPACE_
 
 typedef struct oc_buffer_info {
     oc_space space;
+    oc_dtype dtype;                  /* of what lies in the slab */
     size_t bytes, offset;            /* in bytes, from the space's base */
     int first, last;                 /* moments in which it holds something; last −1: never used */
     oc_buffer over[OC_IN_PLACE_MAX]; /* buffers it may take the place of */

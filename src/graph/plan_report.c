@@ -62,12 +62,24 @@ oc_node_time oc_plan_node_time(const oc_plan *plan, int index) {
     return time;
 }
 
-static bool finite_buffer(const oc_plan *plan, oc_buffer buffer) {
-    const float *data = oc_plan_at(plan, buffer);
-    size_t count = plan->buffer[buffer].bytes / sizeof *data;
+static bool finite_floats(const float *data, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (!isfinite(data[i])) return false;
     return true;
+}
+
+/* Infinities and NaN have all bits of the exponent set. */
+static bool finite_bf16(const uint16_t *data, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if ((data[i] & 0x7f80) == 0x7f80) return false;
+    return true;
+}
+
+static bool finite_buffer(const oc_plan *plan, oc_buffer buffer) {
+    const oc_buffer_info *info = &plan->buffer[buffer];
+    const size_t count = info->bytes / oc_dtype_size(info->dtype);
+    return info->dtype == OC_BF16 ? finite_bf16(oc_plan_at(plan, buffer), count)
+                                  : finite_floats(oc_plan_at(plan, buffer), count);
 }
 
 /* Whether the node's output is complete after this step of the forward pass. */
@@ -176,10 +188,11 @@ oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err) {
     *out = NULL;
     char version[24];
     snprintf(line, sizeof line,
-             "batch %" PRId64 ", %s, fp32, %s, oneDNN %s, %d threads, slab %zu bytes, working copies %zu bytes\n",
+             "batch %" PRId64 ", %s, %s, %s, oneDNN %s, %d threads, slab %zu bytes, working copies %zu bytes\n",
              plan->options.batch, plan->options.mode == OC_PLAN_TRAIN ? "training" : "inference",
-             oc_cpu_level_name(oc_cpu_level_now()), oc_engine_dnnl_version(version, sizeof version),
-             oc_team_threads(plan->options.team), plan->slab_bytes, plan->own_bytes);
+             plan->options.precision == OC_PRECISION_BF16 ? "bf16" : "fp32", oc_cpu_level_name(oc_cpu_level_now()),
+             oc_engine_dnnl_version(version, sizeof version), oc_team_threads(plan->options.team), plan->slab_bytes,
+             plan->own_bytes);
     OC_TRY(write_text(&to, line, err));
     for (int pass = 0; pass < OC_PASSES; pass++)
         for (int i = 0; i < plan->pass[pass].count; i++) {

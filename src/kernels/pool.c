@@ -221,7 +221,7 @@ static void average_backward(const oc_pool *p, const void *diff_dst, void *diff_
 
 #define TILE 64 /* pixels */
 
-static void mean_part(const oc_stored *src, int64_t pixels, int64_t block, oc_stored *dst) {
+static void mean_part(const oc_stored *src, int64_t pixels, int64_t block, float *dst) {
     int64_t c = 0;
     for (; c + OC_LANES <= block; c += OC_LANES) {
         oc_doubles sum = {0};
@@ -231,38 +231,39 @@ static void mean_part(const oc_stored *src, int64_t pixels, int64_t block, oc_st
             for (int64_t p = at; p < end; p++) tile += oc_load_stored(src + p * block + c);
             sum += __builtin_convertvector(tile, oc_doubles);
         }
-        oc_store_stored(dst + c, __builtin_convertvector(sum / (double)pixels, oc_floats));
+        oc_store(dst + c, __builtin_convertvector(sum / (double)pixels, oc_floats));
     }
     for (; c < block; c++) {
         double sum = 0;
         for (int64_t p = 0; p < pixels; p++) sum += oc_widen(src[p * block + c]);
-        dst[c] = oc_narrow((float)(sum / (double)pixels));
+        dst[c] = (float)(sum / (double)pixels);
     }
 }
 
-static void mean(const oc_map *src_map, const void *src, const oc_map *dst_map, void *dst, int64_t begin, int64_t end) {
+static void mean(const oc_map *src_map, const void *src, const oc_map *dst_map, float *dst, int64_t begin,
+                 int64_t end) {
     for (int64_t i = begin; i < end; i++)
         mean_part((const oc_stored *)src + part_at(src_map, i), src_map->h * src_map->w, src_map->block,
-                  (oc_stored *)dst + part_at(dst_map, i));
+                  dst + part_at(dst_map, i));
 }
 
 static void mean_backward_part(oc_stored *restrict diff_src, int64_t pixels, int64_t block,
-                               const oc_stored *restrict diff_dst) {
+                               const float *restrict diff_dst) {
     const float count = (float)pixels;
     if (block == 1) {
-        const oc_stored share = oc_narrow(oc_widen(*diff_dst) / count);
+        const oc_stored share = oc_narrow(*diff_dst / count);
         for (int64_t p = 0; p < pixels; p++) diff_src[p] = share;
         return;
     }
-    for (int64_t c = 0; c < block; c++) diff_src[c] = oc_narrow(oc_widen(diff_dst[c]) / count);
+    for (int64_t c = 0; c < block; c++) diff_src[c] = oc_narrow(diff_dst[c] / count);
     for (int64_t p = 1; p < pixels; p++) memcpy(diff_src + p * block, diff_src, (size_t)block * sizeof *diff_src);
 }
 
-static void mean_backward(const oc_map *dst_map, const void *diff_dst, const oc_map *src_map, void *diff_src,
+static void mean_backward(const oc_map *dst_map, const float *diff_dst, const oc_map *src_map, void *diff_src,
                           int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++)
         mean_backward_part((oc_stored *)diff_src + part_at(src_map, i), src_map->h * src_map->w, src_map->block,
-                           (const oc_stored *)diff_dst + part_at(dst_map, i));
+                           diff_dst + part_at(dst_map, i));
 }
 
 const oc_pool_kernels OC_POOL_KERNELS = {.max = max,

@@ -47,6 +47,15 @@ static worst field_of(const golden *g, const char *field, const char *tolerance)
     return (worst){.field = field, .tolerance = reference_number(reference_member(g->tolerance, tolerance))};
 }
 
+json_t *golden_read(const char *name) {
+    char path[512];
+    json_t *json = NULL;
+    oc_error err = {0};
+    snprintf(path, sizeof path, "%s/%s.json", OC_TEST_DATA, name);
+    if (oc_json_read(&json, path, &err) != OC_OK) fail_msg("%s: %s", path, err.message);
+    return json;
+}
+
 /* ---- The model and its batch ------------------------------------------------------------------------------------ */
 
 /* Fills the batch and checks the labels that the reference drew. */
@@ -127,12 +136,12 @@ void golden_fill(golden *g) {
     g->model->weights.version++;
 }
 
-static oc_plan *make_plan(const golden *g, oc_plan_mode mode, bool exact) {
+static oc_plan *make_plan(const golden *g, oc_plan_mode mode, oc_precision precision, bool exact) {
     oc_plan *plan = NULL;
     oc_error err = {0};
     const oc_plan_options options = {.batch = g->batch,
                                      .mode = mode,
-                                     .precision = OC_PRECISION_FP32,
+                                     .precision = precision,
                                      .exact = exact,
                                      .team = g->team,
                                      .slab = g->slab};
@@ -253,7 +262,7 @@ static int check_gradients(const golden *g, bool every) {
 /* ---- Passes ----------------------------------------------------------------------------------------------------- */
 
 int golden_check_evaluation(const golden *g) {
-    oc_plan *plan = make_plan(g, OC_PLAN_INFER, false);
+    oc_plan *plan = make_plan(g, OC_PLAN_INFER, OC_PRECISION_FP32, false);
     run_forward(g, plan);
     const int wrong = check_logits(g, "logits_eval", oc_plan_dst(plan));
     oc_plan_destroy(&plan);
@@ -261,7 +270,7 @@ int golden_check_evaluation(const golden *g) {
 }
 
 /* The loss, a row's mean, and the gradients of it. */
-static double run_backward(const golden *g, oc_plan *plan) {
+static double run_backward(const golden *g, oc_plan *plan, float *gradients) {
     oc_error err = {0};
     oc_score score = {0};
     const oc_soft_labels labels = {.rows = g->batch,
@@ -272,7 +281,7 @@ static double run_backward(const golden *g, oc_plan *plan) {
                           reference_number(reference_member(g->json, "label_smoothing")), oc_plan_diff_dst(plan),
                           &score, g->team);
     assert_int_equal(score.rows, g->batch);
-    if (oc_plan_backward(plan, &g->model->weights, g->gradients, &err) != OC_OK) fail_msg("%s", err.message);
+    if (oc_plan_backward(plan, &g->model->weights, gradients, &err) != OC_OK) fail_msg("%s", err.message);
     return score.loss / (double)score.rows;
 }
 
@@ -284,9 +293,17 @@ static oc_optimizer *make_optimizer(const golden *g) {
     return optimizer;
 }
 
+double golden_gradients(golden *g, oc_precision precision, float *gradients) {
+    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, precision, false);
+    run_forward(g, plan);
+    const double loss = run_backward(g, plan, gradients);
+    oc_plan_destroy(&plan);
+    return loss;
+}
+
 int golden_check_training(golden *g, bool every) {
     const json_t *losses = reference_member(g->json, "losses"), *tolerances = reference_member(g->tolerance, "losses");
-    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, false);
+    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, OC_PRECISION_FP32, false);
     oc_optimizer *optimizer = make_optimizer(g);
     int wrong = 0;
     assert_true(json_array_size(losses) > 0 && json_array_size(tolerances) == json_array_size(losses));
@@ -300,7 +317,7 @@ int golden_check_training(golden *g, bool every) {
                 print_message("    %d of %zu ties settled\n", moved, json_array_size(g->ties));
             }
         }
-        const double loss = run_backward(g, plan);
+        const double loss = run_backward(g, plan, g->gradients);
         if (step == 0) wrong += check_gradients(g, every);
         oc_optimizer_step(optimizer, g->model->weights.arena, g->gradients, LR, g->team);
         g->model->weights.version++;
@@ -351,12 +368,12 @@ static double norm_error(const golden *g) {
 golden_errors golden_measure(golden *g, bool exact) {
     golden_errors errors = {0};
     worst l2 = {.field = "grad l2"}, elements = {.field = "grad values"}, zero = {.field = "grad zero"};
-    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, exact);
+    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, OC_PRECISION_FP32, exact);
     const double want = reference_number(json_array_get(reference_member(g->json, "losses"), 0));
     run_forward(g, plan);
     errors.logits = logits_error(g, "logits_train", oc_plan_dst(plan));
     if (g->ties) ties_settle(plan, g->ties, TIE_WIDTH, g->copies);
-    errors.loss = fabs(run_backward(g, plan) - want) / fabs(want);
+    errors.loss = fabs(run_backward(g, plan, g->gradients) - want) / fabs(want);
     judge_gradients(g, true, &l2, &elements, &zero);
     errors.norm = norm_error(g);
     errors.tensor_norm = l2.error;

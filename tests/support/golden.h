@@ -7,6 +7,9 @@
 #include "base/json.h"
 #include "models/model.h"
 
+/* tests/data/<name>.json; fails the test where it cannot be read. */
+json_t *golden_read(const char *name);
+
 /* Everything one check works with. */
 typedef struct golden {
     const json_t *json; /* borrowed, as are the two below */
@@ -50,5 +53,8 @@ void golden_repeat(golden *g, int copies);
 
 /* The errors of the first training step, ties settled; `exact` as in oc_plan_options. Running statistics move. */
 golden_errors golden_measure(golden *g, bool exact);
+/* One training pass in a precision, on the same batch and targets: the mean loss; `gradients` is an arena like the
+ * weights'. Running statistics are moved. */
+double golden_gradients(golden *g, oc_precision precision, float *gradients);
 
 #endif

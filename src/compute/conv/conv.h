@@ -22,7 +22,8 @@ typedef struct oc_conv_problem {
     bool bias;                     /* forward: added; by weights: its gradient is wanted */
     int posts;                     /* forward in inference */
     oc_post_kind post[OC_POSTS_MAX];
-    oc_layout src, dst; /* of the activations or of their gradients: [N, IC, H, W] and [N, OC, OH, OW], f32 */
+    oc_layout src,
+        dst; /* of the activations or of their gradients: [N, IC, H, W] and [N, OC, OH, OW], both f32 or both bf16 */
 } oc_conv_problem;
 
 typedef struct oc_conv_algorithm oc_conv_algorithm;

@@ -1,6 +1,8 @@
 /* Convolution by oneDNN, in two rows of the table of algorithms: its direct one, and the Winograd's of version 2
  * (F(4×4, 3×3) with AVX-512; version 3 has none on x86).
  *
+ * For activations of bf16 the weights are packed as bf16 too, from plain ones of f32; their gradients are f32.
+ *
  * Only what oneDNN generates code for is supported: its reference implementation, tens of times slower, is left to our
  * own direct convolution. Activations are given; filters lie as oneDNN likes them, and are packed by its reorder, or
  * in the pass by weights brought back to the plain layout by it. */
@@ -13,7 +15,7 @@
 /* What is needed to make a pass. Start from {0}. */
 typedef struct conv_case {
     oc_desc src, dst, bias;
-    oc_desc plain, any; /* of the weights, in groups where there are some */
+    oc_desc plain, any, gradient; /* of the weights, in groups where there are some; all but `any` of f32 */
     oc_window window;
     dnnl_primitive_attr_t attr;
     dnnl_post_ops_t posts;
@@ -30,6 +32,7 @@ static void conv_close(conv_case *c) {
     oc_desc_clear(&c->bias);
     oc_desc_clear(&c->plain);
     oc_desc_clear(&c->any);
+    oc_desc_clear(&c->gradient);
 }
 
 static dnnl_status_t weights_open(conv_case *c, const oc_conv_problem *problem) {
@@ -43,8 +46,11 @@ static dnnl_status_t weights_open(conv_case *c, const oc_conv_problem *problem) 
         these[i] = dims[skip + i];
         strides_of_these[i] = strides[skip + i];
     }
-    const dnnl_status_t made = oc_desc_by_strides(&c->plain, ndims, these, strides_of_these);
-    return made == dnnl_success ? oc_desc_by_tag(&c->any, ndims, these, dnnl_format_tag_any) : made;
+    const dnnl_data_type_t type = problem->src.dtype == OC_BF16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_status_t made = oc_desc_by_strides(&c->plain, dnnl_f32, ndims, these, strides_of_these);
+    if (made == dnnl_success) made = oc_desc_by_tag(&c->any, type, ndims, these, dnnl_format_tag_any);
+    if (made == dnnl_success) made = oc_desc_by_tag(&c->gradient, dnnl_f32, ndims, these, dnnl_format_tag_any);
+    return made;
 }
 
 /* On the far side the padding is what the size of the result leaves: less than `pad`, or even none, where the stride
@@ -93,14 +99,26 @@ static dnnl_status_t conv_open(conv_case *c, oc_engine *engine, const oc_conv_pr
     if (made != dnnl_success) return made;
     return problem->pass == OC_CONV_BACKWARD_DATA
                ? oc_pd_conv_backward_data(&c->pd, e, kind, &c->src, &c->any, &c->dst, &c->window, c->hint, c->attr)
-               : oc_pd_conv_backward_weights(&c->pd, e, kind, &c->src, &c->any, &c->bias, &c->dst, &c->window, c->hint,
-                                             c->attr);
+               : oc_pd_conv_backward_weights(&c->pd, e, kind, &c->src, &c->gradient, &c->bias, &c->dst, &c->window,
+                                             c->hint, c->attr);
+}
+
+/* Whether plain weights of f32 can be packed as bf16 for the pass; as f32 they always can. */
+static bool packs(oc_engine *engine, const oc_conv_problem *problem, const conv_case *c) {
+    if (problem->src.dtype == OC_F32 || problem->pass == OC_CONV_BACKWARD_WEIGHTS) return true;
+    oc_desc packed = {0};
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_status_t made = oc_desc_of_argument(&packed, c->pd, DNNL_ARG_WEIGHTS);
+    if (made == dnnl_success) made = oc_pd_reorder(&pd, engine->dnnl->engine, &c->plain, &packed, NULL);
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    oc_desc_clear(&packed);
+    return made == dnnl_success;
 }
 
 static bool supports(oc_engine *engine, const oc_conv_problem *problem, dnnl_alg_kind_t kind) {
     conv_case c = {0};
     const bool found = conv_open(&c, engine, problem, kind) == dnnl_success;
-    const bool good = found && !oc_dnnl_is_reference(c.pd);
+    const bool good = found && !oc_dnnl_is_reference(c.pd) && packs(engine, problem, &c);
     conv_close(&c);
     return good;
 }
@@ -228,8 +246,10 @@ static bool direct_supports(oc_engine *engine, const oc_conv_problem *problem) {
  * channels of an image; by weights the gradients are brought to the plain layout too, from blocks of sixteen slowly. */
 static double direct_cost(const oc_engine *engine, const oc_conv_problem *problem) {
     const oc_layout weights = oc_conv_weights_layout(problem);
+    /* Of bf16 two products take the time of one, where the processor has them. */
     const bool one = problem->kh * problem->kw == 1;
-    const double share = problem->src.order != OC_ORDER_BLOCKED ? 0.6 : one ? 0.9 : 0.85;
+    const bool pairs = problem->src.dtype == OC_BF16 && oc_cpu_level_now() == OC_CPU_AVX512_BF16;
+    const double share = (problem->src.order != OC_ORDER_BLOCKED ? 0.6 : one ? 0.9 : 0.85) * (pairs ? 2 : 1);
     const double back = oc_engine_block(engine) > 8 ? 250 : 40, macs = filled_macs(engine, problem) / share;
     if (problem->pass == OC_CONV_BACKWARD_WEIGHTS) return macs + back * (double)oc_layout_count(&weights);
     /* Image by image a filter beyond L2 comes from the last cache again. */

@@ -66,20 +66,21 @@ void oc_dnnl_destroy(oc_dnnl **dnnl) {
 dnnl_status_t oc_desc_of_layout(oc_desc *desc, const oc_layout *layout) {
     const oc_shape *shape = &layout->shape;
     dnnl_dims_t dims = {0}, strides = {0};
-    if (layout->dtype != OC_F32) return dnnl_unimplemented;
+    if (layout->dtype != OC_F32 && layout->dtype != OC_BF16) return dnnl_unimplemented;
+    const dnnl_data_type_t type = layout->dtype == OC_F32 ? dnnl_f32 : dnnl_bf16;
     for (int i = shape->ndim - 1; i >= 0; i--) {
         dims[i] = shape->dim[i];
         strides[i] = i == shape->ndim - 1 ? 1 : strides[i + 1] * dims[i + 1];
     }
     switch (layout->order) {
     case OC_ORDER_PLAIN:
-        return oc_desc_by_strides(desc, shape->ndim, dims, strides);
+        return oc_desc_by_strides(desc, type, shape->ndim, dims, strides);
     case OC_ORDER_CHANNELS_LAST:
-        return oc_desc_by_tag(desc, shape->ndim, dims, dnnl_acdb);
+        return oc_desc_by_tag(desc, type, shape->ndim, dims, dnnl_acdb);
     case OC_ORDER_BLOCKED:
-        return layout->block == 4    ? oc_desc_by_tag(desc, shape->ndim, dims, dnnl_aBcd4b)
-               : layout->block == 8  ? oc_desc_by_tag(desc, shape->ndim, dims, dnnl_aBcd8b)
-               : layout->block == 16 ? oc_desc_by_tag(desc, shape->ndim, dims, dnnl_aBcd16b)
+        return layout->block == 4    ? oc_desc_by_tag(desc, type, shape->ndim, dims, dnnl_aBcd4b)
+               : layout->block == 8  ? oc_desc_by_tag(desc, type, shape->ndim, dims, dnnl_aBcd8b)
+               : layout->block == 16 ? oc_desc_by_tag(desc, type, shape->ndim, dims, dnnl_aBcd16b)
                                      : dnnl_unimplemented;
     default:
         return dnnl_unimplemented;

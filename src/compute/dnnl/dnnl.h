@@ -47,7 +47,7 @@ oc_status oc_dnnl_fail(oc_error *err, const char *layer, const char *what, dnnl_
         }                                                                                                              \
     } while (0)
 
-/* The descriptor of a layout of f32; dnnl_unimplemented for one that oneDNN has no name for. */
+/* The descriptor of a layout of f32 or bf16; dnnl_unimplemented for one that oneDNN has no name for. */
 dnnl_status_t oc_desc_of_layout(oc_desc *desc, const oc_layout *layout);
 
 /* *attr: scratchpads are given by the user, so that executing allocates nothing. */

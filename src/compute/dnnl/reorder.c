@@ -1,7 +1,16 @@
-/* Changes of layout by oneDNN. */
+/* Changes of layout and data type: by oneDNN where it does them well, else by our own kernels. */
 #include "compute/reorder.h"
 
+#include <string.h>
+
+#include "compute/copy.h"
 #include "compute/dnnl/dnnl.h"
+
+/* For bf16 oneDNN has generated code on some processors; on others loops over single numbers, or nothing. */
+static bool does_well(dnnl_status_t made, const_dnnl_primitive_desc_t pd, const oc_layout *src, const oc_layout *dst) {
+    if (src->dtype == OC_F32 && dst->dtype == OC_F32) return true;
+    return made == dnnl_success && strstr(oc_dnnl_implementation(pd), "jit");
+}
 
 oc_status oc_reorder_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                             const oc_layout *dst, oc_error *err) {
@@ -15,7 +24,12 @@ oc_status oc_reorder_create(oc_primitive **out, oc_engine *engine, const char *l
     OC_DNNL(oc_desc_of_layout(&from, src));
     OC_DNNL(oc_desc_of_layout(&to, dst));
     OC_DNNL(oc_dnnl_attr(&attr));
-    OC_DNNL(oc_pd_reorder(&pd, engine->dnnl->engine, &from, &to, attr));
+    const dnnl_status_t made = oc_pd_reorder(&pd, engine->dnnl->engine, &from, &to, attr);
+    if (!does_well(made, pd, src, dst)) {
+        status = oc_conversion_create(out, engine, layer, src, dst, err);
+        goto cleanup;
+    }
+    OC_DNNL(made);
     OC_TRY(oc_dnnl_begin(out, engine, layer, what, err));
     OC_TRY(oc_dnnl_stage_add(*out, pd, argument, 2, err));
 cleanup:

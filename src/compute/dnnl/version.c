@@ -16,14 +16,16 @@ void oc_desc_clear(oc_desc *desc) {
     desc->handle = NULL;
 }
 
-dnnl_status_t oc_desc_by_strides(oc_desc *desc, int ndims, const dnnl_dims_t dims, const dnnl_dims_t strides) {
+dnnl_status_t oc_desc_by_strides(oc_desc *desc, dnnl_data_type_t type, int ndims, const dnnl_dims_t dims,
+                                 const dnnl_dims_t strides) {
     oc_desc_clear(desc);
-    return dnnl_memory_desc_create_with_strides(&desc->handle, ndims, dims, dnnl_f32, strides);
+    return dnnl_memory_desc_create_with_strides(&desc->handle, ndims, dims, type, strides);
 }
 
-dnnl_status_t oc_desc_by_tag(oc_desc *desc, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+dnnl_status_t oc_desc_by_tag(oc_desc *desc, dnnl_data_type_t type, int ndims, const dnnl_dims_t dims,
+                             dnnl_format_tag_t tag) {
     oc_desc_clear(desc);
-    return dnnl_memory_desc_create_with_tag(&desc->handle, ndims, dims, dnnl_f32, tag);
+    return dnnl_memory_desc_create_with_tag(&desc->handle, ndims, dims, type, tag);
 }
 
 dnnl_status_t oc_desc_of_argument(oc_desc *desc, const_dnnl_primitive_desc_t pd, int arg) {
@@ -55,15 +57,17 @@ static dnnl_status_t set(oc_desc *desc, const dnnl_memory_desc_t *value) {
     return dnnl_success;
 }
 
-dnnl_status_t oc_desc_by_strides(oc_desc *desc, int ndims, const dnnl_dims_t dims, const dnnl_dims_t strides) {
+dnnl_status_t oc_desc_by_strides(oc_desc *desc, dnnl_data_type_t type, int ndims, const dnnl_dims_t dims,
+                                 const dnnl_dims_t strides) {
     dnnl_memory_desc_t value;
-    const dnnl_status_t status = dnnl_memory_desc_init_by_strides(&value, ndims, dims, dnnl_f32, strides);
+    const dnnl_status_t status = dnnl_memory_desc_init_by_strides(&value, ndims, dims, type, strides);
     return status == dnnl_success ? set(desc, &value) : status;
 }
 
-dnnl_status_t oc_desc_by_tag(oc_desc *desc, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+dnnl_status_t oc_desc_by_tag(oc_desc *desc, dnnl_data_type_t type, int ndims, const dnnl_dims_t dims,
+                             dnnl_format_tag_t tag) {
     dnnl_memory_desc_t value;
-    const dnnl_status_t status = dnnl_memory_desc_init_by_tag(&value, ndims, dims, dnnl_f32, tag);
+    const dnnl_status_t status = dnnl_memory_desc_init_by_tag(&value, ndims, dims, type, tag);
     return status == dnnl_success ? set(desc, &value) : status;
 }
 

@@ -19,8 +19,10 @@ typedef struct oc_desc {
 } oc_desc;
 
 void oc_desc_clear(oc_desc *desc);
-dnnl_status_t oc_desc_by_strides(oc_desc *desc, int ndims, const dnnl_dims_t dims, const dnnl_dims_t strides);
-dnnl_status_t oc_desc_by_tag(oc_desc *desc, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag);
+dnnl_status_t oc_desc_by_strides(oc_desc *desc, dnnl_data_type_t type, int ndims, const dnnl_dims_t dims,
+                                 const dnnl_dims_t strides);
+dnnl_status_t oc_desc_by_tag(oc_desc *desc, dnnl_data_type_t type, int ndims, const dnnl_dims_t dims,
+                             dnnl_format_tag_t tag);
 /* Of the argument `arg` of a primitive: empty when it has none. */
 dnnl_status_t oc_desc_of_argument(oc_desc *desc, const_dnnl_primitive_desc_t pd, int arg);
 bool oc_desc_equal(const oc_desc *a, const oc_desc *b);
@@ -33,7 +35,7 @@ typedef struct oc_window {
     dnnl_dims_t strides, dilates, before, after;
 } oc_window;
 
-/* Primitive descriptors of f32. `bias` may be empty; `hint` is the forward pass's. */
+/* Primitive descriptors. `bias` may be empty; `hint` is the forward pass's. */
 dnnl_status_t oc_pd_conv_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, bool training, dnnl_alg_kind_t kind,
                                  const oc_desc *src, const oc_desc *weights, const oc_desc *bias, const oc_desc *dst,
                                  const oc_window *window, const_dnnl_primitive_attr_t attr);

@@ -80,6 +80,14 @@ static oc_conv_problem conv_problem(const oc_lower *lower, const oc_node *node, 
     return problem;
 }
 
+/* The source's layout as it arrives, but of the result's data type: no algorithm takes two. */
+static oc_layout src_layout(const oc_lower *lower, const oc_node *node) {
+    const oc_shape dst = oc_lower_shape(lower, node);
+    oc_layout layout = *oc_lower_src_layout(lower, node, 0);
+    layout.dtype = oc_lower_dtype(lower, &dst);
+    return layout;
+}
+
 static oc_layout weights_layout(const oc_lower *lower, const oc_node *node) {
     const oc_conv_attr *attr = &((const oc_conv_node *)node->attr)->conv;
     const oc_shape *src = &oc_lower_src_layout(lower, node, 0)->shape;
@@ -140,7 +148,8 @@ static oc_status conv_forward(oc_lower *lower, const oc_node *node, oc_error *er
     const oc_shape shape = oc_lower_shape(lower, node);
     const oc_layout dst = oc_lower_blocked(lower, &shape);
     oc_lowered *kept = oc_lower_node(lower, node);
-    oc_conv_problem problem = conv_problem(lower, node, OC_CONV_FORWARD, oc_lower_src_layout(lower, node, 0), &dst);
+    const oc_layout src = src_layout(lower, node);
+    oc_conv_problem problem = conv_problem(lower, node, OC_CONV_FORWARD, &src, &dst);
     OC_TRY(choose(&primitive, &pack, lower, node, &problem, err));
     oc_buffer weights = -1, bias = -1;
     if (conv->folded) {
@@ -191,17 +200,17 @@ cleanup:
 static oc_status conv_backward_data(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
     oc_primitive *primitive = NULL, *pack = NULL;
-    const oc_layout *src = oc_lower_src_layout(lower, node, 0);
-    oc_conv_problem problem = conv_problem(lower, node, OC_CONV_BACKWARD_DATA, src, oc_lower_dst_layout(lower, node));
+    const oc_layout src = src_layout(lower, node);
+    oc_conv_problem problem = conv_problem(lower, node, OC_CONV_BACKWARD_DATA, &src, oc_lower_dst_layout(lower, node));
     OC_TRY(choose(&primitive, &pack, lower, node, &problem, err));
-    oc_buffer diff_src = oc_lower_buffer(lower, src);
+    oc_buffer diff_src = oc_lower_buffer(lower, &src);
     oc_operand operand[] = {
         {OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)},
         {OC_SLOT_WEIGHTS, packed(lower, node, &pack, oc_lower_tensor(lower, node, 0))},
         {OC_SLOT_DIFF_SRC, diff_src},
     };
     oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 3);
-    oc_lower_diff_src(lower, node, 0, src, diff_src);
+    oc_lower_diff_src(lower, node, 0, &src, diff_src);
 cleanup:
     oc_primitive_destroy(&primitive);
     oc_primitive_destroy(&pack);

@@ -21,10 +21,11 @@ static oc_status scale_forward(oc_lower *lower, const oc_node *node, oc_error *e
     oc_status status = OC_OK;
     oc_primitive *primitive = NULL;
     oc_layout layout = *oc_lower_src_layout(lower, node, SRC);
-    OC_TRY(oc_scale_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout,
-                                   oc_lower_src_layout(lower, node, GATE), err));
+    const oc_layout gate = oc_lower_src_f32(lower, node, GATE);
+    OC_TRY(oc_scale_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout, &gate, err));
     oc_buffer src = oc_lower_src(lower, node, SRC), dst = oc_lower_dst(lower, node, &layout);
-    oc_operand operand[] = {{OC_SLOT_SRC, src}, {OC_SLOT_SRC_1, oc_lower_src(lower, node, GATE)}, {OC_SLOT_DST, dst}};
+    oc_operand operand[] = {
+        {OC_SLOT_SRC, src}, {OC_SLOT_SRC_1, oc_lower_src_as(lower, node, GATE, &gate)}, {OC_SLOT_DST, dst}};
     oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 3);
     oc_lower_in_place(lower, dst, src);
 cleanup:
@@ -35,12 +36,12 @@ cleanup:
 static oc_status scale_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
     oc_primitive *primitive = NULL;
-    const oc_layout *layout = oc_lower_dst_layout(lower, node), *gate = oc_lower_src_layout(lower, node, GATE);
-    OC_TRY(oc_scale_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), layout, gate, err));
+    const oc_layout *layout = oc_lower_dst_layout(lower, node), gate = oc_lower_src_f32(lower, node, GATE);
+    OC_TRY(oc_scale_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), layout, &gate, err));
     oc_buffer src = oc_lower_src(lower, node, SRC), diff_dst = oc_lower_diff_dst(lower, node);
-    oc_buffer diff_src = oc_lower_buffer(lower, layout), diff_gate = oc_lower_buffer(lower, gate);
+    oc_buffer diff_src = oc_lower_buffer(lower, layout), diff_gate = oc_lower_buffer(lower, &gate);
     oc_operand operand[] = {{OC_SLOT_SRC, src},
-                            {OC_SLOT_SRC_1, oc_lower_src(lower, node, GATE)},
+                            {OC_SLOT_SRC_1, oc_lower_src_as(lower, node, GATE, &gate)},
                             {OC_SLOT_DIFF_DST, diff_dst},
                             {OC_SLOT_DIFF_SRC, diff_src},
                             {OC_SLOT_DIFF_SRC_1, diff_gate}};
@@ -48,7 +49,7 @@ static oc_status scale_backward(oc_lower *lower, const oc_node *node, oc_error *
     oc_lower_in_place(lower, diff_src, diff_dst);
     oc_lower_in_place(lower, diff_src, src);
     oc_lower_diff_src(lower, node, SRC, layout, diff_src);
-    oc_lower_diff_src(lower, node, GATE, gate, diff_gate);
+    oc_lower_diff_src(lower, node, GATE, &gate, diff_gate);
 cleanup:
     oc_primitive_destroy(&primitive);
     return status;

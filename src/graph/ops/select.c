@@ -24,12 +24,14 @@ static oc_status select_forward(oc_lower *lower, const oc_node *node, oc_error *
     oc_status status = OC_OK;
     oc_primitive *primitive = NULL;
     oc_layout layout = *oc_lower_src_layout(lower, node, B);
-    OC_TRY(oc_select_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout,
-                                    oc_lower_src_layout(lower, node, SCORES), err));
+    const oc_layout scores = oc_lower_src_f32(lower, node, SCORES);
+    OC_TRY(oc_select_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout, &scores, err));
     oc_buffer a = oc_lower_src_as(lower, node, A, &layout), b = oc_lower_src(lower, node, B);
     oc_buffer dst = oc_lower_dst(lower, node, &layout);
-    oc_operand operand[] = {
-        {OC_SLOT_SRC, a}, {OC_SLOT_SRC_1, b}, {OC_SLOT_SRC_2, oc_lower_src(lower, node, SCORES)}, {OC_SLOT_DST, dst}};
+    oc_operand operand[] = {{OC_SLOT_SRC, a},
+                            {OC_SLOT_SRC_1, b},
+                            {OC_SLOT_SRC_2, oc_lower_src_as(lower, node, SCORES, &scores)},
+                            {OC_SLOT_DST, dst}};
     oc_lower_node(lower, node)->src = a;
     oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 4);
     oc_lower_in_place(lower, dst, a);
@@ -42,15 +44,15 @@ cleanup:
 static oc_status select_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
     oc_primitive *primitive = NULL;
-    const oc_layout *layout = oc_lower_dst_layout(lower, node), *scores = oc_lower_src_layout(lower, node, SCORES);
-    OC_TRY(oc_select_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), layout, scores, err));
+    const oc_layout *layout = oc_lower_dst_layout(lower, node), scores = oc_lower_src_f32(lower, node, SCORES);
+    OC_TRY(oc_select_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), layout, &scores, err));
     oc_buffer a = oc_lower_node(lower, node)->src, b = oc_lower_src(lower, node, B);
     oc_buffer diff_dst = oc_lower_diff_dst(lower, node);
     oc_buffer diff_a = oc_lower_buffer(lower, layout), diff_b = oc_lower_buffer(lower, layout);
-    oc_buffer diff_scores = oc_lower_buffer(lower, scores);
+    oc_buffer diff_scores = oc_lower_buffer(lower, &scores);
     oc_operand operand[] = {{OC_SLOT_SRC, a},
                             {OC_SLOT_SRC_1, b},
-                            {OC_SLOT_SRC_2, oc_lower_src(lower, node, SCORES)},
+                            {OC_SLOT_SRC_2, oc_lower_src_as(lower, node, SCORES, &scores)},
                             {OC_SLOT_DIFF_DST, diff_dst},
                             {OC_SLOT_DIFF_SRC, diff_a},
                             {OC_SLOT_DIFF_SRC_1, diff_b},
@@ -61,7 +63,7 @@ static oc_status select_backward(oc_lower *lower, const oc_node *node, oc_error 
     oc_lower_in_place(lower, diff_b, b);
     oc_lower_diff_src(lower, node, A, layout, diff_a);
     oc_lower_diff_src(lower, node, B, layout, diff_b);
-    oc_lower_diff_src(lower, node, SCORES, scores, diff_scores);
+    oc_lower_diff_src(lower, node, SCORES, &scores, diff_scores);
 cleanup:
     oc_primitive_destroy(&primitive);
     return status;

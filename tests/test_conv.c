@@ -393,9 +393,9 @@ static void test_tiles(void **state) {
     static const struct {
         int64_t n, size;
         bool training, exact, large;
-    } given[] = {{64, 32, true, false, true}, {64, 4, true, false, true},  {64, 3, true, false, true},
-                 {64, 2, true, false, false}, {8, 32, true, false, false}, {64, 32, false, false, true},
-                 {64, 32, true, true, false}, {8, 32, false, false, true}, {64, 32, false, true, false}};
+    } given[] = {{64, 32, true, false, true}, {64, 4, true, false, true},   {64, 3, true, false, true},
+                 {64, 2, true, false, false}, {8, 32, true, false, false},  {64, 32, false, false, true},
+                 {64, 32, true, true, false}, {8, 32, false, false, false}, {64, 32, false, true, false}};
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         for (int pass = 0; pass < (given[i].training ? 3 : 1); pass++) {
             const conv c = {.s = {given[i].n, 1, 64, 64, given[i].size, given[i].size, 3, 1, 1, 1, false}};

@@ -55,14 +55,16 @@ bool oc_conv_algorithm_is_last(const oc_conv_algorithm *algorithm) {
     return algorithm == &oc_conv_direct;
 }
 
-/* Errors grow from layer to layer where batch norm over few images magnifies them. With given statistics (inference)
- * they do not: scores of the nine reference models are as near to float64 by any algorithm, see results/exactness.md.
- */
+/* Errors grow from layer to layer; batch norm over the batch keeps them from it, the more so the more images there are.
+ * With given statistics (inference) a deep net can make a hundred times as much of them. A few images are no great
+ * work, and are computed as exactly as possible there; with many, what each algorithm costs the scores and gradients of
+ * each model is told in results/exactness.md. */
 #define MANY_IMAGES 16
 
 static bool good_enough(const oc_conv_algorithm *a, const oc_conv_problem *problem) {
+    const bool many = problem->src.shape.dim[0] >= MANY_IMAGES;
     if (problem->exact && a->exactness == OC_CONV_COARSE) return false;
-    return a->exactness < OC_CONV_COARSE || !problem->training || problem->src.shape.dim[0] >= MANY_IMAGES;
+    return many || a->exactness == OC_CONV_DIRECT || (a->exactness == OC_CONV_FINE && problem->training);
 }
 
 double oc_conv_moving(double bytes) {

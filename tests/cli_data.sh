@@ -31,7 +31,8 @@ grep -qE "^[^ ]* [^ ]* $left|$left" "$work/run/log.txt" || fail "nor does its lo
 [[ $(grep -c . "$work/run/log.txt") -ge 4 ]] || fail "lines of the log are glued: $(cat "$work/run/log.txt")"
 rm "$first/a.jpg" "$first/b.avif"
 quietly "${train[@]}" --data "$data" --out "$work/run2"
-grep -q warning "$work/err" && fail "a warning of nothing: $(cat "$work/err")"
+# The machine may be busy, which is no matter of the data.
+grep -v 'warning: other programs' "$work/err" | grep -q warning && fail "a warning of nothing: $(cat "$work/err")"
 
 echo "-- a class that is lost"
 cp -r "$data" "$work/lost"

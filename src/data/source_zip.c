@@ -1,4 +1,6 @@
 /* A data set in a zip, read in place. The names of all members are sorted once, so that a folder is a range of them.
+ * They come from the central directory where it is of the common kind, and libzip opens the archive only when something
+ * in it is read; of any other libzip tells.
  * A libzip handle serves one thread at a time: idle handles wait in a pool, and one more is opened when it is empty. */
 #define _GNU_SOURCE 1
 #include <errno.h>
@@ -13,21 +15,22 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/source.h"
+#include "data/zip_directory.h"
 
 #define PIECE ((size_t)1 << 20) /* of a member's memory, at first */
 
 typedef struct zip_member {
-    const char *name; /* owned by `first`, or one of `cleaned` */
-    zip_uint64_t index;
+    const char *name;   /* one of `names` */
+    zip_uint64_t index; /* in the archive's order */
+    uint64_t state;     /* as oc_entry has it */
 } zip_member;
 
 typedef struct zip_folder {
     oc_source base;
     oc_mapping file;
-    zip_t *first; /* keeps the names alive; one of the pool */
     zip_member *member;
     size_t count;
-    oc_names cleaned;     /* in the archive's order */
+    char *names;
     pthread_mutex_t lock; /* of the pool */
     zip_t **idle;         /* with room for all that are open */
     size_t idle_count, idle_capacity, open_count;
@@ -155,30 +158,15 @@ static oc_status member_fail(zip_folder *zip, const char *path, zip_error_t *err
                    where, "cannot read it from the zip: %s", zip_error_strerror(error));
 }
 
-/* What tells a member from a changed one: what the central directory says of it. */
-static oc_status member_state(zip_folder *zip, const zip_member *member, uint64_t *state, oc_error *err) {
-    zip_stat_t info;
-    if (zip_stat_index(zip->first, member->index, 0, &info) != 0)
-        return member_fail(zip, member->name, zip_get_error(zip->first), err);
-    const uint64_t entry[] = {info.valid & ZIP_STAT_SIZE ? info.size : 0, info.valid & ZIP_STAT_CRC ? info.crc : 0};
-    *state = XXH3_64bits(entry, sizeof entry);
-    return OC_OK;
-}
-
 /* Adds the i-th member, whose name in the folder is `name`. */
 static oc_status file_add(zip_folder *zip, size_t i, const char *name, oc_folder *out, oc_error *err) {
     const zip_member *member = &zip->member[i];
     const bool repeated = i > 0 && strcmp(member[-1].name, member->name) == 0;
-    uint64_t state = 0;
-    oc_status status;
-    OC_TRY(member_state(zip, member, &state, err));
-    status = oc_folder_add_entry(out, name,
-                                 oc_entry_hidden(name) ? OC_ENTRY_HIDDEN
-                                 : repeated            ? OC_ENTRY_REPEATED
-                                                       : OC_ENTRY_FILE,
-                                 state, err);
-cleanup:
-    return status;
+    return oc_folder_add_entry(out, name,
+                               oc_entry_hidden(name) ? OC_ENTRY_HIDDEN
+                               : repeated            ? OC_ENTRY_REPEATED
+                                                     : OC_ENTRY_FILE,
+                               member->state, err);
 }
 
 /* Adds the folder that the i-th member lies in, `length` bytes of its name, which is `name` in `out`; *next = the first
@@ -316,7 +304,7 @@ static void zip_destroy(oc_source *source) {
     pthread_mutex_destroy(&zip->lock);
     oc_free(zip->idle);
     oc_free(zip->member);
-    oc_names_free(&zip->cleaned);
+    oc_free(zip->names);
     oc_free(source->path);
     oc_free(zip);
 }
@@ -337,42 +325,96 @@ static oc_status backslashes_refuse(const zip_folder *zip, oc_error *err) {
         first);
 }
 
-/* Writes a name without the parts that say nothing to who unpacks it ("/train//a/./1.jpg" is train/a/1.jpg) to `out`,
- * which has room for all of it. false: a part is "..". */
-static bool name_clean(char *out, const char *name) {
+/* Whether a part of a name is "..". */
+static bool name_leads_out(const char *name) {
+    for (size_t length; *name; name += length + (name[length] == '/')) {
+        length = strcspn(name, "/");
+        if (length == 2 && memcmp(name, "..", 2) == 0) return true;
+    }
+    return false;
+}
+
+/* Takes the parts out of a name that say nothing to who unpacks it ("/train//a/./1.jpg" is train/a/1.jpg). */
+static void name_clean(char *name) {
+    char *out = name;
     for (size_t length; *name; name += length + (name[length] == '/')) {
         length = strcspn(name, "/");
         const bool folder = name[length] == '/';
-        if (length == 2 && memcmp(name, "..", 2) == 0) return false;
         if (length == 0 || (folder && length == 1 && *name == '.')) continue;
-        memcpy(out, name, length);
-        out += length;
-        if (folder) *out++ = '/';
+        if (out != name) memmove(out, name, length + folder);
+        out += length + folder;
     }
     *out = '\0';
-    return true;
 }
 
-/* Adds what the archive has at a place, unless it is the root. */
-static oc_status member_add(zip_folder *zip, zip_uint64_t index, oc_error *err) {
-    const char *name = zip_get_name(zip->first, index, ZIP_FL_ENC_RAW);
-    char *clean = NULL;
-    oc_status status;
-    if (!name) return member_fail(zip, "", zip_get_error(zip->first), err);
+/* Adds what the archive has at a place, unless it is the root. `name` is in zip->names; `size` unpacked. */
+static oc_status member_add(zip_folder *zip, zip_uint64_t index, char *name, uint64_t size, uint32_t crc,
+                            oc_error *err) {
+    const uint64_t entry[] = {size, crc}; /* what tells a member from a changed one */
     if (!*name) return oc_fail(err, OC_E_FORMAT, zip->base.path, "something in it has no name: pack it again");
-    OC_TRY(oc_alloc(&clean, strlen(name) + 1, 1, err));
-    if (!name_clean(clean, name)) {
-        status = oc_fail(err, OC_E_FORMAT, zip->base.path,
-                         "the name %.100s in it leads out of a folder with \"..\": pack it again", name);
-        goto cleanup;
+    if (name_leads_out(name))
+        return oc_fail(err, OC_E_FORMAT, zip->base.path,
+                       "the name %.100s in it leads out of a folder with \"..\": pack it again", name);
+    name_clean(name);
+    if (*name) zip->member[zip->count++] = (zip_member){name, index, XXH3_64bits(entry, sizeof entry)};
+    return OC_OK;
+}
+
+/* The members as the central directory has them. */
+static oc_status members_of_directory(zip_folder *zip, oc_zip_cursor cursor, oc_error *err) {
+    const zip_uint64_t count = cursor.left;
+    size_t length = 0;
+    oc_status status;
+    for (oc_zip_cursor walk = cursor; walk.left > 0;) length += oc_zip_directory_next(&walk).length + 1;
+    OC_TRY(oc_alloc(&zip->member, (size_t)count, sizeof(*zip->member), err));
+    OC_TRY(oc_alloc(&zip->names, length, 1, err));
+    char *name = zip->names;
+    for (zip_uint64_t i = 0; i < count; i++) {
+        const oc_zip_entry entry = oc_zip_directory_next(&cursor);
+        memcpy(name, entry.name, entry.length);
+        OC_TRY(member_add(zip, i, name, entry.size, entry.crc, err));
+        name += entry.length + 1;
     }
-    if (strcmp(clean, name) != 0) {
-        OC_TRY(oc_names_add(&zip->cleaned, clean, err));
-        name = zip->cleaned.item[zip->cleaned.count - 1];
-    }
-    if (*name) zip->member[zip->count++] = (zip_member){name, index};
 cleanup:
-    oc_free(clean);
+    return status;
+}
+
+/* The members as libzip has them. */
+static oc_status members_of_archive(zip_folder *zip, zip_t *archive, oc_error *err) {
+    const zip_int64_t count = zip_get_num_entries(archive, 0);
+    size_t length = 0;
+    oc_status status;
+    for (zip_int64_t i = 0; i < count; i++) {
+        const char *name = zip_get_name(archive, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
+        if (!name) return member_fail(zip, "", zip_get_error(archive), err);
+        length += strlen(name) + 1;
+    }
+    OC_TRY(oc_alloc(&zip->member, (size_t)count, sizeof(*zip->member), err));
+    OC_TRY(oc_alloc(&zip->names, length, 1, err));
+    char *name = zip->names;
+    for (zip_int64_t i = 0; i < count; i++) {
+        zip_stat_t info;
+        if (zip_stat_index(archive, (zip_uint64_t)i, 0, &info) != 0)
+            return member_fail(zip, "", zip_get_error(archive), err);
+        const char *own = zip_get_name(archive, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
+        length = strlen(own) + 1;
+        memcpy(name, own, length);
+        OC_TRY(member_add(zip, (zip_uint64_t)i, name, info.valid & ZIP_STAT_SIZE ? info.size : 0,
+                          info.valid & ZIP_STAT_CRC ? info.crc : 0, err));
+        name += length;
+    }
+cleanup:
+    return status;
+}
+
+static oc_status members_find(zip_folder *zip, oc_error *err) {
+    oc_zip_cursor cursor;
+    zip_t *archive = NULL;
+    if (oc_zip_directory_find(&cursor, &zip->file)) return members_of_directory(zip, cursor, err);
+    oc_status status = pool_take(zip, &archive, err);
+    if (status != OC_OK) return status;
+    status = members_of_archive(zip, archive, err);
+    pool_give(zip, archive);
     return status;
 }
 
@@ -394,11 +436,7 @@ oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err)
         goto cleanup;
     }
     OC_TRY(oc_mapping_open(&zip->file, path, err));
-    OC_TRY(pool_take(zip, &zip->first, err));
-    pool_give(zip, zip->first);
-    const zip_int64_t count = zip_get_num_entries(zip->first, 0);
-    OC_TRY(oc_alloc(&zip->member, (size_t)count, sizeof(*zip->member), err));
-    for (zip_int64_t i = 0; i < count; i++) OC_TRY(member_add(zip, (zip_uint64_t)i, err));
+    OC_TRY(members_find(zip, err));
     if (zip->count > 1) qsort(zip->member, zip->count, sizeof(*zip->member), member_compare);
     OC_TRY(backslashes_refuse(zip, err));
     *out = &zip->base;

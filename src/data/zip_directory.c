@@ -1,0 +1,97 @@
+/* Every entry is looked at once, in oc_zip_directory_find, so that walking over them needs no check. */
+#include "data/zip_directory.h"
+
+#include <string.h>
+
+#define END_SIZE 22     /* of the record at the archive's end, without a comment */
+#define END64_SIZE 56   /* of Zip64's */
+#define LOCATOR_SIZE 20 /* of what tells where that is */
+#define ENTRY_SIZE 46   /* of an entry, without name, extra fields and comment */
+#define HUGE16 0xffffU  /* the true number is elsewhere, in what Zip64 has */
+#define HUGE32 0xffffffffU
+#define UNICODE_PATH 0x7075 /* an extra field */
+
+static uint32_t u16(const uint8_t *at) {
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8;
+}
+
+static uint32_t u32(const uint8_t *at) {
+    return u16(at) | u16(at + 2) << 16;
+}
+
+static uint64_t u64(const uint8_t *at) {
+    return u32(at) | (uint64_t)u32(at + 4) << 32;
+}
+
+/* An entry's bytes in all. */
+static size_t entry_size(const uint8_t *at) {
+    return ENTRY_SIZE + u16(at + 28) + u16(at + 30) + u16(at + 32);
+}
+
+/* Whether extra fields fill their place, and none holds another name. */
+static bool extra_is_common(const uint8_t *at, size_t size) {
+    while (size >= 4 && u16(at) != UNICODE_PATH && u16(at + 2) <= size - 4) {
+        const size_t field = 4 + u16(at + 2);
+        at += field;
+        size -= field;
+    }
+    return size == 0;
+}
+
+/* Whether an entry of the common kind is there whole; its member begins before `directory`. */
+static bool entry_is_common(const uint8_t *at, size_t room, uint32_t directory) {
+    if (room < ENTRY_SIZE || memcmp(at, "PK\1\2", 4) != 0 || entry_size(at) > room) return false;
+    const size_t name = u16(at + 28);
+    const bool here = u16(at + 34) == 0 && u32(at + 42) < directory;
+    return here && u32(at + 20) != HUGE32 && u32(at + 24) != HUGE32 && name > 0 && !memchr(at + ENTRY_SIZE, 0, name) &&
+           extra_is_common(at + ENTRY_SIZE + name, u16(at + 30));
+}
+
+/* Where the central directory lies, and its number of entries. */
+typedef struct extent {
+    uint64_t offset, size, count;
+    size_t end; /* what follows it */
+} extent;
+
+/* By the record at the archive's end, `place`; false where the numbers in it are none. */
+static bool extent_of_end(extent *out, const uint8_t *data, size_t place) {
+    const uint8_t *end = data + place;
+    if (memcmp(end, "PK\5\6", 4) != 0 || u32(end + 4) != 0 || u16(end + 8) != u16(end + 10) || u16(end + 20) != 0)
+        return false;
+    *out = (extent){u32(end + 16), u32(end + 12), u16(end + 10), place};
+    return true;
+}
+
+/* By Zip64's record, which a locator before that at `place` points to: of more than 65,534 members. */
+static bool extent_of_zip64(extent *out, const uint8_t *data, size_t place) {
+    if (place < LOCATOR_SIZE + END64_SIZE) return false;
+    const size_t record = place - LOCATOR_SIZE - END64_SIZE;
+    const uint8_t *locator = data + place - LOCATOR_SIZE, *end = data + record;
+    if (memcmp(locator, "PK\6\7", 4) != 0 || u32(locator + 4) != 0 || u64(locator + 8) != record ||
+        u32(locator + 16) != 1 || memcmp(end, "PK\6\6", 4) != 0 || u64(end + 4) != END64_SIZE - 12 ||
+        u64(end + 16) != 0 || u64(end + 24) != u64(end + 32))
+        return false;
+    *out = (extent){u64(end + 48), u64(end + 40), u64(end + 32), record};
+    return true;
+}
+
+bool oc_zip_directory_find(oc_zip_cursor *out, const oc_mapping *file) {
+    extent all;
+    if (file->size < END_SIZE || !extent_of_end(&all, file->data, file->size - END_SIZE)) return false;
+    const bool counted = all.count != HUGE16 && all.offset != HUGE32 && all.size != HUGE32;
+    if (!counted && !extent_of_zip64(&all, file->data, file->size - END_SIZE)) return false;
+    if (all.offset > all.end || all.size != all.end - all.offset || all.offset >= HUGE32) return false;
+    const uint8_t *first = file->data + all.offset, *end = file->data + all.end, *at = first;
+    uint64_t count = 0;
+    for (; at < end; at += entry_size(at), count++)
+        if (!entry_is_common(at, (size_t)(end - at), (uint32_t)all.offset)) return false;
+    *out = (oc_zip_cursor){first, count};
+    return count == all.count;
+}
+
+oc_zip_entry oc_zip_directory_next(oc_zip_cursor *cursor) {
+    const uint8_t *at = cursor->at;
+    cursor->at += entry_size(at);
+    cursor->left--;
+    return (oc_zip_entry){(const char *)at + ENTRY_SIZE, u16(at + 28), u32(at + 24), u32(at + 16)};
+}

@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,17 +17,8 @@
 /* No more than this may come of the less exact algorithms; without them the reference's tolerance holds. */
 #define LOGITS 1e-4
 
-static json_t *read_data(const char *name) {
-    char path[512];
-    json_t *json = NULL;
-    oc_error err = {0};
-    snprintf(path, sizeof path, "%s/%s.json", OC_TEST_DATA, name);
-    if (oc_json_read(&json, path, &err) != OC_OK) fail_msg("%s: %s", path, err.message);
-    return json;
-}
-
 static void measure(const char *name, const json_t *ties) {
-    json_t *json = read_data(name);
+    json_t *json = reference_read(name);
     golden_errors e[2];
     for (int exact = 0; exact < 2; exact++) {
         golden g;
@@ -51,7 +41,7 @@ static void test_errors(void **state) {
     static const char *const models[] = {"myresnet-small", "myresnet-base",      "seresnet18",
                                          "seresnet34",     "seresnext26d_32x4d", "skresnet18",
                                          "skresnet34",     "resnet18",           "resnet34"};
-    json_t *ties = read_data("ties");
+    json_t *ties = reference_read("ties");
     print_message("| model | scores | loss | norm of all gradients | a tensor's norm | an element |\n");
     print_message("| --- | --- | --- | --- | --- | --- |\n");
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) measure(models[i], ties);

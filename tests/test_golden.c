@@ -67,7 +67,7 @@ static void check_table(const golden *g) {
 /* The number of fields that are wrong. */
 static int check_model(const char *name, const json_t *ties) {
     golden g;
-    json_t *json = golden_read(name);
+    json_t *json = reference_read(name);
     print_message("  %s\n", name);
     check_fields(json, name);
     /* The own ResNets are held to their tolerances as they compute; nothing is settled for them. */
@@ -83,7 +83,7 @@ static int check_model(const char *name, const json_t *ties) {
 /* Every model of the registry has its reference. */
 static void test_every_model(void **state) {
     (void)state;
-    json_t *ties = golden_read("ties");
+    json_t *ties = reference_read("ties");
     int wrong = 0;
     assert_true(oc_models_count() >= 14);
     assert_int_equal(json_object_size(ties), oc_models_count());

@@ -4,9 +4,19 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+json_t *reference_read(const char *name) {
+    char path[512];
+    json_t *json = NULL;
+    oc_error err = {0};
+    snprintf(path, sizeof path, "%s/%s.json", OC_TEST_DATA, name);
+    if (oc_json_read(&json, path, &err) != OC_OK) fail_msg("%s: %s", path, err.message);
+    return json;
+}
 
 const json_t *reference_member(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);

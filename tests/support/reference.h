@@ -5,6 +5,8 @@
 
 #include "base/json.h"
 
+/* tests/data/<name>.json, to be released with json_decref. */
+json_t *reference_read(const char *name);
 /* A member that must be there. */
 const json_t *reference_member(const json_t *object, const char *key);
 /* The value of a number. */

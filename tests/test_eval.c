@@ -225,6 +225,20 @@ static void test_class_map(void **state) {
     assert_int_equal(map[0], 1);
 }
 
+/* In bfloat16 the loss is another in the third digit. */
+static void test_evaluate_bf16(void **state) {
+    const fixture *f = *state;
+    oc_error err = {0};
+    oc_evaluation exact, rounded;
+    oc_eval_options options = options_of(f, "val");
+    options.precision = "fp32";
+    assert_int_equal(oc_evaluate(&exact, f->model, f->dataset, &options, &err), OC_OK);
+    options.precision = "bf16";
+    assert_int_equal(oc_evaluate(&rounded, f->model, f->dataset, &options, &err), OC_OK);
+    assert_true(rounded.loss != exact.loss);
+    assert_true(fabs(rounded.loss / exact.loss - 1) < 0.01);
+}
+
 static void test_evaluate_refuses(void **state) {
     const fixture *f = *state;
     oc_error err = {0};
@@ -488,11 +502,11 @@ static void test_submission(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_evaluate),           cmocka_unit_test(test_classes_by_name),
-        cmocka_unit_test(test_class_map),          cmocka_unit_test(test_evaluate_refuses),
-        cmocka_unit_test(test_evaluate_stops),     cmocka_unit_test(test_classifier_agrees),
-        cmocka_unit_test(test_classifier_refuses), cmocka_unit_test(test_predict_files),
-        cmocka_unit_test(test_submission),
+        cmocka_unit_test(test_evaluate),          cmocka_unit_test(test_classes_by_name),
+        cmocka_unit_test(test_class_map),         cmocka_unit_test(test_evaluate_refuses),
+        cmocka_unit_test(test_evaluate_bf16),     cmocka_unit_test(test_evaluate_stops),
+        cmocka_unit_test(test_classifier_agrees), cmocka_unit_test(test_classifier_refuses),
+        cmocka_unit_test(test_predict_files),     cmocka_unit_test(test_submission),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

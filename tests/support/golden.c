@@ -47,15 +47,6 @@ static worst field_of(const golden *g, const char *field, const char *tolerance)
     return (worst){.field = field, .tolerance = reference_number(reference_member(g->tolerance, tolerance))};
 }
 
-json_t *golden_read(const char *name) {
-    char path[512];
-    json_t *json = NULL;
-    oc_error err = {0};
-    snprintf(path, sizeof path, "%s/%s.json", OC_TEST_DATA, name);
-    if (oc_json_read(&json, path, &err) != OC_OK) fail_msg("%s: %s", path, err.message);
-    return json;
-}
-
 /* ---- The model and its batch ------------------------------------------------------------------------------------ */
 
 /* Fills the batch and checks the labels that the reference drew. */

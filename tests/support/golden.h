@@ -7,9 +7,6 @@
 #include "base/json.h"
 #include "models/model.h"
 
-/* tests/data/<name>.json; fails the test where it cannot be read. */
-json_t *golden_read(const char *name);
-
 /* Everything one check works with. */
 typedef struct golden {
     const json_t *json; /* borrowed, as are the two below */

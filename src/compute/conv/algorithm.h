@@ -32,8 +32,8 @@ struct oc_conv_algorithm {
                         const oc_conv_problem *problem, oc_error *err);
 };
 
-extern const oc_conv_algorithm oc_conv_dnnl_direct, oc_conv_dnnl_winograd, oc_conv_winograd_2, oc_conv_winograd_4,
-    oc_conv_product, oc_conv_direct;
+extern const oc_conv_algorithm oc_conv_dnnl_direct, oc_conv_dnnl_winograd, oc_conv_widened, oc_conv_winograd_2,
+    oc_conv_winograd_4, oc_conv_product, oc_conv_direct;
 
 /* Every algorithm, NULL-terminated, the one that supports everything last. */
 extern const oc_conv_algorithm *const oc_conv_algorithms[];
@@ -44,10 +44,10 @@ double oc_conv_cost(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv
 
 /* Multiply-adds of one pass as the definition counts them, without those that fall on padding pixels taken off. */
 double oc_conv_macs(const oc_conv_problem *problem);
-/* What moving so many bytes from or to memory costs, in multiply-adds. */
-double oc_conv_moving(double bytes);
 /* Bytes of source, result and weights together. */
 double oc_conv_bytes(const oc_conv_problem *problem);
+/* Moving so many bytes, in multiply-adds. */
+double oc_conv_moving(double bytes);
 /* Whether so many bytes, used again and again, are taken to stay in the last cache. */
 bool oc_conv_cached(double bytes);
 

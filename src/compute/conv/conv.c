@@ -27,6 +27,10 @@ double oc_conv_bytes(const oc_conv_problem *problem) {
            (double)oc_layout_bytes(&weights);
 }
 
+double oc_conv_moving(double bytes) {
+    return MACS_PER_BYTE * bytes;
+}
+
 bool oc_conv_cached(double bytes) {
     return bytes <= 16e6; /* of 32 MB that eight cores share */
 }
@@ -65,10 +69,6 @@ static bool good_enough(const oc_conv_algorithm *a, const oc_conv_problem *probl
     const bool many = problem->src.shape.dim[0] >= MANY_IMAGES;
     if (problem->exact && a->exactness == OC_CONV_COARSE) return false;
     return many || a->exactness == OC_CONV_DIRECT || (a->exactness == OC_CONV_FINE && problem->training);
-}
-
-double oc_conv_moving(double bytes) {
-    return MACS_PER_BYTE * bytes;
 }
 
 double oc_conv_cost(oc_engine *engine, const oc_conv_algorithm *a, const oc_conv_problem *problem) {

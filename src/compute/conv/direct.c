@@ -105,9 +105,11 @@ static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
     return true;
 }
 
-/* Shares of the peak, fitted to bench/convolutions.c on Zen 5, both levels. */
+/* Shares of the peak, fitted to bench/convolutions.c on Zen 5, both levels. To spread a bfloat16 over a vector takes
+ * more than a load. */
 static double cost(const oc_engine *engine, const oc_conv_problem *problem) {
-    static const double share[] = {[OC_DIRECT_LANES] = 0.6, [OC_DIRECT_CHANNELS] = 0.4, [OC_DIRECT_ELEMENTS] = 0.005};
+    const double channels = problem->src.dtype == OC_BF16 ? 0.25 : 0.4;
+    const double share[] = {[OC_DIRECT_LANES] = 0.6, [OC_DIRECT_CHANNELS] = channels, [OC_DIRECT_ELEMENTS] = 0.005};
     const oc_direct conv = describe(engine, problem);
     if (conv.products && problem->pass == OC_CONV_BACKWARD_WEIGHTS)
         return oc_conv_macs(problem) / 0.75 + 120 * (double)conv.filter_floats;

@@ -158,11 +158,11 @@ def best_torch(model, args):
 
 
 def ocelli(model, args):
-    command = [args.ocelli, "bench", "--model", model, "--json", "--steps", str(args.steps)]
+    command = [args.ocelli, "bench", "--train", "--model", model, "--json", "--steps", str(args.steps)]
     command += ["--batch-size", str(args.batch_size), "--size", str(args.size), "--classes", str(args.classes)]
     command += ["--threads", str(args.threads)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    return json.loads(output)[0]
+    return json.loads(output)[0]["training"]
 
 
 def compare(model, args):

@@ -86,15 +86,23 @@ quietly "$ocelli" bench --model myresnet-small --batch-size 4 --size 32 --classe
 holds "$(number images_per_second) > 0 && $(number peak_gflops) > 0 && $(number data_share) > 0" ||
     fail "bench --json: $(head -c 300 "$work/out")"
 grep -q '"op":"conv"' "$work/out" || fail "bench --json names no operators"
+grep -qE '"trusted":(true,"doubts":\[\]|false,"doubts":\[".*"\])' "$work/out" || fail "bench --json tells no doubts"
+quietly "$ocelli" bench --model myresnet-tiny --batch-size 4 --size 32 --classes 10 --steps 2 --train --layers
+for line in '^  training .* images/s \(quartiles .*; 2 steps\), .* GFLOP/s, .* % of the peak, [0-9]+ MiB$' \
+    '^  bare floor +[0-9.]+ images/s: the step runs at [0-9.]+ % of it' \
+    '^  conv1\.0 +backward weights +([0-9.]+ +){4}(memory|arithmetic) +[0-9]+ %  .*(direct|Winograd)'; do
+    grep -qE "$line" "$work/out" || fail "bench --layers prints nothing like $line"
+done
+grep -q '^inference' "$work/out" && fail "bench --train measures inference"
+expect 2 '-*train: .*--infer' "$ocelli" bench --train --infer
 # A batch that batch norm cannot be trained on, but that inference takes.
 sk=("$ocelli" bench --model skresnet18 --batch-size 1 --size 32 --classes 10 --steps 5)
 expect 2 '-*batch-size: skresnet18 .*batches of 1 .*--infer' "${sk[@]}"
 quietly "${sk[@]}" --infer --json
-holds "$(number latency_seconds) > 0 && $(number latency_p90_seconds) >= $(number latency_seconds) &&
-    $(number inference_images_per_second) > 0 && $(number peak_gflops) > 0" ||
-    fail "bench --infer --json: $(head -c 300 "$work/out")"
+holds "$(number images_per_second) > 0 && $(number p99) >= $(number median) && $(number floor_share) > 0 &&
+    $(number peak_gflops) > 0" || fail "bench --infer --json: $(head -c 300 "$work/out")"
 quietly "${sk[@]}" --infer
-grep -qE '^  one image +[0-9.]+ ms \(median of 5\), 90 % of them within [0-9.]+ ms$' "$work/out" ||
+grep -qE '^  latency +[0-9.]+ ms for 1 image \(median of 5 passes\), 99 % of them within [0-9.]+ ms$' "$work/out" ||
     fail "bench --infer: $(cat "$work/out")"
 expect 2 '-*no-data: .*--infer' "${sk[@]}" --infer --no-data
 finish

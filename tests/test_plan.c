@@ -290,38 +290,86 @@ static void test_non_finite(void **state) {
     oc_plan_destroy(&plan);
 }
 
-static void test_profile(void **state) {
+/* Steps of one kind of a layer that are of the bare floor, or of all kinds that are not. */
+static int count_steps(const oc_plan *plan, const char *layer, oc_step_kind kind) {
+    int count = 0;
+    for (int i = 0; i < oc_plan_steps(plan); i++) {
+        const oc_step_info step = oc_plan_step_info(plan, i);
+        count += step.product && step.kind == kind && strcmp(step.layer, layer) == 0;
+    }
+    return count;
+}
+
+static void test_steps(void **state) {
     fixture *f = *state;
     float dst[BATCH * CLASSES];
     oc_plan *plan = create_plan(f, BATCH, OC_PLAN_TRAIN, f->slab);
     forward(f, plan, BATCH, 1, dst);
-    double sum = 0, flops = 0;
-    for (int i = 0; i < oc_plan_node_times(plan); i++) sum += oc_plan_node_time(plan, i).forward;
-    assert_true(sum == 0);
+    for (int i = 0; i < oc_plan_steps(plan); i++) assert_true(oc_plan_step_info(plan, i).seconds == 0);
     oc_plan_profile(plan, true);
-    f->weights.version++;
     forward(f, plan, BATCH, 1, dst);
     backward(f, plan, 2, f->gradients);
     oc_plan_profile(plan, false);
-    for (int i = 0; i < oc_plan_node_times(plan); i++) {
-        oc_node_time time = oc_plan_node_time(plan, i);
-        oc_node_info info = oc_graph_node_info(f->graph, time.node);
-        assert_string_equal(time.op, info.op);
-        assert_true(time.flops_forward == 2.0 * BATCH * (double)info.macs);
-        flops += time.flops_backward;
-        if (strcmp(time.op, "conv") == 0) {
-            assert_true(time.forward > 0 && time.backward_weights > 0 && time.reorder > 0);
-            assert_true((time.backward_data > 0) == (strcmp(info.name, "c0") != 0));
-            assert_true(time.flops_backward == time.flops_forward * (strcmp(info.name, "c0") ? 2 : 1));
-            assert_true(time.forward_impl[0] && time.backward_impl[0]);
+    for (int i = 0; i < oc_plan_steps(plan); i++) {
+        const oc_step_info step = oc_plan_step_info(plan, i);
+        const oc_node_info info = oc_graph_node_info(f->graph, step.node);
+        assert_string_equal(step.op, info.op);
+        assert_string_equal(step.layer, info.name[0] ? info.name : info.op);
+        assert_true(step.seconds > 0 && step.bytes > 0 && step.algorithm[0]);
+        assert_true(step.flops == (step.product ? 2.0 * BATCH * (double)info.macs : 0));
+        assert_true(!step.product || strcmp(step.op, "conv") == 0 || strcmp(step.op, "linear") == 0);
+        if (strcmp(step.op, "add") == 0) assert_string_equal(step.algorithm, "own");
+        /* Source, filter, bias and result, channels filled up to blocks in both maps. */
+        if (step.product && step.kind == OC_STEP_FORWARD && strcmp(step.layer, "c1") == 0) {
+            const double maps = 2 * BATCH * 16 * 8 * 8, weights = 12 * 12 * 3 * 3 + 12;
+            assert_true(step.bytes >= sizeof(float) * (maps + weights) && step.bytes < 8 * sizeof(float) * maps);
         }
-        if (strcmp(time.op, "add") == 0) assert_string_equal(time.forward_impl, "own");
-        sum += time.forward + time.backward_data + time.backward_weights + time.reorder;
     }
-    assert_true(sum > 0 && flops > 0);
+    static const char *const layers[] = {"c0", "c1", "c2", "fc"};
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        assert_int_equal(count_steps(plan, layers[i], OC_STEP_FORWARD), 1);
+        assert_int_equal(count_steps(plan, layers[i], OC_STEP_BACKWARD_DATA), i > 0);
+        assert_int_equal(count_steps(plan, layers[i], OC_STEP_BACKWARD_WEIGHTS), 1);
+    }
     oc_plan_profile_reset(plan);
-    for (int i = 0; i < oc_plan_node_times(plan); i++) assert_true(oc_plan_node_time(plan, i).forward == 0);
+    for (int i = 0; i < oc_plan_steps(plan); i++) assert_true(oc_plan_step_info(plan, i).seconds == 0);
     oc_plan_destroy(&plan);
+}
+
+/* The bare floor runs in both modes, and whatever it left in memory, the next step is the one that would have been. */
+static void test_products(void **state) {
+    fixture *f = *state;
+    float first[BATCH * CLASSES], again[BATCH * CLASSES];
+    float *gradients = floats(f->floats);
+    oc_plan *plan = create_plan(f, BATCH, OC_PLAN_TRAIN, f->slab);
+    forward(f, plan, BATCH, 1, first);
+    backward(f, plan, 2, f->gradients);
+    memcpy(gradients, f->gradients, f->floats * sizeof *gradients);
+    for (size_t i = 0; i < f->floats; i++) f->gradients[i] = NAN;
+    assert_int_equal(oc_plan_run_products(plan, NULL), OC_OK);
+    const oc_table *table = oc_graph_table(f->graph);
+    for (size_t i = 0; i < oc_table_count(table); i++) {
+        const oc_tensor *tensor = oc_table_at(table, i);
+        const bool made = tensor->name[0] == 'c' || tensor->name[0] == 'f'; /* not a norm's */
+        assert_true(made == !isnan(f->gradients[tensor->offset]));
+    }
+    forward(f, plan, BATCH, 1, again);
+    backward(f, plan, 2, f->gradients);
+    assert_memory_equal(first, again, sizeof first);
+    for (size_t i = 0; i < oc_table_count(table); i++) {
+        const oc_tensor *tensor = oc_table_at(table, i);
+        if (tensor->parameter)
+            assert_memory_equal(gradients + tensor->offset, f->gradients + tensor->offset,
+                                tensor->count * sizeof *gradients);
+    }
+    oc_plan_destroy(&plan);
+    plan = create_plan(f, BATCH, OC_PLAN_INFER, f->slab);
+    forward(f, plan, BATCH, 1, first);
+    assert_int_equal(oc_plan_run_products(plan, NULL), OC_OK);
+    forward(f, plan, BATCH, 1, again);
+    assert_memory_equal(first, again, sizeof first);
+    oc_plan_destroy(&plan);
+    oc_free(gradients);
 }
 
 static void test_describe(void **state) {
@@ -479,7 +527,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_gradients_overwritten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_bits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_non_finite, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_profile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_products, setup, teardown),
         cmocka_unit_test_setup_teardown(test_describe, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rankings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guide, setup, teardown),

@@ -1,10 +1,17 @@
-/* The measured peak: chains of multiply-adds long enough to hide their latency, in the vectors of the level in use. */
+/* The measured rates: chains of multiply-adds long enough to hide their latency, and a stream from one array to
+ * another, both in the vectors of the level in use. */
 #include "bench/peak.h"
 
 #include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "bench/timing.h"
 #include "kernels/peak.h"
 
 #define ROUND_SECONDS 0.05
+#define ROUNDS_MOST 64
+#define PEAK_SECONDS 0.5
+#define COPY_SECONDS 0.2
 
 typedef struct peak_round {
     const oc_peak_kernels *kernels;
@@ -21,17 +28,92 @@ static void run_range(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-double oc_peak_gflops(oc_team *team, double seconds) {
+oc_peak oc_peak_measure(oc_team *team, double seconds) {
     const int threads = oc_team_threads(team);
     peak_round r = {.kernels = oc_kernels_now()->peak, .n = 1 << 16};
-    double begin = oc_clock_seconds(), best = 0;
+    const double begin = oc_clock_seconds();
+    double rate[ROUNDS_MOST];
+    int rounds = 0;
     do {
-        double start = oc_clock_seconds();
+        const double start = oc_clock_seconds();
         oc_parallel_for(team, threads, 1, run_range, &r);
-        double spent = oc_clock_seconds() - start;
-        double rate = 2e-9 * (double)r.n * (double)r.kernels->multiply_adds * threads / spent;
-        best = rate > best ? rate : best;
-        if (spent < ROUND_SECONDS) r.n *= 2;
+        const double spent = oc_clock_seconds() - start;
+        if (spent < ROUND_SECONDS / 2) {
+            r.n *= 2; /* too short to count */
+            continue;
+        }
+        rate[rounds++] = 2e-9 * (double)r.n * (double)r.kernels->multiply_adds * threads / spent;
+    } while (rounds < ROUNDS_MOST && (rounds == 0 || oc_clock_seconds() - begin < seconds));
+    return (oc_peak){.best = oc_bench_quantile(rate, rounds, 1), .middle = oc_bench_quantile(rate, rounds, 0.5)};
+}
+
+/* Every thread copies a part of its own, several times a round where that is short. */
+typedef struct copy_round {
+    const oc_peak_kernels *kernels;
+    float *to;
+    const float *from;
+    int64_t part; /* floats */
+    int times;
+} copy_round;
+
+static void copy_range(void *user, int64_t begin, int64_t end, int worker) {
+    const copy_round *r = user;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++)
+        for (int k = 0; k < r->times; k++) r->kernels->stream(r->to + i * r->part, r->from + i * r->part, r->part, 1);
+}
+
+oc_status oc_copy_measure(double *rate, oc_team *team, size_t bytes, double seconds, oc_error *err) {
+    oc_status status = OC_OK;
+    float *to = NULL, *from = NULL;
+    const int threads = oc_team_threads(team);
+    const size_t count = bytes / 2 / sizeof *to;
+    *rate = 0;
+    OC_TRY(oc_alloc(&to, count, sizeof *to, err));
+    OC_TRY(oc_alloc(&from, count, sizeof *from, err));
+    copy_round r = {.kernels = oc_kernels_now()->peak,
+                    .to = to,
+                    .from = from,
+                    .part = (int64_t)count / threads,
+                    .times = (int)(OC_COPY_UNCACHED / bytes)};
+    const double moved = 2e-9 * sizeof *to * (double)r.part * threads * r.times, begin = oc_clock_seconds();
+    do {
+        const double start = oc_clock_seconds();
+        oc_parallel_for(team, threads, 1, copy_range, &r);
+        const double now = moved / (oc_clock_seconds() - start);
+        if (now > *rate) *rate = now;
     } while (oc_clock_seconds() - begin < seconds);
-    return best;
+cleanup:
+    oc_free(to);
+    oc_free(from);
+    return status;
+}
+
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
+
+oc_status oc_machine_measure(oc_machine *machine, oc_team *team, oc_error *err) {
+    oc_status status = OC_OK;
+    double cached, uncached;
+    const oc_usage begin = oc_usage_now();
+    const oc_peak peak = oc_peak_measure(team, PEAK_SECONDS);
+    const oc_usage end = oc_usage_now(), meanwhile = oc_usage_between(&begin, &end);
+    OC_TRY(oc_copy_measure(&cached, team, OC_COPY_CACHED, COPY_SECONDS, err));
+    OC_TRY(oc_copy_measure(&uncached, team, OC_COPY_UNCACHED, COPY_SECONDS, err));
+    machine->peak_low = machine->peak > 0 && machine->peak_low < peak.middle ? machine->peak_low : peak.middle;
+    machine->peak = larger(machine->peak, peak.best);
+    machine->usage = oc_usage_sum(&machine->usage, &meanwhile);
+    machine->cached = larger(machine->cached, cached);
+    machine->uncached = larger(machine->uncached, uncached);
+cleanup:
+    return status;
+}
+
+double oc_machine_flops_seconds(const oc_machine *machine, double flops) {
+    return flops / (1e9 * machine->peak);
+}
+
+double oc_machine_bytes_seconds(const oc_machine *machine, double bytes) {
+    return bytes / (1e9 * (bytes <= (double)OC_COPY_CACHED ? machine->cached : machine->uncached));
 }

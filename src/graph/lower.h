@@ -9,6 +9,7 @@
 #include "compute/conv/conv.h"
 #include "compute/primitive.h"
 #include "graph/graph.h"
+#include "graph/step.h"
 
 typedef struct oc_lower oc_lower;
 typedef struct oc_node oc_node;
@@ -16,16 +17,6 @@ typedef struct oc_node oc_node;
 /* A stretch of memory: in the slab for as long as steps use it, a working copy of the plan's own, or a tensor's place
  * in the arena of weights or of gradients. */
 typedef int oc_buffer;
-
-/* What a step is for: times are summed by it. */
-typedef enum oc_step_kind {
-    OC_STEP_REFRESH, /* makes a working copy of weights; runs only when they have changed */
-    OC_STEP_FORWARD,
-    OC_STEP_STATISTICS, /* changes running statistics: left out when a forward pass is only looked at again */
-    OC_STEP_BACKWARD_DATA,
-    OC_STEP_BACKWARD_WEIGHTS,
-    OC_STEP_REORDER /* changes a layout or packs a filter, in either pass */
-} oc_step_kind;
 
 typedef struct oc_operand {
     oc_slot slot;

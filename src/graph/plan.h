@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "compute/conv/conv.h"
 #include "graph/graph.h"
+#include "graph/step.h"
 
 /* INFER: running statistics, forward only. TRAIN: batch statistics, running ones updated, forward and backward. */
 typedef enum oc_plan_mode { OC_PLAN_INFER, OC_PLAN_TRAIN } oc_plan_mode;
@@ -77,19 +78,18 @@ oc_status oc_plan_backward(oc_plan *plan, const oc_weights *weights, float *grad
  * TRAIN-mode forward and what next uses the slab. Slow: for error messages. */
 const char *oc_plan_non_finite(oc_plan *plan);
 
-/* Time spent, summed since the last reset; collected only while on. */
-typedef struct oc_node_time {
-    int node; /* of the graph the plan was made from (after rewriting: the node that owns the work) */
-    const char *op;
-    const char *forward_impl, *backward_impl; /* algorithms, oneDNN's implementation names, or "own"; may be "" */
-    double forward, backward_data, backward_weights; /* seconds */
-    double reorder;                                  /* seconds in layout changes and refreshes charged to it */
-    double flops_forward, flops_backward;            /* per step, 2 × MACs; 0 for operators without */
-} oc_node_time;
+/* Times of steps are collected only while on. */
 void oc_plan_profile(oc_plan *plan, bool on);
 void oc_plan_profile_reset(oc_plan *plan);
-int oc_plan_node_times(const oc_plan *plan);
-oc_node_time oc_plan_node_time(const oc_plan *plan, int index);
+/* Its steps in the order of time: first what refreshes working copies, then forward, then backward. */
+int oc_plan_steps(const oc_plan *plan);
+oc_step_info oc_plan_step_info(const oc_plan *plan, int index);
+
+/* The bare floor: executes once, back to back, what convolutions and linear layers compute in the plan's passes, by the
+ * algorithms chosen and with what is fused into them, and nothing else: no packing of filters, no other operator. For
+ * measuring alone, after a forward pass (in TRAIN mode and a backward pass) that nothing else has used the slab since:
+ * operands hold whatever lies there now, outputs and gradients are overwritten, parameters are not. OC_E_COMPUTE. */
+oc_status oc_plan_run_products(oc_plan *plan, oc_error *err);
 
 /* How many of its operations nobody has a good way to compute here (oc_primitive_is_slow): "slow" in its description.
  */

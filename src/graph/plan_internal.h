@@ -115,9 +115,6 @@ oc_status oc_plan_prepare(oc_plan *plan, const oc_weights *weights, oc_error *er
 /* Where a buffer lies now. */
 void *oc_plan_at(const oc_plan *plan, oc_buffer buffer);
 
-/* The name of a kind of step in a plan's text. */
-const char *oc_step_kind_text(oc_step_kind kind);
-
 /* The algorithm of a layer's step in the text of an earlier plan (NULL: none), into text[size]; NULL when there is
  * none.
  */

@@ -1,4 +1,4 @@
-/* What a plan tells about itself: its choices, its times, and where a number stopped being finite. */
+/* What a plan tells about itself: its choices, and where a number stopped being finite. */
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -8,59 +8,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "graph/plan_internal.h"
-
-void oc_plan_profile(oc_plan *plan, bool on) {
-    plan->profile = on;
-}
-
-void oc_plan_profile_reset(oc_plan *plan) {
-    for (int pass = 0; pass < OC_PASSES; pass++)
-        for (int i = 0; i < plan->pass[pass].count; i++) plan->pass[pass].step[i].seconds = 0;
-}
-
-int oc_plan_node_times(const oc_plan *plan) {
-    return plan->graph->nodes;
-}
-
-oc_node_time oc_plan_node_time(const oc_plan *plan, int index) {
-    const oc_node *node = &plan->graph->node[index];
-    oc_node_time time = {.node = node->built, .op = node->op->name, .forward_impl = "", .backward_impl = ""};
-    int passes = 0; /* backward by data and by weights cost a forward pass each */
-    for (int pass = 0; pass < OC_PASSES; pass++)
-        for (int i = 0; i < plan->pass[pass].count; i++) {
-            const oc_plan_step *step = &plan->pass[pass].step[i];
-            if (step->node != index) continue;
-            const char *impl = oc_primitive_algorithm(step->primitive);
-            switch (step->kind) {
-            case OC_STEP_FORWARD:
-                time.forward_impl = impl; /* fall through */
-            case OC_STEP_STATISTICS:
-                time.forward += step->seconds;
-                break;
-            case OC_STEP_BACKWARD_DATA:
-                time.backward_impl = impl;
-                time.backward_data += step->seconds;
-                break;
-            case OC_STEP_BACKWARD_WEIGHTS:
-                time.backward_impl = impl;
-                time.backward_weights += step->seconds;
-                break;
-            case OC_STEP_REFRESH:
-            case OC_STEP_REORDER:
-                time.reorder += step->seconds;
-                break;
-            }
-        }
-    if (node->op->macs) {
-        time.flops_forward = 2.0 * (double)node->op->macs(plan->graph, node) * (double)plan->options.batch;
-        if (plan->options.mode == OC_PLAN_TRAIN) {
-            passes = 1;
-            for (int j = 0; j < node->inputs; j++) passes += plan->wants_diff[node->input[j]];
-        }
-        time.flops_backward = passes * time.flops_forward;
-    }
-    return time;
-}
 
 static bool finite_floats(const float *data, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -152,13 +99,6 @@ const oc_plan_ranking *oc_plan_ranking_at(const oc_plan *plan, int index) {
     return &plan->ranking[index];
 }
 
-static const char *const kind_text[] = {"refresh",       "forward",          "statistics",
-                                        "backward data", "backward weights", "reorder"};
-
-const char *oc_step_kind_text(oc_step_kind kind) {
-    return kind_text[kind];
-}
-
 static const struct {
     oc_slot slot;
     const char *text;
@@ -200,7 +140,7 @@ oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err) {
             const oc_node *node = &plan->graph->node[step->node];
             const char *algorithm = oc_primitive_algorithm(step->primitive);
             const char *implementation = oc_primitive_implementation(step->primitive);
-            snprintf(line, sizeof line, "%s: %s: %s: %s", oc_node_layer(node), kind_text[step->kind],
+            snprintf(line, sizeof line, "%s: %s: %s: %s", oc_node_layer(node), oc_step_kind_text(step->kind),
                      oc_primitive_what(step->primitive), algorithm);
             OC_TRY(write_text(&to, line, err));
             if (algorithm != implementation) {

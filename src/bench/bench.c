@@ -51,6 +51,8 @@ static oc_status tell_machine(json_t *to, oc_bench_run *run, oc_error *err) {
     const oc_machine *machine = &run->machine;
     const oc_evidence evidence = {.peak = machine->peak,
                                   .peak_low = machine->peak_low,
+                                  .copy = machine->uncached,
+                                  .copy_low = machine->uncached_low,
                                   .usage = machine->usage,
                                   .always_busy = true,
                                   .threads = oc_team_threads(run->team),
@@ -58,8 +60,10 @@ static oc_status tell_machine(json_t *to, oc_bench_run *run, oc_error *err) {
     const oc_status status = oc_bench_judge(run, "machine", &evidence, err);
     if (status != OC_OK) return status;
     return oc_json_put(to, "machine",
-                       json_pack("{s:f, s:f, s:f, s:f}", "peak_gflops", machine->peak, "peak_gflops_low",
-                                 machine->peak_low, "copy_cached", machine->cached, "copy_uncached", machine->uncached),
+                       json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "peak_gflops", machine->peak, "peak_gflops_low",
+                                 machine->peak_low, "copy_cached", machine->cached, "copy_cached_low",
+                                 machine->cached_low, "copy_uncached", machine->uncached, "copy_uncached_low",
+                                 machine->uncached_low),
                        err);
 }
 

@@ -9,9 +9,14 @@
 #include "kernels/peak.h"
 
 #define ROUND_SECONDS 0.05
-#define ROUNDS_MOST 64
+#define ROUNDS_MOST 64 /* of each measurement */
 #define PEAK_SECONDS 0.5
 #define COPY_SECONDS 0.2
+
+static oc_rate rate_of(double *rounds, int count) {
+    const oc_spread spread = oc_bench_spread(rounds, count);
+    return (oc_rate){.best = oc_bench_quantile(rounds, count, 1), .middle = spread.median};
+}
 
 typedef struct peak_round {
     const oc_peak_kernels *kernels;
@@ -28,7 +33,7 @@ static void run_range(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-oc_peak oc_peak_measure(oc_team *team, double seconds) {
+oc_rate oc_peak_measure(oc_team *team, double seconds) {
     const int threads = oc_team_threads(team);
     peak_round r = {.kernels = oc_kernels_now()->peak, .n = 1 << 16};
     const double begin = oc_clock_seconds();
@@ -44,7 +49,7 @@ oc_peak oc_peak_measure(oc_team *team, double seconds) {
         }
         rate[rounds++] = 2e-9 * (double)r.n * (double)r.kernels->multiply_adds * threads / spent;
     } while (rounds < ROUNDS_MOST && (rounds == 0 || oc_clock_seconds() - begin < seconds));
-    return (oc_peak){.best = oc_bench_quantile(rate, rounds, 1), .middle = oc_bench_quantile(rate, rounds, 0.5)};
+    return rate_of(rate, rounds);
 }
 
 /* Every thread copies a part of its own, several times a round where that is short. */
@@ -63,12 +68,13 @@ static void copy_range(void *user, int64_t begin, int64_t end, int worker) {
         for (int k = 0; k < r->times; k++) r->kernels->stream(r->to + i * r->part, r->from + i * r->part, r->part, 1);
 }
 
-oc_status oc_copy_measure(double *rate, oc_team *team, size_t bytes, double seconds, oc_error *err) {
+oc_status oc_copy_measure(oc_rate *rate, oc_team *team, size_t bytes, double seconds, oc_error *err) {
     oc_status status = OC_OK;
     float *to = NULL, *from = NULL;
+    double rates[ROUNDS_MOST];
+    int rounds = 0;
     const int threads = oc_team_threads(team);
     const size_t count = bytes / 2 / sizeof *to;
-    *rate = 0;
     OC_TRY(oc_alloc(&to, count, sizeof *to, err));
     OC_TRY(oc_alloc(&from, count, sizeof *from, err));
     copy_round r = {.kernels = oc_kernels_now()->peak,
@@ -80,32 +86,33 @@ oc_status oc_copy_measure(double *rate, oc_team *team, size_t bytes, double seco
     do {
         const double start = oc_clock_seconds();
         oc_parallel_for(team, threads, 1, copy_range, &r);
-        const double now = moved / (oc_clock_seconds() - start);
-        if (now > *rate) *rate = now;
-    } while (oc_clock_seconds() - begin < seconds);
+        rates[rounds++] = moved / (oc_clock_seconds() - start);
+    } while (rounds < ROUNDS_MOST && oc_clock_seconds() - begin < seconds);
+    *rate = rate_of(rates, rounds);
 cleanup:
     oc_free(to);
     oc_free(from);
     return status;
 }
 
-static double larger(double a, double b) {
-    return a > b ? a : b;
+/* The best of all rates so far, and the lowest of their medians. */
+static void take(double *best, double *low, const oc_rate *rate) {
+    if (*best == 0 || rate->middle < *low) *low = rate->middle;
+    if (rate->best > *best) *best = rate->best;
 }
 
 oc_status oc_machine_measure(oc_machine *machine, oc_team *team, oc_error *err) {
     oc_status status = OC_OK;
-    double cached, uncached;
+    oc_rate cached, uncached;
     const oc_usage begin = oc_usage_now();
-    const oc_peak peak = oc_peak_measure(team, PEAK_SECONDS);
+    const oc_rate peak = oc_peak_measure(team, PEAK_SECONDS);
     const oc_usage end = oc_usage_now(), meanwhile = oc_usage_between(&begin, &end);
     OC_TRY(oc_copy_measure(&cached, team, OC_COPY_CACHED, COPY_SECONDS, err));
     OC_TRY(oc_copy_measure(&uncached, team, OC_COPY_UNCACHED, COPY_SECONDS, err));
-    machine->peak_low = machine->peak > 0 && machine->peak_low < peak.middle ? machine->peak_low : peak.middle;
-    machine->peak = larger(machine->peak, peak.best);
+    take(&machine->peak, &machine->peak_low, &peak);
+    take(&machine->cached, &machine->cached_low, &cached);
+    take(&machine->uncached, &machine->uncached_low, &uncached);
     machine->usage = oc_usage_sum(&machine->usage, &meanwhile);
-    machine->cached = larger(machine->cached, cached);
-    machine->uncached = larger(machine->uncached, uncached);
 cleanup:
     return status;
 }

@@ -9,25 +9,27 @@
 #define OC_COPY_CACHED ((size_t)8 << 20)
 #define OC_COPY_UNCACHED ((size_t)256 << 20)
 
-typedef struct oc_peak {
-    double best;   /* GFLOP/s of the quickest round */
+/* A rate as several rounds gave it. */
+typedef struct oc_rate {
+    double best;   /* of the quickest round */
     double middle; /* the median of the rounds: far below, something else was running */
-} oc_peak;
+} oc_rate;
 
 /* GFLOP/s (two operations a multiply-add) of a loop that lives in registers, on all threads of the team at once, in
  * rounds of about a twentieth of a second, over about `seconds` in all. */
-oc_peak oc_peak_measure(oc_team *team, double seconds);
+oc_rate oc_peak_measure(oc_team *team, double seconds);
 
-/* *rate = GB/s, bytes read and bytes written counted alike, of the quickest of several copies of bytes / 2 by vectors,
- * on all threads of the team, over about `seconds`. OC_E_MEMORY. */
-oc_status oc_copy_measure(double *rate, oc_team *team, size_t bytes, double seconds, oc_error *err);
+/* *rate = GB/s, bytes read and bytes written counted alike, of copies of bytes / 2 by vectors, on all threads of the
+ * team, over about `seconds`. OC_E_MEMORY. */
+oc_status oc_copy_measure(oc_rate *rate, oc_team *team, size_t bytes, double seconds, oc_error *err);
 
-/* A machine as it was measured, by all calls of oc_machine_measure since {0}. */
+/* A machine as it was measured, by all calls of oc_machine_measure since {0}: the best rates, and the lowest of the
+ * calls' medians. */
 typedef struct oc_machine {
-    double peak;             /* GFLOP/s: the best */
-    double peak_low;         /* the lowest of the calls' medians */
-    double cached, uncached; /* GB/s: the best */
-    oc_usage usage;          /* while the peak was measured, in which no thread waits for another */
+    double peak, peak_low;         /* GFLOP/s */
+    double cached, cached_low;     /* GB/s */
+    double uncached, uncached_low; /* GB/s */
+    oc_usage usage;                /* while the peak was measured, in which no thread waits for another */
 } oc_machine;
 
 /* Takes about a second. OC_E_MEMORY. */

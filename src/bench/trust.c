@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define PEAK_LEAST 0.9    /* of the best round; others at work: 0.5 */
+#define COPY_LEAST 0.75   /* of the best round: memory is shared with whoever else uses it */
 #define SPREAD_MOST 0.1   /* between the quartiles, of the median */
 #define WAITED_MOST 0.03  /* of the threads' time */
 #define SWITCHES_MOST 20. /* a second and thread, where the system does not tell how long they waited; others: 100 */
@@ -60,6 +61,8 @@ int oc_trust_judge(const oc_evidence *e, char text[OC_DOUBTS_MOST][OC_DOUBT_SIZE
     doubts to = {.text = text};
     if (e->peak_low < PEAK_LEAST * e->peak)
         doubt(&to, "the measured peak varied between %.1f and %.1f GFLOP/s", e->peak_low, e->peak);
+    if (e->copy_low < COPY_LEAST * e->copy)
+        doubt(&to, "the measured bandwidth varied between %.1f and %.1f GB/s", e->copy_low, e->copy);
     if (e->step.q3 - e->step.q1 > SPREAD_MOST * e->step.median)
         doubt(&to, "the middle half of the steps took between %.3g and %.3g ms", 1e3 * e->step.q1, 1e3 * e->step.q3);
     if (e->usage.wall > 0) judge_usage(e, &to);

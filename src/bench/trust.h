@@ -12,6 +12,7 @@
 /* What speaks for or against a measurement. */
 typedef struct oc_evidence {
     double peak, peak_low; /* GFLOP/s: the best of all rounds and the lowest median; 0, 0: not looked at */
+    double copy, copy_low; /* GB/s of copies beyond the caches, likewise */
     oc_spread step;        /* seconds of a step; 0: not looked at */
     oc_usage usage;        /* while it was measured; wall 0: not looked at */
     bool always_busy;      /* whether the threads had no reason to wait for each other */

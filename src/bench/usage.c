@@ -16,35 +16,48 @@
 
 #define UNKNOWN (-1.0)
 
-/* Seconds in which our threads were ready and waited for a processor: the second number of schedstat, nanoseconds
- * (Documentation/scheduler/sched-stats.rst). */
-static double waited_now(void) {
-    DIR *tasks = opendir("/proc/self/task");
-    double seconds = 0;
-    bool any = false;
-    for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
-        char path[64];
-        unsigned long long ran, waited;
-        if (snprintf(path, sizeof path, "/proc/self/task/%.20s/schedstat", entry->d_name) >= (int)sizeof path) continue;
-        FILE *file = fopen(path, "re");
-        if (file && fscanf(file, "%llu %llu", &ran, &waited) == 2) {
-            seconds += 1e-9 * (double)waited;
-            any = true;
-        }
-        if (file) fclose(file);
+/* Up to `count` numbers of a text, with nothing but spaces between them; the rest is 0. */
+static void read_numbers(double *number, int count, const char *text) {
+    for (int i = 0; i < count; i++) {
+        char *end;
+        number[i] = (double)strtoull(text, &end, 10);
+        text = end;
     }
-    if (tasks) closedir(tasks);
-    return any ? seconds : UNKNOWN;
 }
 
-/* Seconds that one line "cpu0 user nice system idle iowait irq softirq steal" of /proc/stat (proc(5)) counts as busy,
- * time that a hypervisor gave to others among them. */
-static double busy_of(const char *line) {
-    unsigned long long t[8] = {0};
-    const int read = sscanf(line, "%*s %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4],
-                            &t[5], &t[6], &t[7]);
-    if (read < 4) return 0;
-    return (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) / (double)sysconf(_SC_CLK_TCK);
+/* Seconds in which one of our threads was ready and waited for a processor: the second number of schedstat, nanoseconds
+ * (Documentation/scheduler/sched-stats.rst). */
+static double waited_by(const char *task) {
+    char path[64], line[128];
+    double number[2], seconds = UNKNOWN;
+    if (snprintf(path, sizeof path, "/proc/self/task/%.20s/schedstat", task) >= (int)sizeof path) return UNKNOWN;
+    FILE *file = fopen(path, "re");
+    if (file && fgets(line, sizeof line, file)) {
+        read_numbers(number, 2, line);
+        seconds = 1e-9 * number[1];
+    }
+    if (file) fclose(file);
+    return seconds;
+}
+
+static double waited_now(void) {
+    DIR *tasks = opendir("/proc/self/task");
+    double all = UNKNOWN;
+    for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
+        if (entry->d_name[0] == '.') continue;
+        const double one = waited_by(entry->d_name);
+        if (one >= 0) all = all < 0 ? one : all + one;
+    }
+    if (tasks) closedir(tasks);
+    return all;
+}
+
+/* Seconds that the numbers "user nice system idle iowait irq softirq steal" of a processor in /proc/stat (proc(5))
+ * count as busy, time that a hypervisor gave to others among them. */
+static double busy_of(const char *numbers) {
+    double t[8];
+    read_numbers(t, 8, numbers);
+    return (t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static double busy_now(void) {
@@ -56,9 +69,10 @@ static double busy_now(void) {
     const bool bound = sched_getaffinity(0, sizeof ours, &ours) == 0;
     while (file && fgets(line, sizeof line, file)) {
         if (strncmp(line, "cpu", 3) != 0 || line[3] < '0' || line[3] > '9') continue;
-        const long cpu = strtol(line + 3, NULL, 10);
+        char *numbers;
+        const long cpu = strtol(line + 3, &numbers, 10);
         if (bound && (cpu >= CPU_SETSIZE || !CPU_ISSET((size_t)cpu, &ours))) continue;
-        seconds += busy_of(line);
+        seconds += busy_of(numbers);
         any = true;
     }
     if (file) fclose(file);

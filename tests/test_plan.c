@@ -290,7 +290,7 @@ static void test_non_finite(void **state) {
     oc_plan_destroy(&plan);
 }
 
-/* Steps of one kind of a layer that are of the bare floor, or of all kinds that are not. */
+/* Steps of one kind of a layer that are of the bare floor. */
 static int count_steps(const oc_plan *plan, const char *layer, oc_step_kind kind) {
     int count = 0;
     for (int i = 0; i < oc_plan_steps(plan); i++) {
@@ -334,6 +334,31 @@ static void test_steps(void **state) {
     oc_plan_profile_reset(plan);
     for (int i = 0; i < oc_plan_steps(plan); i++) assert_true(oc_plan_step_info(plan, i).seconds == 0);
     oc_plan_destroy(&plan);
+}
+
+/* The gradients of a convolution whose result is used twice are summed by a step of its own, which is not its product.
+ */
+static void test_products_of_two_uses(void **state) {
+    fixture *f = *state;
+    oc_graph *graph = NULL;
+    oc_plan *plan = NULL;
+    assert_int_equal(oc_graph_create(&graph, NULL), OC_OK);
+    const oc_value x = conv(graph, "c", oc_graph_input(graph, 3, 8, 8), 12);
+    const oc_value y = oc_op_add(graph, oc_op_sigmoid(graph, x), x);
+    oc_graph_output(graph, oc_op_linear(graph, "fc", oc_op_flatten(graph, y), CLASSES, zero, zero));
+    assert_int_equal(oc_graph_finish(graph, NULL), OC_OK);
+    const oc_plan_options options = {.batch = BATCH, .mode = OC_PLAN_TRAIN, .team = f->team, .slab = f->slab};
+    assert_int_equal(oc_plan_create(&plan, graph, &options, NULL), OC_OK);
+    int sums = 0;
+    for (int i = 0; i < oc_plan_steps(plan); i++) {
+        const oc_step_info step = oc_plan_step_info(plan, i);
+        sums += step.kind == OC_STEP_BACKWARD_DATA && strcmp(step.layer, "c") == 0;
+    }
+    assert_int_equal(sums, 1);
+    assert_int_equal(count_steps(plan, "c", OC_STEP_BACKWARD_DATA), 0);
+    assert_int_equal(count_steps(plan, "c", OC_STEP_BACKWARD_WEIGHTS), 1);
+    oc_plan_destroy(&plan);
+    oc_graph_destroy(&graph);
 }
 
 /* The bare floor runs in both modes, and whatever it left in memory, the next step is the one that would have been. */
@@ -529,6 +554,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_non_finite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_products, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_products_of_two_uses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_describe, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rankings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_guide, setup, teardown),

@@ -235,6 +235,10 @@ static void test_trust_unknown(void **state) {
     assert_doubt(&e, NULL);
     e.usage = (oc_usage){0};
     assert_doubt(&e, NULL);
+    /* A tick of the system's is longer than this. */
+    e.usage = (oc_usage){.wall = 0.003, .cpu = 0.006, .waited = 0, .busy = 0.02};
+    assert_true(oc_evidence_others(&e) < 0);
+    assert_doubt(&e, NULL);
     e.step.q1 = 0.08;
     assert_doubt(&e, "between 80 and 102 ms");
 }

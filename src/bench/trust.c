@@ -11,6 +11,7 @@
 #define WAITED_MOST 0.03  /* of the threads' time */
 #define SWITCHES_MOST 20. /* a second and thread, where the system does not tell how long they waited; others: 100 */
 #define CROWD_MOST 0.1    /* processors that others kept busy although we had threads for them */
+#define TICKS_LEAST 0.5   /* seconds; the system counts busy time in hundredths */
 #define CPU_LEAST 0.93    /* of the time of threads that never wait for each other */
 
 static double share(const oc_evidence *e, double seconds) {
@@ -26,7 +27,7 @@ double oc_evidence_waited_share(const oc_evidence *e) {
 }
 
 double oc_evidence_others(const oc_evidence *e) {
-    if (e->usage.busy < 0 || e->usage.wall <= 0) return -1;
+    if (e->usage.busy < 0 || e->usage.wall < TICKS_LEAST) return -1;
     const double others = (e->usage.busy - e->usage.cpu) / e->usage.wall;
     return others > 0 ? others : 0;
 }

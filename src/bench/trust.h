@@ -19,7 +19,7 @@ typedef struct oc_evidence {
     int threads, processors;
 } oc_evidence;
 
-/* Shares of usage.wall × threads, or processors; < 0 where the system does not tell. */
+/* Shares of usage.wall × threads, or processors; < 0 where the system does not tell, or not for so short a time. */
 double oc_evidence_cpu_share(const oc_evidence *evidence);    /* in which our threads ran */
 double oc_evidence_waited_share(const oc_evidence *evidence); /* in which they were ready and others ran */
 double oc_evidence_others(const oc_evidence *evidence);       /* processors that others kept busy on average */

@@ -4,6 +4,7 @@
     scripts/reference_numbers.py full NAME...   tests/data/NAME.json: a model's table of tensors and three training steps
     scripts/reference_numbers.py ties           tests/data/ties.json, for every NAME.json there is
     scripts/reference_numbers.py cases          tests/data/cases.json: other sizes, batches, classes and stems
+    scripts/reference_numbers.py bf16 NAME...   tests/data/bf16.json: how far off a model's gradients in bfloat16 are
 
 Element i of tensor `name`: the SplitMix64 output function over FNV-1a 64 of the name, see tests/support/formula.c.
 A tolerance is the larger of a floor and four times the error that PyTorch's float32 makes, ties apart.
@@ -366,6 +367,32 @@ def cases():
     write(DATA / "cases.json", "[\n" + ",\n".join(lines) + "\n]")
 
 
+BF16_BATCH = 16  # with four images batch norm over maps of one pixel makes chaos of rounding
+
+
+def bf16(name):
+    """For each tensor ‖gradient in bfloat16 − exact one‖ ÷ ‖exact one‖, as autocast computes it."""
+    path = DATA / "bf16.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    reference = json.loads((DATA / f"{name}.json").read_text())
+    prefix = reference.get("input", "input").removesuffix("input")
+    task = Task(BF16_BATCH, reference["size"], reference["classes"], prefix)
+    arguments = (name, reference["classes"], reference["size"])
+    exact = run(task, arguments, torch.float64, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = run(task, arguments, torch.float32, 1)
+    off = lambda a, b: float("%.3g" % ((a - b).norm() / b.norm()))
+    zero = zero_gradients(make(*arguments))
+    total = lambda grads: torch.cat([g.flatten() for g in grads.values()])
+    a, b = total(half["grads"]), total(exact["grads"])
+    loss_off = half["losses"][0] / exact["losses"][0] - 1
+    print(f"  {name}: all gradients {off(a, b)}, their norm {a.norm() / b.norm() - 1:.2g}, loss {loss_off:.2g}")
+    known |= {"batch": BF16_BATCH}
+    known |= {name: {k: off(half["grads"][k], v) for k, v in exact["grads"].items() if k not in zero}}
+    lines = [f'"{key}":{json.dumps(value, separators=(",", ":"))}' for key, value in known.items()]
+    write(path, "{\n" + ",\n".join(lines) + "\n}")
+
+
 def main():
     torch.set_num_threads(2)
     what, names = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
@@ -376,6 +403,9 @@ def main():
         all_ties()
     elif what == "cases" and not names:
         cases()
+    elif what == "bf16" and names:
+        for name in names:
+            bf16(name)
     else:
         sys.exit(__doc__)
 

@@ -246,10 +246,10 @@ static bool direct_supports(oc_engine *engine, const oc_conv_problem *problem) {
  * channels of an image; by weights the gradients are brought to the plain layout too, from blocks of sixteen slowly. */
 static double direct_cost(const oc_engine *engine, const oc_conv_problem *problem) {
     const oc_layout weights = oc_conv_weights_layout(problem);
-    /* Of bf16 two products take the time of one, where the processor has them. */
+    /* Of bf16 two products take the time of one where the processor has them; elsewhere they are emulated. */
+    const double products = problem->src.dtype == OC_F32 ? 1 : oc_cpu_level_now() == OC_CPU_AVX512_BF16 ? 2 : 0.5;
     const bool one = problem->kh * problem->kw == 1;
-    const bool pairs = problem->src.dtype == OC_BF16 && oc_cpu_level_now() == OC_CPU_AVX512_BF16;
-    const double share = (problem->src.order != OC_ORDER_BLOCKED ? 0.6 : one ? 0.9 : 0.85) * (pairs ? 2 : 1);
+    const double share = products * (problem->src.order != OC_ORDER_BLOCKED ? 0.6 : one ? 0.9 : 0.85);
     const double back = oc_engine_block(engine) > 8 ? 250 : 40, macs = filled_macs(engine, problem) / share;
     if (problem->pass == OC_CONV_BACKWARD_WEIGHTS) return macs + back * (double)oc_layout_count(&weights);
     /* Image by image a filter beyond L2 comes from the last cache again. */

@@ -91,7 +91,7 @@ static void enlarge(json_t *json, int64_t batch) {
 
 static int check_model(const char *name, const json_t *pytorch, int64_t batch) {
     golden g;
-    json_t *json = golden_read(name);
+    json_t *json = reference_read(name);
     enlarge(json, batch);
     golden_open(&g, json, NULL);
     golden_fill(&g);
@@ -114,7 +114,7 @@ static int check_model(const char *name, const json_t *pytorch, int64_t batch) {
 
 static void test_reference_models(void **state) {
     (void)state;
-    json_t *data = golden_read("bf16");
+    json_t *data = reference_read("bf16");
     const char *name;
     json_t *pytorch;
     int wrong = 0;

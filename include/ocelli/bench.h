@@ -16,7 +16,8 @@ typedef struct oc_bench_options {
     int64_t batch_size;    /* 0: 64 */
     int64_t size;          /* 0: 64 */
     int64_t classes;       /* 0: 200 */
-    const char *precision; /* number format, as in oc_eval_options; NULL: "auto" */
+    const char *precision; /* number format, as in oc_eval_options; NULL: "fp32" */
+    const char *tune;      /* how algorithms are chosen, as in oc_train_options, of inference as well; NULL: "off" */
     int64_t steps;         /* timed steps; 0: as many as take a few seconds */
     int threads;           /* 0: all */
     bool augment;          /* training prepares its batches, with the whole augmentation, from generated images */

@@ -32,17 +32,21 @@ static oc_status open_run(oc_bench_run *run, const char *name, oc_error *err) {
     run->size = options->size > 0 ? options->size : 64;
     run->classes = options->classes > 0 ? options->classes : 200;
     run->doubts = json_array();
+    oc_tune tune;
+    OC_TRY(oc_tune_find(&tune, options->tune, "--tune", err));
     OC_TRY(oc_precision_find(&run->precision, options->precision, "--precision", err));
     OC_TRY(make_model(run, name, err));
     OC_TRY(oc_team_create(&run->team, options->threads, err));
     oc_team_log(run->team, &options->log);
     oc_team_enter(run->team);
+    OC_TRY(oc_tuner_create(&run->tuner, tune, NULL, run->team, &options->log, err));
 cleanup:
     return status;
 }
 
 static void close_run(oc_bench_run *run) {
     json_decref(run->doubts);
+    oc_tuner_destroy(&run->tuner);
     oc_team_destroy(&run->team);
     oc_model_destroy(&run->model);
 }

@@ -29,10 +29,15 @@ oc_status oc_bench_inference(json_t **out, oc_bench_run *run, int64_t batch, oc_
     *out = NULL;
     oc_memory_peak_reset();
     OC_TRY(oc_slab_create(&slab, err));
-    const oc_plan_options options = {
-        .batch = batch, .mode = OC_PLAN_INFER, .precision = run->precision, .team = run->team, .slab = slab};
+    const oc_plan_options options = {.batch = batch,
+                                     .mode = OC_PLAN_INFER,
+                                     .precision = run->precision,
+                                     .team = run->team,
+                                     .slab = slab,
+                                     .guide = {.tuner = run->tuner}};
     OC_TRY(oc_bench_noise(&input, count, err));
     OC_TRY(oc_plan_create(&plan, run->model->graph, &options, err));
+    oc_tuner_keep(run->tuner);
     pass p = {plan, &run->model->weights, input, (size_t)count * sizeof *input};
     OC_TRY(oc_bench_time(&times, run, plan, batch, make_pass, &p, err));
     times.memory = oc_memory_peak();

@@ -7,6 +7,7 @@
 #include "bench/peak.h"
 #include "bench/timing.h"
 #include "bench/trust.h"
+#include "compute/conv/tune.h"
 #include "graph/plan.h"
 #include "models/model.h"
 #include "ocelli/bench.h"
@@ -20,6 +21,7 @@ typedef struct oc_bench_run {
     oc_precision precision;
     oc_model *model;
     oc_team *team;
+    oc_tuner *tuner; /* NULL: algorithms are chosen by estimate */
     oc_machine machine;
     json_t *doubts; /* texts: why not to trust what was measured */
 } oc_bench_run;

@@ -53,8 +53,10 @@ cleanup:
 static oc_status open_step(training *t, oc_error *err) {
     oc_error why = {0};
     oc_model *model = t->run->model;
+    const oc_plan_guide guide = {.tuner = t->run->tuner};
     const oc_status status =
-        oc_train_step_open(&t->step, &t->values, model->graph, &model->weights, NULL, t->run->team, t->slab, &why);
+        oc_train_step_open(&t->step, &t->values, model->graph, &model->weights, &guide, t->run->team, t->slab, &why);
+    oc_tuner_keep(t->run->tuner);
     if (status == OC_OK) return OC_OK;
     if (status != OC_E_USAGE) return oc_fail(err, status, why.where, "%s", why.message);
     return oc_fail(err, status, "--batch-size",

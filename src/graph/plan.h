@@ -97,7 +97,7 @@ int oc_plan_slow_steps(const oc_plan *plan);
 
 /* What the algorithm of a convolution's pass was chosen from, the chosen one first. */
 typedef struct oc_plan_ranking {
-    int node; /* index of its oc_plan_node_time */
+    int node; /* place in the graph after rewriting */
     oc_conv_pass pass;
     oc_conv_ranking ranking;
 } oc_plan_ranking;

@@ -54,6 +54,17 @@ static double bytes_of(const oc_plan_step *step) {
     return bytes;
 }
 
+/* What would have done a convolution's pass else; "" for other steps, and where there was no choice. */
+static const char *runner_up(const oc_plan *plan, const oc_plan_step *step) {
+    static const oc_step_kind kinds[] = {OC_STEP_FORWARD, OC_STEP_BACKWARD_DATA, OC_STEP_BACKWARD_WEIGHTS};
+    for (int i = 0; is_product(plan, step) && i < plan->rankings; i++) {
+        const oc_plan_ranking *r = &plan->ranking[i];
+        if (r->node == step->node && kinds[r->pass] == step->kind && r->ranking.count > 1)
+            return oc_conv_algorithm_name(r->ranking.candidate[1].algorithm);
+    }
+    return "";
+}
+
 oc_step_info oc_plan_step_info(const oc_plan *plan, int index) {
     int pass = 0;
     while (index >= plan->pass[pass].count) index -= plan->pass[pass++].count;
@@ -66,7 +77,7 @@ oc_step_info oc_plan_step_info(const oc_plan *plan, int index) {
         .kind = step->kind,
         .what = oc_primitive_what(step->primitive),
         .algorithm = oc_primitive_algorithm(step->primitive),
-        .runner_up = "", /* choices are not remembered with what they were made among */
+        .runner_up = runner_up(plan, step),
         .product = is_product(plan, step),
         .seconds = step->seconds,
         .flops = flops_of(plan, step),

@@ -8,6 +8,7 @@
 #include "compute/internal.h"
 #include "kernels/elementwise.h"
 #include "kernels/norm.h"
+#include "kernels/pool.h"
 
 /* A block of channels over all images, with as much for its result, of at most so many bytes is taken through all
  * passes at once, since it stays in L2. */
@@ -16,12 +17,17 @@
 typedef struct norm {
     oc_primitive primitive;
     oc_norm_args args; /* without pointers */
+    bool pooled;
+    oc_pool pool; /* from a tile, which holds one part of src, to one part of dst */
+    oc_map dst;   /* pooled */
 } norm;
 
 /* An execution, as its tasks see it. */
 typedef struct execution {
+    const norm *norm;
     const oc_norm_kernels *kernels;
     oc_norm_args args;
+    float *tiles; /* pooled: one for each worker, of numbers as the maps have them */
 } execution;
 
 static int64_t parts_of(const oc_map *map) {
@@ -32,8 +38,19 @@ static int64_t sums_floats(const oc_map *map) {
     return 2 * 2 * parts_of(map) * map->block; /* two doubles each */
 }
 
+/* A tile takes, in whole cache lines. */
+static int64_t tile_floats(const oc_map *map) {
+    return (map->h * map->w * map->block + 15) / 16 * 16;
+}
+
+/* Where the tiles begin in the scratchpad. */
+static int64_t tiles_at(const oc_map *map) {
+    return (sums_floats(map) + OC_NORM_ROWS * map->blocks * map->block + 15) / 16 * 16;
+}
+
 static execution execution_of(const oc_primitive *primitive) {
-    execution e = {.kernels = primitive->kernels->norm, .args = ((const norm *)primitive)->args};
+    const norm *n = (const norm *)primitive;
+    execution e = {.norm = n, .kernels = primitive->kernels->norm, .args = n->args};
     float *scratch = primitive->data[OC_SLOT_SCRATCHPAD];
     e.args.src = primitive->data[OC_SLOT_SRC];
     e.args.scale = primitive->data[OC_SLOT_SCALE];
@@ -47,7 +64,47 @@ static execution execution_of(const oc_primitive *primitive) {
     e.args.diff_shift = primitive->data[OC_SLOT_DIFF_SHIFT];
     e.args.sums = (double *)(void *)scratch;
     e.args.rows = scratch + sums_floats(&e.args.map);
+    e.tiles = scratch + tiles_at(&e.args.map);
     return e;
+}
+
+/* ---- Parts one by one, for what is pooled ---- */
+
+/* A map of one part of `map`. */
+static oc_map part_map(const oc_map *map) {
+    const int64_t floats = map->h * map->w * map->block;
+    return (oc_map){1, map->block, map->h, map->w, 1, map->block, floats, floats};
+}
+
+/* Where part i of the norm's numbering lies in a map. */
+static int64_t part_at(const oc_map *map, int64_t i) {
+    return i % map->images * map->image_stride + i / map->images * map->block_stride;
+}
+
+/* The arguments for part i alone; of its maps only the source is set. */
+static oc_norm_args part_of(const execution *e, int64_t i) {
+    const oc_norm_args *args = &e->args;
+    const oc_map *map = &args->map;
+    oc_norm_args part = *args;
+    part.map = part_map(map);
+    part.src = oc_primitive_at(&e->norm->primitive, OC_SLOT_SRC, part_at(map, i));
+    part.sums = args->sums + 2 * i * map->block;
+    part.rows = args->rows + i / map->images * OC_NORM_ROWS * map->block;
+    return part;
+}
+
+static void *tile_of(const execution *e, int worker) {
+    return e->tiles + worker * tile_floats(&e->args.map);
+}
+
+/* The gradient of part i before the pool, in the worker's tile. */
+static const void *unpool(const execution *e, int64_t i, int worker) {
+    const oc_primitive *p = &e->norm->primitive;
+    const int64_t at = part_at(&e->norm->dst, i);
+    void *tile = tile_of(e, worker);
+    p->kernels->pool->max_backward(&e->norm->pool, oc_primitive_at(p, OC_SLOT_DIFF_DST, at),
+                                   oc_primitive_at(p, OC_SLOT_WORKSPACE, at), tile, 0, 1);
+    return tile;
 }
 
 /* Whether each worker takes whole blocks through all passes, rather than all workers one pass after the other. */
@@ -71,10 +128,24 @@ static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer
     made->primitive.layout[OC_SLOT_SRC] = *src;
     made->primitive.layout[OC_SLOT_MEAN] = made->primitive.layout[OC_SLOT_VARIANCE] =
         oc_layout_vector(OC_F32, map.channels);
-    made->primitive.layout[OC_SLOT_SCRATCHPAD] =
-        oc_layout_vector(OC_F32, sums_floats(&map) + OC_NORM_ROWS * map.blocks * map.block);
+    int64_t scratch = tiles_at(&map);
+    if (spec->pooled) {
+        const oc_layout dst = oc_layout_resized(src, &spec->dst);
+        (void)oc_layout_map(&dst, &made->dst);
+        made->pooled = true;
+        made->pool =
+            (oc_pool){part_map(&map), part_map(&made->dst), spec->pool.kernel, spec->pool.stride, spec->pool.pad};
+        scratch += oc_team_threads(engine->team) * tile_floats(&map);
+        if (spec->training) made->primitive.layout[OC_SLOT_WORKSPACE] = oc_layout_vector(OC_U8, oc_layout_count(&dst));
+    }
+    made->primitive.layout[OC_SLOT_SCRATCHPAD] = oc_layout_vector(OC_F32, scratch);
 cleanup:
     return status;
+}
+
+/* The layout of what comes out. */
+static oc_layout dst_layout(const oc_norm_spec *spec, const oc_layout *src) {
+    return spec->pooled ? oc_layout_resized(src, &spec->dst) : *src;
 }
 
 /* ---- Statistics ---- */
@@ -108,11 +179,25 @@ static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
     e->kernels->forward(&e->args, begin, end);
 }
 
+static void forward_pooled_task(void *user, int64_t begin, int64_t end, int worker) {
+    const execution *e = user;
+    const oc_primitive *p = &e->norm->primitive;
+    for (int64_t i = end; i-- > begin;) { /* backwards as the kernel goes */
+        const int64_t at = part_at(&e->norm->dst, i);
+        oc_norm_args part = part_of(e, i);
+        part.dst = tile_of(e, worker);
+        e->kernels->forward(&part, 0, 1);
+        p->kernels->pool->max(&e->norm->pool, part.dst, oc_primitive_at(p, OC_SLOT_DST, at),
+                              oc_primitive_at(p, OC_SLOT_WORKSPACE, at), 0, 1);
+    }
+}
+
 static oc_status forward_execute(const oc_primitive *primitive, oc_error *err) {
     execution e = execution_of(primitive);
     (void)err;
     e.kernels->prepare(&e.args, 0, e.args.map.blocks);
-    oc_parallel_for(primitive->engine->team, parts_of(&e.args.map), 1, forward_task, &e);
+    oc_parallel_for(primitive->engine->team, parts_of(&e.args.map), 1,
+                    e.norm->pooled ? forward_pooled_task : forward_task, &e);
     return OC_OK;
 }
 
@@ -122,7 +207,7 @@ oc_status oc_norm_forward_create(oc_primitive **out, oc_engine *engine, const ch
     const oc_status status = create(out, engine, layer, "batch norm forward", &type, spec, src, err);
     if (status != OC_OK) return status;
     (*out)->layout[OC_SLOT_SCALE] = (*out)->layout[OC_SLOT_SHIFT] = (*out)->layout[OC_SLOT_MEAN];
-    (*out)->layout[OC_SLOT_DST] = *src;
+    (*out)->layout[OC_SLOT_DST] = dst_layout(spec, src);
     return OC_OK;
 }
 
@@ -130,24 +215,38 @@ oc_status oc_norm_forward_create(oc_primitive **out, oc_engine *engine, const ch
 
 static void backward_sums_task(void *user, int64_t begin, int64_t end, int worker) {
     const execution *e = user;
-    (void)worker;
-    e->kernels->backward_sums(&e->args, begin, end);
+    if (!e->norm->pooled) {
+        e->kernels->backward_sums(&e->args, begin, end);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++) {
+        oc_norm_args part = part_of(e, i);
+        part.diff_dst = unpool(e, i, worker);
+        e->kernels->backward_sums(&part, 0, 1);
+    }
 }
 
 static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
     const execution *e = user;
-    (void)worker;
-    e->kernels->backward(&e->args, begin, end);
+    if (!e->norm->pooled) {
+        e->kernels->backward(&e->args, begin, end);
+        return;
+    }
+    for (int64_t i = end; i-- > begin;) { /* backwards as the kernel goes */
+        oc_norm_args part = part_of(e, i);
+        part.diff_dst = unpool(e, i, worker);
+        part.diff_src = oc_primitive_at(&e->norm->primitive, OC_SLOT_DIFF_SRC, part_at(&e->args.map, i));
+        e->kernels->backward(&part, 0, 1);
+    }
 }
 
 static void backward_blocks_task(void *user, int64_t first, int64_t last, int worker) {
     const execution *e = user;
     const int64_t images = e->args.map.images;
-    (void)worker;
     for (int64_t b = first; b < last; b++) {
-        e->kernels->backward_sums(&e->args, b * images, (b + 1) * images);
+        backward_sums_task(user, b * images, (b + 1) * images, worker);
         e->kernels->backward_join(&e->args, b, b + 1);
-        e->kernels->backward(&e->args, b * images, (b + 1) * images);
+        backward_task(user, b * images, (b + 1) * images, worker);
     }
 }
 
@@ -176,7 +275,8 @@ oc_status oc_norm_backward_create(oc_primitive **out, oc_engine *engine, const c
     ((norm *)*out)->args.fixed = !spec->training;
     layout[OC_SLOT_SCALE] = layout[OC_SLOT_SHIFT] = layout[OC_SLOT_MEAN];
     layout[OC_SLOT_DIFF_SCALE] = layout[OC_SLOT_DIFF_SHIFT] = layout[OC_SLOT_MEAN];
-    layout[OC_SLOT_DIFF_DST] = layout[OC_SLOT_DIFF_SRC] = *src;
+    layout[OC_SLOT_DIFF_DST] = dst_layout(spec, src);
+    layout[OC_SLOT_DIFF_SRC] = *src;
     return OC_OK;
 }
 

@@ -4,7 +4,7 @@
 #ifndef OC_COMPUTE_NORM_H
 #define OC_COMPUTE_NORM_H
 
-#include "compute/primitive.h"
+#include "compute/pool.h"
 
 /* MEAN and biased VARIANCE of each channel of SRC [N, C, H, W], in double precision where it matters; blocked, plain
  * and channels-last layouts. OC_E_COMPUTE for any other. */
@@ -15,14 +15,21 @@ typedef struct oc_norm_spec {
     float epsilon;
     bool training; /* the statistics are those of the batch, of which the gradient takes account */
     bool relu;     /* followed by ReLU, through which the backward pass goes as well */
+    /* Then followed by a max-pool to the sizes `dst` [N, C, OH, OW], through which the backward pass goes as well. What
+     * is pooled never lies in memory as a whole; the results are the same bits as those of two primitives. */
+    bool pooled;
+    oc_pool_spec pool;
+    oc_shape dst;
 } oc_norm_spec;
 
 /* Batch norm over all but dimension 1, with given statistics (oc_moments_create computes them in training). Slots SRC,
- * SCALE, SHIFT, MEAN, VARIANCE [C], DST (layout of src; may be SRC). */
+ * SCALE, SHIFT, MEAN, VARIANCE [C], DST (layout of src; may be SRC). If pooled, DST lies as src does and is no source,
+ * and in training WORKSPACE is kept for the backward pass. */
 oc_status oc_norm_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
                                  const oc_layout *src, oc_error *err);
 /* Slots SRC (of the forward pass), MEAN, VARIANCE, SCALE, SHIFT, DIFF_DST, DIFF_SRC (may be DIFF_DST or SRC),
- * DIFF_SCALE, DIFF_SHIFT; diffs in the layout of src. */
+ * DIFF_SCALE, DIFF_SHIFT; diffs in the layout of src. If pooled, WORKSPACE, and DIFF_DST as the forward pass's DST:
+ * DIFF_SRC may be SRC then. */
 oc_status oc_norm_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
                                   const oc_layout *src, oc_error *err);
 

@@ -71,6 +71,11 @@ oc_dtype oc_lower_dtype(const oc_lower *lower, const oc_shape *shape) {
     return lower->plan->options.precision == OC_PRECISION_BF16 && pixels ? OC_BF16 : OC_F32;
 }
 
+oc_buffer oc_lower_workspace(oc_lower *lower, const oc_primitive *primitive) {
+    const oc_layout *layout = oc_primitive_layout(primitive, OC_SLOT_WORKSPACE);
+    return oc_layout_absent(layout) ? -1 : oc_lower_buffer(lower, layout);
+}
+
 oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape) {
     return oc_layout_blocked(oc_lower_dtype(lower, shape), shape, oc_engine_block(lower->plan->engine));
 }

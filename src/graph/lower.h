@@ -39,6 +39,9 @@ const char *oc_node_layer(const oc_node *node);
 /* A node's output shape with the batch in front. */
 oc_shape oc_lower_shape(const oc_lower *lower, const oc_node *node);
 
+/* A buffer for what the primitive's slot WORKSPACE takes; −1 where it has none. */
+oc_buffer oc_lower_workspace(oc_lower *lower, const oc_primitive *primitive);
+
 /* Appends a step to the pass that is being lowered. Takes over the primitive at once, also on failure, and sets
  * *primitive NULL. A scratchpad that it needs is added. */
 void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_primitive **primitive,

@@ -61,7 +61,8 @@ cleanup:
 
 static oc_status rewrite(oc_graph *graph, oc_plan_mode mode, oc_error *err) {
     typedef oc_status (*rewrite_fn)(oc_graph *, oc_error *);
-    static const rewrite_fn train[] = {oc_rewrite_subsample, oc_rewrite_norm_relu, oc_rewrite_join, NULL};
+    static const rewrite_fn train[] = {oc_rewrite_subsample, oc_rewrite_norm_relu, oc_rewrite_norm_pool,
+                                       oc_rewrite_join, NULL};
     static const rewrite_fn infer[] = {oc_rewrite_drop,
                                        oc_rewrite_subsample,
                                        oc_rewrite_fold,

@@ -11,6 +11,9 @@ oc_status oc_rewrite_subsample(oc_graph *graph, oc_error *err);
 /* batch_norm → relu becomes one batch_norm. Both modes. */
 oc_status oc_rewrite_norm_relu(oc_graph *graph, oc_error *err);
 
+/* batch_norm → max_pool becomes one batch_norm. TRAIN only: in INFER convolutions take the batch norms in. */
+oc_status oc_rewrite_norm_pool(oc_graph *graph, oc_error *err);
+
 /* add → relu (→ add) becomes one residual join. Both modes. */
 oc_status oc_rewrite_join(oc_graph *graph, oc_error *err);
 

@@ -97,6 +97,47 @@ OC_INLINE oc_floats oc_select(oc_ints mask, oc_floats a, oc_floats b) {
     return (oc_floats)(((oc_ints)a & mask) | ((oc_ints)b & ~mask));
 }
 
+/* Integers 0 … 255 as bytes at any address, and back. Written out, since compilers convert them one by one. */
+#if defined OC_LEVEL_AVX2 || defined OC_LEVEL_WIDE
+OC_INLINE __m256i oc_bytes_load_8(const uint8_t *from) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from));
+}
+
+OC_INLINE void oc_bytes_store_8(uint8_t *to, __m256i v) {
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    _mm_storel_epi64((__m128i *)(void *)to, _mm_packus_epi16(words, words));
+}
+#endif
+
+OC_INLINE oc_ints oc_bytes_load(const uint8_t *from) {
+#if defined OC_LEVEL_AVX512
+    return (oc_ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)from));
+#elif defined OC_LEVEL_AVX2
+    return (oc_ints)oc_bytes_load_8(from);
+#elif defined OC_LEVEL_WIDE
+    const __m256i half[2] = {oc_bytes_load_8(from), oc_bytes_load_8(from + 8)};
+    oc_ints v;
+    memcpy(&v, half, sizeof v);
+    return v;
+#else
+    return __builtin_convertvector(*(const oc_bytes_at *)from, oc_ints);
+#endif
+}
+
+OC_INLINE void oc_bytes_store(uint8_t *to, oc_ints v) {
+#if defined OC_LEVEL_AVX512
+    _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtepi32_epi8((__m512i)v));
+#elif defined OC_LEVEL_AVX2
+    oc_bytes_store_8(to, (__m256i)v);
+#elif defined OC_LEVEL_WIDE
+    __m256i half[2];
+    memcpy(half, &v, sizeof v);
+    for (int i = 0; i < 2; i++) oc_bytes_store_8(to + 8 * i, half[i]);
+#else
+    *(oc_bytes_at *)to = __builtin_convertvector(v, oc_bytes);
+#endif
+}
+
 /* max(x, 0) as PyTorch's ReLU: NaN stays NaN. */
 OC_INLINE oc_floats oc_relu(oc_floats x) {
     return (oc_floats)((oc_ints)x & ~(x < 0));

@@ -11,8 +11,7 @@
 enum { CENTER, FACTOR, OFFSET, SLOPE, CONSTANT };
 
 static float *row_of(const oc_norm_args *args, int row, int64_t block) {
-    const oc_map *map = &args->map;
-    return args->rows + ((row * map->blocks) + block) * map->block;
+    return args->rows + (block * OC_NORM_ROWS + row) * args->map.block;
 }
 
 static double *sums_of(const oc_norm_args *args, int64_t part) {

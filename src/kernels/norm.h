@@ -33,7 +33,7 @@ typedef struct oc_norm_args {
     void *diff_src; /* may be diff_dst, or src */
     float *diff_scale, *diff_shift;
     double *sums; /* scratch: [blocks][images][2][block] */
-    float *rows;  /* scratch: [OC_NORM_ROWS][blocks·block] */
+    float *rows;  /* scratch: [blocks][OC_NORM_ROWS][block] */
 } oc_norm_args;
 
 /* A range counts parts (`begin`, `end`) or blocks (`first`, `last`); the end is not included. */

@@ -20,6 +20,12 @@ static bool takes_relu(const oc_node *node) {
            (node->op == &oc_add_op && ((oc_add_node *)node->attr)->relu);
 }
 
+/* What is added behind the ReLU, or a pool, hides its sign. */
+static bool shows_sign(const oc_node *node) {
+    return !(node->op == &oc_add_op && node->inputs > 2) &&
+           !(node->op == &oc_batch_norm_op && ((oc_batch_norm_node *)node->attr)->pooled);
+}
+
 /* What a step has in a slot; NULL: nothing. */
 static float *operand(const oc_plan *plan, const oc_plan_step *step, oc_slot slot) {
     for (int i = 0; i < step->operands; i++)
@@ -94,7 +100,7 @@ int ties_settle(oc_plan *plan, const json_t *ties, double width, int copies) {
                 int64_t channel;
                 if (pass == 0)
                     moved += settle(plan, step, index, want, width);
-                else if (!operand(plan, step, OC_SLOT_SRC_2)) /* what is added behind the ReLU hides its sign */
+                else if (shows_sign(&plan->graph->node[step->node]))
                     assert_int_equal(*element(plan, step, OC_SLOT_DST, index, &channel) > 0, want > 0);
                 seen += (size_t)pass;
             }

@@ -35,11 +35,8 @@ static oc_status add_forward(oc_lower *lower, const oc_node *node, oc_error *err
         OC_TRY(oc_sum_create(&primitive, engine, layer, node->inputs, &layout, err));
     oc_buffer dst = oc_lower_dst(lower, node, &layout);
     operand[count++] = (oc_operand){OC_SLOT_DST, dst};
-    oc_layout workspace = *oc_primitive_layout(primitive, OC_SLOT_WORKSPACE);
-    if (!oc_layout_absent(&workspace)) {
-        oc_lower_node(lower, node)->workspace = oc_lower_buffer(lower, &workspace);
-        operand[count++] = (oc_operand){OC_SLOT_WORKSPACE, oc_lower_node(lower, node)->workspace};
-    }
+    oc_lower_node(lower, node)->workspace = oc_lower_workspace(lower, primitive);
+    operand[count++] = (oc_operand){OC_SLOT_WORKSPACE, oc_lower_node(lower, node)->workspace};
     oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, count);
     for (int i = 0; i < node->inputs; i++) oc_lower_in_place(lower, dst, operand[i].buffer);
 cleanup:

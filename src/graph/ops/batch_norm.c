@@ -26,8 +26,12 @@ static void batch_norm_shape(oc_graph *graph, oc_node *node) {
 
 static oc_norm_spec batch_norm_spec(const oc_lower *lower, const oc_node *node) {
     const oc_batch_norm_node *attr = node->attr;
-    return (oc_norm_spec){
-        .epsilon = (float)OC_BATCH_NORM_EPSILON, .training = oc_lower_training(lower), .relu = attr->relu};
+    return (oc_norm_spec){.epsilon = (float)OC_BATCH_NORM_EPSILON,
+                          .training = oc_lower_training(lower),
+                          .relu = attr->relu,
+                          .pooled = attr->pooled,
+                          .pool = {attr->pool.kernel, attr->pool.stride, attr->pool.pad, oc_lower_training(lower)},
+                          .dst = oc_lower_shape(lower, node)};
 }
 
 static oc_layout vector_layout(const oc_node *node) {
@@ -43,7 +47,8 @@ static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_err
     oc_norm_spec spec = batch_norm_spec(lower, node);
     oc_lowered *kept = oc_lower_node(lower, node);
     oc_layout vector = vector_layout(node);
-    int64_t count = oc_lower_batch(lower) * node->dst.dim[1] * node->dst.dim[2];
+    const oc_shape *src = &oc_lower_src_layout(lower, node, 0)->shape;
+    int64_t count = src->dim[0] * src->dim[2] * src->dim[3];
     if (spec.training && count < 2)
         return oc_fail(err, OC_E_USAGE, layer,
                        "batch norm needs more than one value a channel to train: give a larger batch");
@@ -60,16 +65,18 @@ static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_err
         oc_lower_step(lower, node, OC_STEP_FORWARD, &moments, statistics, 3);
     }
     oc_buffer dst = oc_lower_dst(lower, node, &layout);
+    kept->workspace = oc_lower_workspace(lower, primitive);
     oc_operand operand[] = {
         {OC_SLOT_SRC, kept->src},
         {OC_SLOT_SCALE, oc_lower_tensor(lower, node, WEIGHT)},
         {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, BIAS)},
         {OC_SLOT_MEAN, kept->mean},
         {OC_SLOT_VARIANCE, kept->variance},
+        {OC_SLOT_WORKSPACE, kept->workspace},
         {OC_SLOT_DST, dst},
     };
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 6);
-    oc_lower_in_place(lower, dst, kept->src);
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 7);
+    if (!spec.pooled) oc_lower_in_place(lower, dst, kept->src);
     if (spec.training) {
         OC_TRY(oc_running_create(&primitive, engine, layer, node->dst.dim[0], OC_BATCH_NORM_MOMENTUM, count, err));
         oc_operand statistics[] = {
@@ -105,9 +112,11 @@ static oc_status batch_norm_backward(oc_lower *lower, const oc_node *node, oc_er
         {OC_SLOT_DIFF_SRC, diff_src},
         {OC_SLOT_DIFF_SCALE, oc_lower_gradient(lower, node, WEIGHT)},
         {OC_SLOT_DIFF_SHIFT, oc_lower_gradient(lower, node, BIAS)},
+        {OC_SLOT_WORKSPACE, kept->workspace},
     };
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 9);
-    oc_lower_in_place(lower, diff_src, diff_dst);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 10);
+    if (!spec.pooled) oc_lower_in_place(lower, diff_src, diff_dst);
+    oc_lower_in_place(lower, diff_src, kept->src);
     if (oc_lower_wants_diff(lower, node, 0)) oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:
     oc_primitive_destroy(&primitive);

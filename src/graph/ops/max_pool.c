@@ -12,16 +12,12 @@ static oc_status max_pool_forward(oc_lower *lower, const oc_node *node, oc_error
     oc_shape shape = oc_lower_shape(lower, node);
     OC_TRY(oc_pool_forward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec,
                                   oc_lower_src_layout(lower, node, 0), &shape, err));
-    oc_layout layout = *oc_primitive_layout(primitive, OC_SLOT_DST),
-              workspace = *oc_primitive_layout(primitive, OC_SLOT_WORKSPACE);
-    oc_operand operand[3] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
-                             {OC_SLOT_DST, oc_lower_dst(lower, node, &layout)}};
-    int count = 2;
-    if (!oc_layout_absent(&workspace)) {
-        kept->workspace = oc_lower_buffer(lower, &workspace);
-        operand[count++] = (oc_operand){OC_SLOT_WORKSPACE, kept->workspace};
-    }
-    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, count);
+    oc_layout layout = *oc_primitive_layout(primitive, OC_SLOT_DST);
+    kept->workspace = oc_lower_workspace(lower, primitive);
+    oc_operand operand[] = {{OC_SLOT_SRC, oc_lower_src(lower, node, 0)},
+                            {OC_SLOT_DST, oc_lower_dst(lower, node, &layout)},
+                            {OC_SLOT_WORKSPACE, kept->workspace}};
+    oc_lower_step(lower, node, OC_STEP_FORWARD, &primitive, operand, 3);
 cleanup:
     oc_primitive_destroy(&primitive);
     return status;
@@ -39,7 +35,7 @@ static oc_status max_pool_backward(oc_lower *lower, const oc_node *node, oc_erro
     oc_operand operand[] = {{OC_SLOT_DIFF_DST, oc_lower_diff_dst(lower, node)},
                             {OC_SLOT_DIFF_SRC, diff_src},
                             {OC_SLOT_WORKSPACE, kept->workspace}};
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, kept->workspace >= 0 ? 3 : 2);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 3);
     oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:
     oc_primitive_destroy(&primitive);

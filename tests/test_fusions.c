@@ -95,11 +95,98 @@ static void test_norm_pool_rewrite(void **state) {
     oc_graph_destroy(&graph);
 }
 
+/* ---- A gate and a residual join; the mean of what a batch norm makes ---- */
+
+/* Squeeze-and-excitation over a norm's result, as the models have it. */
+static int squeeze_excite(net *n, int x, int64_t channels) {
+    int gate = net_conv(n, "fc1", net_global_pool(n, x), 3, 1, 1, 0, 1, 1, true);
+    gate = net_conv(n, "fc2", net_relu(n, gate), channels, 1, 1, 0, 1, 1, true);
+    return net_scale(n, x, net_sigmoid(n, gate));
+}
+
+/* How a block ends: what is added to the gated map, in which order, and who else uses what. */
+enum { SHORTCUT, BEHIND, FIRST, ITSELF, NO_GRADIENT, TWICE, WITHOUT, GATE_ENDS };
+
+static int block_end(net *n, int x, int gated, int64_t channels, int end) {
+    switch (end) {
+    case SHORTCUT:
+        return net_relu(n, net_add(n, gated, x));
+    case BEHIND: /* the shortcut is made after the gate */
+        return net_relu(
+            n, net_add(n, gated, net_batch_norm(n, "down", net_conv(n, "conv2", x, channels, 1, 1, 0, 1, 1, false))));
+    case FIRST:
+        return net_relu(n, net_add(n, x, gated));
+    case ITSELF: /* used twice, so it stays */
+        return net_relu(n, net_add(n, gated, gated));
+    case NO_GRADIENT: /* of the network's input */
+        return net_relu(n, net_add(n, gated, 0));
+    case TWICE: /* with a third summand */
+        return net_add(n, net_relu(n, net_add(n, gated, x)), x);
+    default:
+        return net_add(n, gated, x);
+    }
+}
+
+static void test_scale_join(void **state) {
+    (void)state;
+    net_errors errors = {0};
+    static const int64_t sizes[][3] = {{16, 5, 7}, {5, 4, 3}, {24, 3, 3}};
+    int cases = 0;
+    for (int end = 0; end < GATE_ENDS; end++)
+        for (int k = 0; k < 3; k++, cases++) {
+            const int64_t c = sizes[k][0];
+            net n;
+            char what[64];
+            snprintf(what, sizeof what, "gate, end %d of %d channels", end, (int)c);
+            net_create(&n, SEED + (uint64_t)cases, k + 2, c, sizes[k][1], sizes[k][2]);
+            const int x = net_conv(&n, "conv0", 0, c, 3, 1, 1, 1, 1, true);
+            const int y = net_batch_norm(&n, "norm", net_conv(&n, "conv1", x, c, 3, 1, 1, 1, 1, false));
+            net_linear(&n, "fc", net_flatten(&n, block_end(&n, x, squeeze_excite(&n, y, c), c, end)), 5);
+            net_check(&n, what, &errors);
+        }
+    net_report("scale_join", cases, SEED, &errors);
+}
+
+/* A mean over the pixels of a norm, with and without a ReLU, of a sum of two, beside other users and alone. */
+static void test_mean_gradient(void **state) {
+    (void)state;
+    net_errors errors = {0};
+    static const int64_t sizes[][3] = {{16, 5, 7}, {5, 4, 3}, {24, 1, 2}};
+    int cases = 0;
+    for (int k = 0; k < 12; k++, cases++) {
+        const int64_t c = sizes[k % 3][0];
+        net n;
+        int x, y;
+        char what[64];
+        snprintf(what, sizeof what, "mean, case %d", k);
+        net_create_probed(&n, &x, SEED + (uint64_t)k, k % 4 + 2, c, sizes[k % 3][1], sizes[k % 3][2]);
+        y = net_batch_norm(&n, "norm", x);
+        if (k % 2) y = net_relu(&n, y);
+        switch (k / 3) {
+        case 0: /* nobody but the mean */
+            x = net_flatten(&n, net_global_pool(&n, y));
+            break;
+        case 1: /* and a gate */
+            x = net_flatten(&n, squeeze_excite(&n, y, c));
+            break;
+        case 2: /* of a sum, whose summands are used as well */
+            x = net_flatten(&n, net_scale(&n, y, net_sigmoid(&n, net_global_pool(&n, net_add(&n, x, y)))));
+            break;
+        default: /* two means of one map */
+            x = net_add(&n, net_global_pool(&n, y), net_global_pool(&n, net_add(&n, y, x)));
+            x = net_flatten(&n, net_scale(&n, y, x));
+        }
+        net_linear(&n, "fc", x, 4);
+        net_check(&n, what, &errors);
+    }
+    net_report("mean", cases, SEED, &errors);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_norm_pool),
-        cmocka_unit_test(test_norm_pool_apart),
-        cmocka_unit_test(test_norm_pool_rewrite),
+        cmocka_unit_test(test_norm_pool),         cmocka_unit_test(test_norm_pool_apart),
+        cmocka_unit_test(test_norm_pool_rewrite), cmocka_unit_test(test_scale_join),
+        cmocka_unit_test(test_mean_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,8 +215,18 @@ static void check_gate(const oc_kernels *level) {
         twin dst = twin_array(n, true, 4), diff_a = twin_array(n, true, 5), diff_b = twin_array(n, true, 6);
         float *s = test_floats((size_t)block, 0.5, 7), *t = test_floats((size_t)block, 0.5, 8);
         double wide_sums[21] = {0}, half_sums[21] = {0};
-        const oc_gate wide = {a.wide, two ? b.wide : NULL, dst.wide, diff.wide, diff_a.wide, two ? diff_b.wide : NULL};
-        const oc_gate half = {a.half, two ? b.half : NULL, dst.half, diff.half, diff_a.half, two ? diff_b.half : NULL};
+        const oc_gate wide = {.a = a.wide,
+                              .b = two ? b.wide : NULL,
+                              .dst = dst.wide,
+                              .diff_dst = diff.wide,
+                              .diff_a = diff_a.wide,
+                              .diff_b = two ? diff_b.wide : NULL};
+        const oc_gate half = {.a = a.half,
+                              .b = two ? b.half : NULL,
+                              .dst = dst.half,
+                              .diff_dst = diff.half,
+                              .diff_a = diff_a.half,
+                              .diff_b = two ? diff_b.half : NULL};
         f->forward(&wide, s, t, pixels, block), h->forward(&half, s, t, pixels, block);
         check_twin("gate", &dst);
         f->backward(&wide, s, t, pixels, block, wide_sums), h->backward(&half, s, t, pixels, block, half_sums);

@@ -142,6 +142,56 @@ static void check_backward(const oc_kernels *level) {
     }
 }
 
+/* ---- With a residual join ---- */
+
+static void check_join_case(const oc_gate_kernels *gate, const part *p) {
+    const int64_t n = p->pixels * p->block;
+    float *dst = test_guarded((size_t)n, sizeof *dst, 0), *without = test_floats_copy(p->a, (size_t)n);
+    uint8_t *mask = test_guarded((size_t)n, 1, 1);
+    const oc_gate forward = {.join = true, .a = p->a, .b = p->b, .dst = dst, .mask = mask};
+    gate->forward(&forward, p->s, NULL, p->pixels, p->block);
+    const oc_gate over = {.join = true, .a = without, .b = p->b, .dst = without}; /* over a source, without a mask */
+    gate->forward(&over, p->s, NULL, p->pixels, p->block);
+    test_same_floats("join without a mask", without, dst, (size_t)n);
+    for (int64_t i = 0; i < n; i++) {
+        const float product = p->a[i] * p->s[i % p->block], sum = product + p->b[i];
+        assert_true(dst[i] == (sum > 0 ? sum : 0));
+        assert_int_equal(mask[i], sum > 0);
+    }
+
+    float *diff_a = test_floats_copy(p->a, (size_t)n), *diff_b = test_floats_copy(p->diff_dst, (size_t)n);
+    float *masked = test_floats_copy(p->diff_dst, (size_t)n), *alone = test_guarded((size_t)n, sizeof *alone, 2);
+    double *sums = sums_of(p->block), *want = sums_of(p->block), *again = sums_of(p->block);
+    for (int64_t i = 0; i < n; i++) masked[i] = mask[i] ? masked[i] : 0;
+    const oc_gate scale = {.a = p->a, .diff_dst = masked, .diff_a = alone};
+    gate->backward(&scale, p->s, NULL, p->pixels, p->block, want);
+    const oc_gate join = {
+        .join = true, .a = diff_a, .mask = mask, .diff_dst = diff_b, .diff_a = diff_a, .diff_b = diff_b};
+    gate->backward(&join, p->s, NULL, p->pixels, p->block, sums);
+    for (int64_t i = 0; i < n; i++) assert_true(diff_a[i] == alone[i] && diff_b[i] == masked[i]);
+    assert_memory_equal(sums, want, (size_t)p->block * sizeof *sums);
+    const oc_gate unwanted = {.join = true, .a = p->a, .mask = mask, .diff_dst = p->diff_dst, .diff_a = alone};
+    gate->backward(&unwanted, p->s, NULL, p->pixels, p->block, again);
+    for (int64_t i = 0; i < n; i++) assert_true(diff_a[i] == alone[i]);
+    assert_memory_equal(again, want, (size_t)p->block * sizeof *again);
+    test_guarded_free(dst), test_guarded_free(without), test_guarded_free(mask), test_guarded_free(diff_a);
+    test_guarded_free(diff_b), test_guarded_free(masked), test_guarded_free(alone);
+    test_guarded_free(sums), test_guarded_free(want), test_guarded_free(again);
+}
+
+static void check_join(const oc_kernels *level) {
+    for (int k = 1; k < CASES; k += 2) {
+        part p = part_of_case(k);
+        check_join_case(level->gate, &p);
+        part_free(&p);
+    }
+}
+
+static void test_join(void **state) {
+    (void)state;
+    test_each_level(check_join);
+}
+
 static void test_backward(void **state) {
     (void)state;
     test_each_level(check_backward);
@@ -196,10 +246,8 @@ static void test_not_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward),
-        cmocka_unit_test(test_backward),
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_forward), cmocka_unit_test(test_backward),   cmocka_unit_test(test_join),
+        cmocka_unit_test(test_exact),   cmocka_unit_test(test_not_finite),
     };
     printf("seed %u\n", TEST_SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,7 +246,7 @@ static void test_rewrites(void **state) {
         assert_int_equal(occurrences(a, "dropping"), 0);
         assert_int_equal(occurrences(a, "batch norm forward"), 0);
         assert_int_equal(occurrences(a, "ReLU"), 0);
-        assert_int_equal(occurrences(a, "gate forward"), gate ? 2 : 0);
+        assert_int_equal(occurrences(a, "gate and residual join forward"), gate ? 2 : 0);
         assert_int_equal(occurrences(a, "residual join forward"), gate ? 2 : 0);
         oc_free(a);
         oc_free(b);

@@ -14,7 +14,8 @@
 typedef struct gating {
     oc_primitive primitive;
     oc_map map, small; /* of the feature maps, and of the gates or logits */
-    int sources;       /* feature maps: 1 (scale) or 2 (select) */
+    int sources;       /* feature maps that have factors: 1 (scale) or 2 (select) */
+    bool join;         /* scale: with a residual join, whose shortcut is SRC_2 */
 } gating;
 
 /* ---- What both share ---- */
@@ -86,6 +87,12 @@ static part part_of(const gating *g, int64_t i) {
     p.maps.diff_dst = oc_primitive_at(primitive, OC_SLOT_DIFF_DST, at);
     p.maps.diff_a = oc_primitive_at(primitive, OC_SLOT_DIFF_SRC, at);
     if (two) p.maps.diff_b = oc_primitive_at(primitive, OC_SLOT_DIFF_SRC_1, at);
+    if (g->join) {
+        p.maps.join = true;
+        p.maps.b = oc_primitive_at(primitive, OC_SLOT_SRC_2, at);
+        p.maps.mask = oc_primitive_at(primitive, OC_SLOT_WORKSPACE, at);
+        p.maps.diff_b = oc_primitive_at(primitive, OC_SLOT_DIFF_SRC_2, at);
+    }
     return p;
 }
 
@@ -174,6 +181,28 @@ oc_status oc_scale_backward_create(oc_primitive **out, oc_engine *engine, const 
     if (status != OC_OK) return status;
     (*out)->layout[OC_SLOT_DIFF_DST] = (*out)->layout[OC_SLOT_DIFF_SRC] = *src;
     (*out)->layout[OC_SLOT_DIFF_SRC_1] = *gate;
+    return OC_OK;
+}
+
+oc_status oc_scale_join_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, bool training,
+                                       const oc_layout *src, const oc_layout *gate, oc_error *err) {
+    static const oc_primitive_type type = {.size = sizeof(gating), .execute = scale_execute};
+    const oc_status status = create(out, engine, layer, "gate and residual join forward", &type, 1, src, gate, err);
+    if (status != OC_OK) return status;
+    ((gating *)*out)->join = true;
+    (*out)->layout[OC_SLOT_SRC_2] = (*out)->layout[OC_SLOT_DST] = *src;
+    if (training) (*out)->layout[OC_SLOT_WORKSPACE] = oc_layout_vector(OC_U8, oc_layout_count(src));
+    return OC_OK;
+}
+
+oc_status oc_scale_join_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, bool shortcut,
+                                        const oc_layout *src, const oc_layout *gate, oc_error *err) {
+    const oc_status status = oc_scale_backward_create(out, engine, layer, src, gate, err);
+    if (status != OC_OK) return status;
+    ((gating *)*out)->join = true;
+    (*out)->what = "gate and residual join backward";
+    (*out)->layout[OC_SLOT_WORKSPACE] = oc_layout_vector(OC_U8, oc_layout_count(src));
+    if (shortcut) (*out)->layout[OC_SLOT_DIFF_SRC_2] = *src;
     return OC_OK;
 }
 

@@ -13,6 +13,16 @@ oc_status oc_scale_forward_create(oc_primitive **out, oc_engine *engine, const c
 oc_status oc_scale_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                    const oc_layout *gate, oc_error *err);
 
+/* dst = ReLU(src·gate + src_2), where a residual block with a gate ends: the same bits as of the three one by one.
+ * Slots SRC, SRC_1 the gate, SRC_2 the shortcut in the layout of src, DST (may be SRC or SRC_2), and in training
+ * WORKSPACE, kept for the backward pass. */
+oc_status oc_scale_join_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, bool training,
+                                       const oc_layout *src, const oc_layout *gate, oc_error *err);
+/* Slots as of the scale's backward pass, WORKSPACE, and DIFF_SRC_2 (may be DIFF_DST, if DIFF_SRC is not) if the
+ * gradient of the shortcut is wanted. */
+oc_status oc_scale_join_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, bool shortcut,
+                                        const oc_layout *src, const oc_layout *gate, oc_error *err);
+
 /* dst = src·s + src_1·(1 − s), s = 1 / (1 + e^(t₁ − t₀)) for each channel: the softmax over the two halves t₀, t₁ of
  * the scores. Slots SRC, SRC_1 [N, C, H, W] in one layout, SRC_2 the scores [N, 2C, 1, 1] in a layout of their own, DST
  * (may be SRC or SRC_1). */

@@ -59,6 +59,7 @@ static execution execution_of(const oc_primitive *primitive) {
     e.args.variance = primitive->data[OC_SLOT_VARIANCE];
     e.args.dst = primitive->data[OC_SLOT_DST];
     e.args.diff_dst = primitive->data[OC_SLOT_DIFF_DST];
+    e.args.diff_mean = primitive->data[OC_SLOT_DIFF_MEAN];
     e.args.diff_src = primitive->data[OC_SLOT_DIFF_SRC];
     e.args.diff_scale = primitive->data[OC_SLOT_DIFF_SCALE];
     e.args.diff_shift = primitive->data[OC_SLOT_DIFF_SHIFT];
@@ -276,6 +277,10 @@ oc_status oc_norm_backward_create(oc_primitive **out, oc_engine *engine, const c
     layout[OC_SLOT_SCALE] = layout[OC_SLOT_SHIFT] = layout[OC_SLOT_MEAN];
     layout[OC_SLOT_DIFF_SCALE] = layout[OC_SLOT_DIFF_SHIFT] = layout[OC_SLOT_MEAN];
     layout[OC_SLOT_DIFF_DST] = dst_layout(spec, src);
+    if (spec->mean) {
+        const oc_shape mean = oc_shape_make(4, src->shape.dim[0], src->shape.dim[1], (int64_t)1, (int64_t)1);
+        layout[OC_SLOT_DIFF_MEAN] = oc_layout_resized(src, &mean);
+    }
     layout[OC_SLOT_DIFF_SRC] = *src;
     return OC_OK;
 }

@@ -15,6 +15,9 @@ typedef struct oc_norm_spec {
     float epsilon;
     bool training; /* the statistics are those of the batch, of which the gradient takes account */
     bool relu;     /* followed by ReLU, through which the backward pass goes as well */
+    /* Backward, unless pooled: the gradient comes in two parts, DIFF_DST and, from a mean over all pixels of the
+     * result, DIFF_MEAN [N, C, 1, 1], of which each pixel has its share. */
+    bool mean;
     /* Then followed by a max-pool to the sizes `dst` [N, C, OH, OW], through which the backward pass goes as well. What
      * is pooled never lies in memory as a whole; the results are the same bits as those of two primitives. */
     bool pooled;
@@ -27,9 +30,9 @@ typedef struct oc_norm_spec {
  * and in training WORKSPACE is kept for the backward pass. */
 oc_status oc_norm_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
                                  const oc_layout *src, oc_error *err);
-/* Slots SRC (of the forward pass), MEAN, VARIANCE, SCALE, SHIFT, DIFF_DST, DIFF_SRC (may be DIFF_DST or SRC),
- * DIFF_SCALE, DIFF_SHIFT; diffs in the layout of src. If pooled, WORKSPACE, and DIFF_DST as the forward pass's DST:
- * DIFF_SRC may be SRC then. */
+/* Slots SRC (of the forward pass), MEAN, VARIANCE, SCALE, SHIFT, DIFF_DST, DIFF_MEAN if `mean`, DIFF_SRC (may be
+ * DIFF_DST or SRC), DIFF_SCALE, DIFF_SHIFT; diffs in the layout of src. If pooled, WORKSPACE, and DIFF_DST as the
+ * forward pass's DST: DIFF_SRC may be SRC then. */
 oc_status oc_norm_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
                                   const oc_layout *src, oc_error *err);
 

@@ -24,6 +24,7 @@ typedef enum oc_slot {
     OC_SLOT_DST,
     OC_SLOT_DST_1,
     OC_SLOT_DIFF_DST,
+    OC_SLOT_DIFF_MEAN, /* the gradient of a mean over the result's pixels, beside DIFF_DST */
     OC_SLOT_DIFF_SRC,
     OC_SLOT_DIFF_SRC_1, /* gradients of the sources SRC_1 and SRC_2 */
     OC_SLOT_DIFF_SRC_2,

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "compute/elementwise.h"
+#include "compute/pool.h"
 #include "compute/reorder.h"
 #include "graph/plan_internal.h"
 
@@ -249,33 +250,60 @@ static oc_buffer sum(oc_lower *lower, const oc_node *node, const oc_layout *layo
     return dst;
 }
 
-oc_buffer oc_lower_diff_dst(oc_lower *lower, const oc_node *node) {
+static bool is_mean(const oc_lower_value *of, const oc_variant *contribution) {
+    return !oc_shape_equal(&contribution->layout.shape, &of->layout.shape);
+}
+
+/* What a contribution adds, as a map in the value's layout. */
+static oc_buffer as_map(oc_lower *lower, const oc_node *node, const oc_lower_value *of, const oc_variant *c) {
+    oc_primitive *primitive = NULL;
+    if (oc_layout_equal(&c->layout, &of->layout)) return c->buffer;
+    oc_buffer map = oc_lower_buffer(lower, &of->layout);
+    if (!is_mean(of, c)) {
+        reorder(lower, node, OC_STEP_REORDER, &c->layout, c->buffer, &of->layout, map);
+        return map;
+    }
+    if (failed(lower, oc_mean_backward_create(&primitive, lower->plan->engine, oc_node_layer(node), &of->layout,
+                                              &c->layout, lower->err)))
+        return -1;
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive,
+                  (oc_operand[]){{OC_SLOT_DIFF_DST, c->buffer}, {OC_SLOT_DIFF_SRC, map}}, 2);
+    return map;
+}
+
+/* The sum of what the users of a value added, but for contribution `without`; −1 for none. */
+static oc_buffer gather(oc_lower *lower, const oc_node *node, int without) {
     int value = place_of(lower, node), parts = 0;
-    oc_lower_value *state = &lower->value[value];
+    const oc_lower_value *of = &lower->value[value];
     oc_buffer part[OC_SUM_MAX];
-    if (state->diff >= 0) return state->diff;
     for (int i = 0; i < lower->contributions.count && lower->status == OC_OK; i++) {
-        oc_variant c = lower->contributions.item[i];
-        if (c.of != value) continue;
-        if (!oc_layout_equal(&c.layout, &state->layout)) {
-            oc_buffer moved = oc_lower_buffer(lower, &state->layout);
-            reorder(lower, node, OC_STEP_REORDER, &c.layout, c.buffer, &state->layout, moved);
-            c.buffer = moved;
-        }
+        const oc_variant c = lower->contributions.item[i];
+        if (c.of != value || i == without) continue;
         if (parts == OC_SUM_MAX) {
-            part[0] = sum(lower, node, &state->layout, part, parts);
+            part[0] = sum(lower, node, &of->layout, part, parts);
             parts = 1;
         }
-        part[parts++] = c.buffer;
+        part[parts++] = as_map(lower, node, of, &c);
     }
-    state->diff = parts == 0 ? -1 : parts == 1 ? part[0] : sum(lower, node, &state->layout, part, parts);
+    return parts == 0 ? -1 : parts == 1 ? part[0] : sum(lower, node, &of->layout, part, parts);
+}
+
+oc_buffer oc_lower_diff_dst(oc_lower *lower, const oc_node *node) {
+    oc_lower_value *state = &lower->value[place_of(lower, node)];
+    if (state->diff < 0) state->diff = gather(lower, node, -1);
     return state->diff;
 }
 
-oc_buffer oc_lower_diff_dst_as(oc_lower *lower, const oc_node *node, const oc_layout *layout) {
-    int value = place_of(lower, node);
-    oc_buffer buffer = oc_lower_diff_dst(lower, node);
-    return as(lower, node, &lower->diffs, value, &lower->value[value].layout, buffer, layout);
+oc_diff_parts oc_lower_diff_parts(oc_lower *lower, const oc_node *node) {
+    const int value = place_of(lower, node);
+    int mean = -1;
+    for (int i = 0; i < lower->contributions.count && mean < 0; i++) {
+        const oc_variant *c = &lower->contributions.item[i];
+        if (c->of == value && is_mean(&lower->value[value], c)) mean = i;
+    }
+    if (mean < 0) return (oc_diff_parts){.map = oc_lower_diff_dst(lower, node), .mean = -1};
+    const oc_variant c = lower->contributions.item[mean];
+    return (oc_diff_parts){.map = gather(lower, node, mean), .mean = c.buffer, .mean_layout = c.layout};
 }
 
 /* ---- The passes ---- */
@@ -340,7 +368,6 @@ cleanup:
     oc_text_list_free(&lower.unheeded);
     oc_free(lower.value);
     oc_free(lower.values.item);
-    oc_free(lower.diffs.item);
     oc_free(lower.contributions.item);
     return status;
 }

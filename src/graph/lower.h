@@ -106,10 +106,17 @@ oc_buffer oc_lower_draw(oc_lower *lower);
 /* Gradient with respect to the node's output, in the output's layout: the sum of what its users added. Must not be
  * written to (another user may hold it); oc_lower_in_place decides. */
 oc_buffer oc_lower_diff_dst(oc_lower *lower, const oc_node *node);
-oc_buffer oc_lower_diff_dst_as(oc_lower *lower, const oc_node *node, const oc_layout *layout);
+/* The same in two parts: what users added as maps, −1 for none; and what one that takes the mean over the output's
+ * pixels added, [N, C, 1, 1] in the order of the output's layout, of which each pixel has its share, −1 for none. */
+typedef struct oc_diff_parts {
+    oc_buffer map, mean;
+    oc_layout mean_layout;
+} oc_diff_parts;
+oc_diff_parts oc_lower_diff_parts(oc_lower *lower, const oc_node *node);
 /* Whether input `index` of the node has a gradient at all. */
 bool oc_lower_wants_diff(const oc_lower *lower, const oc_node *node, int index);
-/* Adds `buffer`, in `layout`, to the gradient of input `index`. */
+/* Adds `buffer`, in `layout`, to the gradient of input `index`; where the layout is [N, C, 1, 1] and the input larger,
+ * the share that each pixel has in a mean's gradient. */
 void oc_lower_diff_src(oc_lower *lower, const oc_node *node, int index, const oc_layout *layout, oc_buffer buffer);
 
 #endif

@@ -97,7 +97,7 @@ struct oc_lower {
     oc_plan *plan;
     oc_pass pass; /* being lowered */
     oc_lower_value *value;
-    oc_variants values, diffs, contributions;
+    oc_variants values, contributions;
     oc_text_list unheeded; /* choices of the guide's that could not be taken */
     oc_status status;
     oc_error *err;

@@ -167,21 +167,32 @@ static void forward(const oc_norm_args *args, int64_t begin, int64_t end) {
 /* A run's source and gradient, and its channels' numbers. */
 typedef struct view {
     const oc_stored *src, *diff_dst;
-    oc_floats center, factor, offset;
+    oc_floats center, factor, offset, share;
 } view;
 
-OC_INLINE view view_of(const oc_norm_args *args, int64_t at, int64_t b, const oc_run *run) {
-    const int64_t block = args->map.block;
+/* Each pixel's share of the gradient of a mean over part i. */
+OC_INLINE oc_floats share_of(const oc_norm_args *args, int64_t i, const oc_run *run) {
+    const oc_map *map = &args->map;
+    if (!args->diff_mean) return (oc_floats){0};
+    const oc_stored *row =
+        (const oc_stored *)args->diff_mean + (i % map->images * map->blocks + i / map->images) * map->block;
+    return oc_row_load_stored(row, run, map->block) / (float)pixels_of(args);
+}
+
+/* Of part i, a run that begins at element `at` of the maps. */
+OC_INLINE view view_of(const oc_norm_args *args, int64_t at, int64_t i, const oc_run *run) {
+    const int64_t block = args->map.block, b = i / args->map.images;
     return (view){.src = (const oc_stored *)args->src + at,
                   .diff_dst = (const oc_stored *)args->diff_dst + at,
                   .center = oc_row_load(row_of(args, CENTER, b), run, block),
                   .factor = oc_row_load(row_of(args, FACTOR, b), run, block),
-                  .offset = oc_row_load(row_of(args, OFFSET, b), run, block)};
+                  .offset = oc_row_load(row_of(args, OFFSET, b), run, block),
+                  .share = share_of(args, i, run)};
 }
 
 /* The gradient before the ReLU, and the distance from the mean. */
 OC_INLINE oc_floats gradient(const view *v, int64_t i, int lanes, bool relu, oc_floats *distance) {
-    const oc_floats g = oc_load_stored_some(v->diff_dst + i, lanes);
+    const oc_floats g = oc_load_stored_some(v->diff_dst + i, lanes) + v->share;
     *distance = oc_load_stored_some(v->src + i, lanes) - v->center;
     if (!relu) return g;
     return (oc_floats)((oc_ints)g & (*distance * v->factor + v->offset > 0));
@@ -215,7 +226,7 @@ OC_INLINE void backward_sums_part(const oc_norm_args *args, int64_t i, bool relu
     for (int64_t p = 0; p < pixels; p += tile) {
         const int64_t some = pixels - p < tile ? pixels - p : tile;
         for (oc_run run = {0}; oc_run_next(&run, some, block);) {
-            const view v = view_of(args, part_at(map, i) + p * block + run.at, i / map->images, &run);
+            const view v = view_of(args, part_at(map, i) + p * block + run.at, i, &run);
             oc_floats sum, product;
             if (run.lanes < OC_LANES)
                 products(&v, run.count, run.stride, run.lanes, relu, &sum, &product);
@@ -265,7 +276,7 @@ OC_INLINE void backward_part(const oc_norm_args *args, int64_t i, bool relu, boo
     const oc_map *map = &args->map;
     const int64_t at = part_at(map, i), block = map->block, b = i / map->images;
     for (oc_run run = {0}; oc_run_next(&run, pixels_of(args), block);) {
-        const view v = view_of(args, at + run.at, b, &run);
+        const view v = view_of(args, at + run.at, i, &run);
         const oc_floats slope = oc_row_load(row_of(args, SLOPE, b), &run, block);
         const oc_floats constant = oc_row_load(row_of(args, CONSTANT, b), &run, block);
         oc_stored *diff_src = (oc_stored *)args->diff_src + at + run.at;

@@ -12,12 +12,14 @@
 #include "compute/internal.h"
 #include "graph/ops/add.h"
 #include "graph/ops/batch_norm.h"
+#include "graph/ops/scale.h"
 #include "graph/plan_internal.h"
 #include "support/reference.h"
 
 static bool takes_relu(const oc_node *node) {
     return node->op == &oc_relu_op || (node->op == &oc_batch_norm_op && ((oc_batch_norm_node *)node->attr)->relu) ||
-           (node->op == &oc_add_op && ((oc_add_node *)node->attr)->relu);
+           (node->op == &oc_add_op && ((oc_add_node *)node->attr)->relu) ||
+           (node->op == &oc_scale_op && ((oc_scale_node *)node->attr)->join);
 }
 
 /* What is added behind the ReLU, or a pool, hides its sign. */
@@ -50,6 +52,13 @@ static float *element(const oc_plan *plan, const oc_plan_step *step, oc_slot slo
            c % p.block;
 }
 
+/* The gate of the element's image and channel. */
+static double gate_of(const oc_plan *plan, const oc_plan_step *step, int64_t index) {
+    const oc_shape *map = &oc_primitive_layout(step->primitive, OC_SLOT_SRC)->shape;
+    int64_t channel;
+    return *element(plan, step, OC_SLOT_SRC_1, index / (map->dim[2] * map->dim[3]), &channel);
+}
+
 /* Moves the source of one tie where its sign is not that of `want`; true when it did. */
 static bool settle(const oc_plan *plan, const oc_plan_step *step, int64_t index, double want, double width) {
     int64_t c;
@@ -63,6 +72,9 @@ static bool settle(const oc_plan *plan, const oc_plan_step *step, int64_t index,
         shift = operand(plan, step, OC_SLOT_SHIFT)[c];
     } else if (op == &oc_add_op) {
         shift = *element(plan, step, OC_SLOT_SRC_1, index, &c);
+    } else if (op == &oc_scale_op) {
+        slope = gate_of(plan, step, index);
+        shift = *element(plan, step, OC_SLOT_SRC_2, index, &c);
     }
     const double value = (*src - mean) * slope + shift;
     if (fabs(value - want) > width)

@@ -44,28 +44,37 @@ cleanup:
     return status;
 }
 
-static oc_status add_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
+/* Of a plain sum: every summand's gradient is the same, in the parts in which it came; nobody copies them. */
+static void sum_backward(oc_lower *lower, const oc_node *node) {
+    const oc_layout layout = *oc_lower_dst_layout(lower, node);
+    const oc_diff_parts diff = oc_lower_diff_parts(lower, node);
+    for (int i = 0; i < node->inputs; i++) {
+        if (diff.map >= 0) oc_lower_diff_src(lower, node, i, &layout, diff.map);
+        if (diff.mean >= 0) oc_lower_diff_src(lower, node, i, &diff.mean_layout, diff.mean);
+    }
+}
+
+static oc_status join_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
     oc_status status = OC_OK;
     oc_primitive *primitive = NULL;
-    const oc_add_node *attr = node->attr;
     oc_layout layout = *oc_lower_dst_layout(lower, node);
-    oc_buffer diff_dst = oc_lower_diff_dst(lower, node), diff_src = diff_dst;
-    if (attr->relu) {
-        OC_TRY(oc_join_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout, err));
-        diff_src = oc_lower_buffer(lower, &layout);
-        oc_operand operand[] = {{OC_SLOT_WORKSPACE, oc_lower_node(lower, node)->workspace},
-                                {OC_SLOT_DIFF_DST, diff_dst},
-                                {OC_SLOT_DIFF_SRC, diff_src}};
-        oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 3);
-        oc_lower_in_place(lower, diff_src, diff_dst);
-    }
-    /* The gradient of every summand is the same buffer; nobody copies it. */
-    for (int i = 0; i < node->inputs; i++)
-        if (oc_lower_wants_diff(lower, node, i))
-            oc_lower_diff_src(lower, node, i, &layout, i < 2 ? diff_src : diff_dst);
+    OC_TRY(oc_join_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &layout, err));
+    oc_buffer diff_dst = oc_lower_diff_dst(lower, node), diff_src = oc_lower_buffer(lower, &layout);
+    oc_operand operand[] = {{OC_SLOT_WORKSPACE, oc_lower_node(lower, node)->workspace},
+                            {OC_SLOT_DIFF_DST, diff_dst},
+                            {OC_SLOT_DIFF_SRC, diff_src}};
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 3);
+    oc_lower_in_place(lower, diff_src, diff_dst);
+    for (int i = 0; i < node->inputs; i++) oc_lower_diff_src(lower, node, i, &layout, i < 2 ? diff_src : diff_dst);
 cleanup:
     oc_primitive_destroy(&primitive);
     return status;
+}
+
+static oc_status add_backward(oc_lower *lower, const oc_node *node, oc_error *err) {
+    if (((const oc_add_node *)node->attr)->relu) return join_backward(lower, node, err);
+    sum_backward(lower, node);
+    return OC_OK;
 }
 
 const oc_op oc_add_op = {.name = "add",

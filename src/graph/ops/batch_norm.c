@@ -97,25 +97,29 @@ static oc_status batch_norm_backward(oc_lower *lower, const oc_node *node, oc_er
     oc_primitive *primitive = NULL;
     oc_norm_spec spec = batch_norm_spec(lower, node);
     const oc_lowered *kept = oc_lower_node(lower, node);
+    oc_diff_parts diff = {.map = -1, .mean = -1};
+    if (!spec.pooled) diff = oc_lower_diff_parts(lower, node);
+    if (diff.map < 0) diff = (oc_diff_parts){.map = oc_lower_diff_dst(lower, node), .mean = -1};
+    spec.mean = diff.mean >= 0;
     OC_TRY(oc_norm_backward_create(&primitive, oc_lower_engine(lower), oc_node_layer(node), &spec,
                                    oc_lower_src_layout(lower, node, 0), err));
     oc_layout layout = *oc_primitive_layout(primitive, OC_SLOT_DIFF_SRC);
     oc_buffer diff_src = oc_lower_buffer(lower, &layout);
-    oc_buffer diff_dst = oc_lower_diff_dst_as(lower, node, oc_primitive_layout(primitive, OC_SLOT_DIFF_DST));
     oc_operand operand[] = {
         {OC_SLOT_SRC, kept->src},
         {OC_SLOT_MEAN, kept->mean},
         {OC_SLOT_VARIANCE, kept->variance},
         {OC_SLOT_SCALE, oc_lower_tensor(lower, node, WEIGHT)},
         {OC_SLOT_SHIFT, oc_lower_tensor(lower, node, BIAS)},
-        {OC_SLOT_DIFF_DST, diff_dst},
+        {OC_SLOT_DIFF_DST, diff.map},
+        {OC_SLOT_DIFF_MEAN, diff.mean},
         {OC_SLOT_DIFF_SRC, diff_src},
         {OC_SLOT_DIFF_SCALE, oc_lower_gradient(lower, node, WEIGHT)},
         {OC_SLOT_DIFF_SHIFT, oc_lower_gradient(lower, node, BIAS)},
         {OC_SLOT_WORKSPACE, kept->workspace},
     };
-    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 10);
-    if (!spec.pooled) oc_lower_in_place(lower, diff_src, diff_dst);
+    oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive, operand, 11);
+    if (!spec.pooled) oc_lower_in_place(lower, diff_src, diff.map);
     oc_lower_in_place(lower, diff_src, kept->src);
     if (oc_lower_wants_diff(lower, node, 0)) oc_lower_diff_src(lower, node, 0, &layout, diff_src);
 cleanup:

@@ -152,6 +152,13 @@ static void test_memory(void **state) {
     oc_plan *infer = create_plan(f, BATCH, OC_PLAN_INFER, f->slab);
     assert_apart(infer);
     assert_true(infer->slab_bytes < train->slab_bytes / 2);
+    const oc_plan_memory memory = oc_plan_memory_of(train);
+    size_t used = 0;
+    for (int use = 0; use < OC_USES; use++) used += memory.used[use];
+    assert_int_equal(used, memory.live);
+    assert_true(memory.live <= memory.slab && memory.slab == train->slab_bytes);
+    assert_true(memory.used[OC_USE_ACTIVATIONS] >= sizeof(float) * BATCH * 3 * 8 * 8 && memory.layer[0]);
+    assert_int_equal(oc_plan_memory_of(infer).used[OC_USE_GRADIENTS], 0);
     assert_int_equal(oc_slab_bytes(f->slab), bytes);
     oc_plan_destroy(&train);
     oc_plan_destroy(&infer);
@@ -190,6 +197,39 @@ static void test_shared_slab(void **state) {
     oc_plan_destroy(&infer);
     oc_free(gradients);
     oc_free(statistics);
+}
+
+/* A plan that yields has nothing of its own, and gives the same bits as one that does not, whatever another plan does
+ * to the slab in between. */
+static void test_yields(void **state) {
+    fixture *f = *state;
+    float want[BATCH * CLASSES], got[BATCH * CLASSES], other[BATCH * CLASSES];
+    oc_plan *plan = create_plan(f, BATCH, OC_PLAN_INFER, f->slab), *yielding = NULL, *second = NULL;
+    const oc_plan_options options = {
+        .batch = BATCH, .mode = OC_PLAN_INFER, .team = f->team, .slab = f->slab, .yields = true};
+    assert_int_equal(oc_plan_create(&yielding, f->graph, &options, NULL), OC_OK);
+    assert_apart(yielding);
+    assert_true(plan->own_bytes > 0 && yielding->own_bytes == 0);
+    assert_true(yielding->slab_bytes >= plan->slab_bytes + plan->own_bytes);
+    assert_int_equal(oc_plan_memory_of(plan).used[OC_USE_COPIES], 0);
+    assert_true(oc_plan_memory_of(yielding).used[OC_USE_COPIES] >= plan->own_bytes / 2);
+    forward(f, plan, BATCH, 1, want);
+    forward(f, yielding, BATCH, 1, got);
+    assert_memory_equal(got, want, sizeof want);
+    forward(f, yielding, BATCH, 1, got); /* without another in between */
+    assert_memory_equal(got, want, sizeof want);
+    fill(oc_plan_src(plan), BATCH * 3 * 8 * 8, 9, -1, 1); /* a batch alone is enough */
+    forward(f, yielding, BATCH, 1, got);
+    assert_memory_equal(got, want, sizeof want);
+    assert_int_equal(oc_plan_create(&second, f->graph, &options, NULL), OC_OK);
+    forward(f, yielding, BATCH, 1, got);
+    assert_memory_equal(got, want, sizeof want);
+    forward(f, second, BATCH, 2, other);
+    forward(f, yielding, BATCH, 1, got);
+    assert_memory_equal(got, want, sizeof want);
+    oc_plan_destroy(&second);
+    oc_plan_destroy(&yielding);
+    oc_plan_destroy(&plan);
 }
 
 static void test_refresh(void **state) {
@@ -548,6 +588,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shared_slab, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_yields, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refresh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gradients_overwritten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_bits, setup, teardown),

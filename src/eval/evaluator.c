@@ -46,7 +46,8 @@ oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const o
                                 .mode = OC_PLAN_INFER,
                                 .precision = options->precision,
                                 .team = options->team,
-                                .slab = options->slab};
+                                .slab = options->slab,
+                                .yields = options->yields};
         OC_TRY(oc_batcher_create(&evaluator->batcher, pack, &batches, options->team, err));
         if (options->tta) {
             const size_t row = (size_t)evaluator->classes * sizeof *evaluator->average;

@@ -20,6 +20,7 @@ typedef struct oc_evaluator_options {
     bool tta;      /* the average of each image's scores and its mirror image's */
     oc_team *team; /* borrowed, like slab */
     oc_slab *slab;
+    bool yields; /* oc_plan_options: for an evaluation between the steps of a training that has the same slab */
 } oc_evaluator_options;
 
 /* Plans `graph` in INFER mode over `pack` (both borrowed). Nothing is allocated by a run. */

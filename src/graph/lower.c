@@ -61,8 +61,15 @@ static oc_buffer buffer_add(oc_lower *lower, oc_space space, size_t bytes, size_
     return plan->buffers++;
 }
 
-oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout) {
+static oc_buffer slab_add(oc_lower *lower, const oc_layout *layout, oc_plan_use use) {
     const oc_buffer buffer = buffer_add(lower, OC_SPACE_SLAB, oc_layout_bytes(layout), 0);
+    if (buffer >= 0) lower->plan->buffer[buffer].use = use;
+    return buffer;
+}
+
+oc_buffer oc_lower_buffer(oc_lower *lower, const oc_layout *layout) {
+    const oc_buffer buffer =
+        slab_add(lower, layout, lower->pass == OC_PASS_BACKWARD ? OC_USE_GRADIENTS : OC_USE_ACTIVATIONS);
     if (buffer >= 0) lower->plan->buffer[buffer].dtype = layout->dtype;
     return buffer;
 }
@@ -74,7 +81,7 @@ oc_dtype oc_lower_dtype(const oc_lower *lower, const oc_shape *shape) {
 
 oc_buffer oc_lower_workspace(oc_lower *lower, const oc_primitive *primitive) {
     const oc_layout *layout = oc_primitive_layout(primitive, OC_SLOT_WORKSPACE);
-    return oc_layout_absent(layout) ? -1 : oc_lower_buffer(lower, layout);
+    return oc_layout_absent(layout) ? -1 : slab_add(lower, layout, OC_USE_WORKSPACES);
 }
 
 oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape) {
@@ -82,6 +89,7 @@ oc_layout oc_lower_blocked(const oc_lower *lower, const oc_shape *shape) {
 }
 
 oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout) {
+    if (lower->plan->options.yields) return slab_add(lower, layout, OC_USE_COPIES);
     return buffer_add(lower, OC_SPACE_OWN, oc_layout_bytes(layout), 0);
 }
 
@@ -94,7 +102,8 @@ void oc_lower_step(oc_lower *lower, const oc_node *node, oc_step_kind kind, oc_p
     for (int i = 0; i < count && i < OC_STEP_OPERANDS; i++)
         if (operands[i].buffer >= 0) step.operand[step.operands++] = operands[i];
     if (!oc_layout_absent(scratchpad) && step.operands < OC_STEP_OPERANDS)
-        step.operand[step.operands++] = (oc_operand){OC_SLOT_SCRATCHPAD, oc_lower_buffer(lower, scratchpad)};
+        step.operand[step.operands++] =
+            (oc_operand){OC_SLOT_SCRATCHPAD, slab_add(lower, scratchpad, OC_USE_SCRATCHPADS)};
     if (failed(lower, oc_grow(&steps->step, &steps->capacity, (size_t)steps->count + 1, sizeof step, lower->err))) {
         oc_primitive_destroy(&step.primitive);
         return;
@@ -218,7 +227,7 @@ oc_buffer oc_lower_gradient(oc_lower *lower, const oc_node *node, int index) {
 oc_buffer oc_lower_pack(oc_lower *lower, const oc_node *node, oc_primitive **pack, oc_buffer weights) {
     const bool training = oc_lower_training(lower);
     const oc_layout *layout = oc_primitive_layout(*pack, OC_SLOT_DST);
-    const oc_buffer packed = training ? oc_lower_buffer(lower, layout) : oc_lower_own(lower, layout);
+    const oc_buffer packed = training ? slab_add(lower, layout, OC_USE_FILTERS) : oc_lower_own(lower, layout);
     const oc_operand operand[] = {{OC_SLOT_WEIGHTS, weights}, {OC_SLOT_DST, packed}};
     oc_lower_step(lower, node, training ? OC_STEP_REORDER : OC_STEP_REFRESH, pack, operand, 2);
     return packed;

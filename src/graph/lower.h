@@ -96,7 +96,7 @@ oc_buffer oc_lower_gradient(oc_lower *lower, const oc_node *node, int index);
  * before the step that comes next, whose step alone it lasts for; in inference a working copy of the plan's own,
  * made anew when the weights have changed. */
 oc_buffer oc_lower_pack(oc_lower *lower, const oc_node *node, oc_primitive **pack, oc_buffer weights);
-/* A working copy of the plan's own that the node's OC_STEP_REFRESH steps fill. */
+/* A working copy of the plan's own that the node's OC_STEP_REFRESH steps fill, in the slab if the plan yields. */
 oc_buffer oc_lower_own(oc_lower *lower, const oc_layout *layout);
 
 /* The plan's own buffer of one oc_draw: what random operators key their numbers by (OC_RANDOM_DROP, step, place of the

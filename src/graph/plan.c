@@ -30,6 +30,7 @@ oc_status oc_slab_reserve(oc_slab *slab, size_t bytes, oc_error *err) {
     oc_free(slab->data);
     slab->data = NULL;
     slab->bytes = 0;
+    slab->user = NULL;
     oc_status status = oc_alloc(&slab->data, bytes, 1, err);
     if (status == OC_OK) slab->bytes = bytes;
     return status;
@@ -92,6 +93,7 @@ oc_status oc_plan_create(oc_plan **out, const oc_graph *graph, const oc_plan_opt
     OC_TRY(oc_alloc(&plan->own, plan->own_bytes, 1, err));
     OC_TRY(oc_slab_reserve(options->slab, plan->slab_bytes, err));
     OC_TRY(bind(plan, OC_SPACE_OWN, plan->own, err));
+    options->slab->user = NULL; /* binding clears padding */
     OC_TRY(bind(plan, OC_SPACE_SLAB, options->slab->data, err));
     if (options->mode == OC_PLAN_INFER)
         OC_TRY(oc_alloc(&plan->statistics, oc_table_arena_size(graph->table), sizeof(float), err));
@@ -104,6 +106,8 @@ cleanup:
 
 void oc_plan_destroy(oc_plan **plan) {
     if (!plan || !*plan) return;
+    oc_slab *slab = (*plan)->options.slab;
+    if (slab && slab->user == *plan) slab->user = NULL; /* another plan may come to lie where this one does */
     for (int pass = 0; pass < OC_PASSES; pass++) {
         for (int i = 0; i < (*plan)->pass[pass].count; i++)
             oc_primitive_destroy(&(*plan)->pass[pass].step[i].primitive);
@@ -121,10 +125,18 @@ void oc_plan_destroy(oc_plan **plan) {
     *plan = NULL;
 }
 
-/* The slab may have been moved by another plan. Binding also clears the padding of blocked layouts, which can lie where
- * the batch is, so the caller's pointers are given out only after it. */
+/* Takes the slab, which may have been moved by another plan, and used. */
+static oc_status take_slab(oc_plan *plan, oc_error *err) {
+    oc_slab *slab = plan->options.slab;
+    if (slab->user != plan && plan->options.yields) plan->fresh = false;
+    slab->user = plan;
+    return bind(plan, OC_SPACE_SLAB, slab->data, err);
+}
+
+/* Binding also clears the padding of blocked layouts, which can lie where the batch is, so the caller's pointers are
+ * given out only after it. */
 static void *in_slab(oc_plan *plan, oc_buffer buffer) {
-    return bind(plan, OC_SPACE_SLAB, plan->options.slab->data, NULL) == OC_OK ? oc_plan_at(plan, buffer) : NULL;
+    return take_slab(plan, NULL) == OC_OK ? oc_plan_at(plan, buffer) : NULL;
 }
 
 float *oc_plan_src(oc_plan *plan) {
@@ -177,7 +189,7 @@ oc_status oc_plan_prepare(oc_plan *plan, const oc_weights *weights, oc_error *er
     oc_status status = OC_OK;
     bool moved = plan->base[OC_SPACE_WEIGHTS] != weights->arena;
     oc_team_enter(plan->options.team);
-    OC_TRY(bind(plan, OC_SPACE_SLAB, plan->options.slab->data, err));
+    OC_TRY(take_slab(plan, err));
     OC_TRY(bind(plan, OC_SPACE_WEIGHTS, weights->arena, err));
     moved |= statistics_moved(plan, weights);
     if (!plan->fresh || moved || plan->version != weights->version) {

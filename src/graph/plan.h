@@ -44,6 +44,9 @@ typedef struct oc_plan_options {
     bool exact;    /* no convolution in training by an algorithm of several times the usual error (Winograd F(4×4)) */
     oc_team *team; /* borrowed; outlives the plan */
     oc_slab *slab; /* borrowed; outlives the plan */
+    /* INFER: the working copies of the weights lie in the slab as well, and are made anew whenever another plan has
+     * used that: for a plan that runs seldom beside one that needs the memory meanwhile. */
+    bool yields;
     oc_plan_guide guide;
 } oc_plan_options;
 
@@ -105,8 +108,32 @@ typedef struct oc_plan_ranking {
 int oc_plan_rankings(const oc_plan *plan);
 const oc_plan_ranking *oc_plan_ranking_at(const oc_plan *plan, int index);
 
-/* The plan's choices (implementation and layout of every primitive), one line each, for the run folder. Appends to
- * nothing: *out is a new string freed with oc_free. */
+/* What the bytes of the slab hold. */
+typedef enum oc_plan_use {
+    OC_USE_ACTIVATIONS, /* the batch, layers' results, and statistics */
+    OC_USE_GRADIENTS,   /* of layers' results */
+    OC_USE_WORKSPACES,  /* what else a forward pass keeps for its backward pass: masks, places in windows */
+    OC_USE_SCRATCHPADS, /* of the step being computed */
+    OC_USE_FILTERS,     /* packed for the step being computed */
+    OC_USE_COPIES,      /* working copies of the weights, of a plan that yields */
+    OC_USES
+} oc_plan_use;
+
+/* Where a plan's bytes are. */
+typedef struct oc_plan_memory {
+    size_t slab;          /* it takes of the slab */
+    size_t live;          /* most that is alive at one moment; the rest of `slab` lies between buffers */
+    size_t used[OC_USES]; /* what `live` consists of */
+    size_t own;           /* working copies outside of the slab */
+    const char *layer;    /* the step of that moment: whose; "" between the passes */
+    const char *kind;     /* and what it is, "backward data" */
+} oc_plan_memory;
+oc_plan_memory oc_plan_memory_of(const oc_plan *plan);
+/* "activations" */
+const char *oc_plan_use_text(oc_plan_use use);
+
+/* The plan's memory in a line, and its choices (implementation and layout of every primitive), one line each, for the
+ * run folder. Appends to nothing: *out is a new string freed with oc_free. */
 oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 struct oc_slab {
     unsigned char *data;
     size_t bytes;
+    const oc_plan *user; /* whose contents it holds; NULL: nobody's */
 };
 
 /* Grows it to at least `bytes`; what was in it is lost. */
@@ -20,6 +21,7 @@ typedef enum oc_space { OC_SPACE_SLAB, OC_SPACE_OWN, OC_SPACE_WEIGHTS, OC_SPACE_
 
 typedef struct oc_buffer_info {
     oc_space space;
+    oc_plan_use use;                 /* in the slab */
     oc_dtype dtype;                  /* of what lies in the slab */
     size_t bytes, offset;            /* in bytes, from the space's base */
     int first, last;                 /* moments in which it holds something; last −1: never used */
@@ -108,6 +110,9 @@ oc_status oc_plan_lower(oc_plan *plan, oc_error *err);
 
 /* Settles offsets of slab buffers and working copies, slab_bytes and own_bytes. OC_E_MEMORY when they overflow. */
 oc_status oc_plan_place(oc_plan *plan, oc_error *err);
+
+/* The buffer whose place a buffer shares, itself where it has its own. */
+oc_buffer oc_plan_root(const oc_plan *plan, oc_buffer buffer);
 
 /* Binds the weights and makes the working copies of them anew where they have changed. */
 oc_status oc_plan_prepare(oc_plan *plan, const oc_weights *weights, oc_error *err);

@@ -26,9 +26,14 @@ static void lifetimes(oc_plan *plan) {
     /* The batch stays, so that a pass can be repeated; the scores stay for the caller. */
     touch(plan, plan->src, moment);
     touch(plan, plan->dst, moment);
+    for (int i = 0; i < plan->buffers; i++)
+        if (plan->buffer[i].use == OC_USE_COPIES && plan->buffer[i].last >= 0) {
+            plan->buffer[i].first = 0;
+            plan->buffer[i].last = moment;
+        }
 }
 
-static oc_buffer root_of(const oc_plan *plan, oc_buffer buffer) {
+oc_buffer oc_plan_root(const oc_plan *plan, oc_buffer buffer) {
     while (plan->buffer[buffer].root != buffer) buffer = plan->buffer[buffer].root;
     return buffer;
 }
@@ -49,7 +54,7 @@ static int by_bytes(const void *a, const void *b) {
 /* A buffer that comes to life as another of its size dies in the same step may take its place. */
 static void merge(oc_plan *plan, oc_buffer_info *info) {
     for (int i = 0; i < info->overs && info->last > info->first; i++) {
-        oc_buffer root = root_of(plan, info->over[i]);
+        oc_buffer root = oc_plan_root(plan, info->over[i]);
         oc_buffer_info *under = &plan->buffer[root];
         if (under == info || under->space != OC_SPACE_SLAB || under->last != info->first || under->bytes != info->bytes)
             continue;
@@ -114,7 +119,7 @@ oc_status oc_plan_place(oc_plan *plan, oc_error *err) {
         size_t end = round_up(list[i]->offset + list[i]->bytes);
         if (end > plan->slab_bytes) plan->slab_bytes = end;
     }
-    for (int i = 0; i < plan->buffers; i++) plan->buffer[i].offset = plan->buffer[root_of(plan, i)].offset;
+    for (int i = 0; i < plan->buffers; i++) plan->buffer[i].offset = plan->buffer[oc_plan_root(plan, i)].offset;
 cleanup:
     oc_free(list);
     oc_free(placed);

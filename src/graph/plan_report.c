@@ -121,6 +121,21 @@ static oc_status write_text(writer *to, const char *text, oc_error *err) {
     return OC_OK;
 }
 
+static oc_status write_memory(writer *to, const oc_plan *plan, oc_error *err) {
+    oc_status status = OC_OK;
+    char line[256];
+    const oc_plan_memory memory = oc_plan_memory_of(plan);
+    snprintf(line, sizeof line, "memory, most at %s %s: %zu bytes", memory.layer, memory.kind, memory.live);
+    OC_TRY(write_text(to, line, err));
+    for (int use = 0; use < OC_USES; use++) {
+        snprintf(line, sizeof line, ", %s %zu", oc_plan_use_text((oc_plan_use)use), memory.used[use]);
+        OC_TRY(write_text(to, line, err));
+    }
+    OC_TRY(write_text(to, "\n", err));
+cleanup:
+    return status;
+}
+
 oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err) {
     oc_status status = OC_OK;
     writer to = {0};
@@ -134,6 +149,7 @@ oc_status oc_plan_describe(const oc_plan *plan, char **out, oc_error *err) {
              oc_engine_dnnl_version(version, sizeof version), oc_team_threads(plan->options.team), plan->slab_bytes,
              plan->own_bytes);
     OC_TRY(write_text(&to, line, err));
+    OC_TRY(write_memory(&to, plan, err));
     for (int pass = 0; pass < OC_PASSES; pass++)
         for (int i = 0; i < plan->pass[pass].count; i++) {
             const oc_plan_step *step = &plan->pass[pass].step[i];

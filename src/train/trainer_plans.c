@@ -45,7 +45,8 @@ static oc_status open_evaluator(oc_trainer *trainer, oc_error *err) {
                                     .precision = trainer->step.precision,
                                     .smoothing = values->label_smoothing,
                                     .team = trainer->team,
-                                    .slab = trainer->slab};
+                                    .slab = trainer->slab,
+                                    .yields = true};
     memcpy(options.mean, model->mean, sizeof options.mean);
     memcpy(options.std, model->std, sizeof options.std);
     return oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &options, err);

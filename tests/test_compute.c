@@ -109,21 +109,29 @@ static float *random_floats(size_t count, uint64_t seed, double mean) {
     return data;
 }
 
-/* Mean and variance with a mean far from zero, where sums of squares in single precision would be wrong by percents. */
+/* A batch norm's mean and variance with a mean far from zero, where sums of squares in single precision would be wrong
+ * by percents. */
 static void test_moments(void **state) {
     const fixture *f = *state;
     const int64_t n = 3, c = 19, h = 13, w = 11;
     oc_shape shape = oc_shape_make(4, n, c, h, w);
     oc_layout plain = oc_layout_plain(OC_F32, &shape),
               blocked = oc_layout_blocked(OC_F32, &shape, oc_engine_block(f->engine));
+    const oc_norm_spec spec = {.epsilon = 1e-5F, .training = true};
     float *data = random_floats((size_t)(n * c * h * w), SEED, 300), *moved = bytes(oc_layout_bytes(&blocked));
+    float *dst = bytes(oc_layout_bytes(&blocked)), scale[19] = {0}, shift[19] = {0};
     reorder(f, &plain, data, &blocked, moved);
     for (int form = 0; form < 2; form++) {
         float mean[19], variance[19];
         oc_primitive *primitive = NULL;
-        assert_int_equal(oc_moments_create(&primitive, f->engine, "test", form ? &blocked : &plain, NULL), OC_OK);
-        run(primitive, (void *[OC_SLOTS]){
-                           [OC_SLOT_SRC] = form ? moved : data, [OC_SLOT_MEAN] = mean, [OC_SLOT_VARIANCE] = variance});
+        assert_int_equal(oc_norm_forward_create(&primitive, f->engine, "test", &spec, form ? &blocked : &plain, NULL),
+                         OC_OK);
+        run(primitive, (void *[OC_SLOTS]){[OC_SLOT_SRC] = form ? moved : data,
+                                          [OC_SLOT_SCALE] = scale,
+                                          [OC_SLOT_SHIFT] = shift,
+                                          [OC_SLOT_MEAN] = mean,
+                                          [OC_SLOT_VARIANCE] = variance,
+                                          [OC_SLOT_DST] = dst});
         oc_primitive_destroy(&primitive);
         for (int64_t k = 0; k < c; k++) {
             double sum = 0, squares = 0, count = (double)(n * h * w);
@@ -136,6 +144,7 @@ static void test_moments(void **state) {
     }
     oc_free(data);
     oc_free(moved);
+    oc_free(dst);
 }
 
 /* A pool with overlapping, padded windows, forward and backward, on both layouts, against the definition. */
@@ -392,7 +401,8 @@ static void test_refused(void **state) {
     oc_primitive *primitive = NULL;
     oc_shape src = oc_shape_make(4, 1, 4, 5, 5), wrong = oc_shape_make(3, 4, 4, 5);
     oc_layout cube = oc_layout_plain(OC_F32, &wrong), integers = oc_layout_plain(OC_I32, &src);
-    assert_int_equal(oc_moments_create(&primitive, f->engine, "layer8", &cube, &err), OC_E_COMPUTE);
+    const oc_norm_spec norm = {.training = true};
+    assert_int_equal(oc_norm_forward_create(&primitive, f->engine, "layer8", &norm, &cube, &err), OC_E_COMPUTE);
     assert_null(primitive);
     assert_string_equal(err.where, "layer8");
     assert_non_null(strstr(err.message, "unsupported layout f32 abc"));

@@ -10,9 +10,11 @@
 #include "kernels/norm.h"
 #include "kernels/pool.h"
 
-/* A block of channels over all images, with as much for its result, of at most so many bytes is taken through all
- * passes at once, since it stays in L2. */
-#define CACHED_BYTES ((int64_t)512 << 10)
+/* What is read twice is read again while it is in a cache: a block of channels over all images, with as much for its
+ * result, of at most so many bytes is taken through all passes by one worker, since it stays in its L2; else all
+ * workers take so many blocks through all passes before the next, since they stay in the last cache that all share. */
+#define WORKER_BYTES ((int64_t)512 << 10)
+#define TEAM_BYTES ((int64_t)8 << 20)
 
 typedef struct norm {
     oc_primitive primitive;
@@ -27,7 +29,8 @@ typedef struct execution {
     const norm *norm;
     const oc_norm_kernels *kernels;
     oc_norm_args args;
-    float *tiles; /* pooled: one for each worker, of numbers as the maps have them */
+    int64_t first; /* the part from which tasks count theirs */
+    float *tiles;  /* pooled: one for each worker, of numbers as the maps have them */
 } execution;
 
 static int64_t parts_of(const oc_map *map) {
@@ -108,14 +111,6 @@ static const void *unpool(const execution *e, int64_t i, int worker) {
     return tile;
 }
 
-/* Whether each worker takes whole blocks through all passes, rather than all workers one pass after the other. */
-static bool by_blocks(const oc_primitive *primitive, const oc_map *map) {
-    const int64_t threads = oc_team_threads(primitive->engine->team);
-    const int64_t size = (int64_t)oc_dtype_size(primitive->layout[OC_SLOT_SRC].dtype);
-    return (map->blocks % threads == 0 || map->blocks >= 8 * threads) &&
-           2 * map->images * map->h * map->w * map->block * size <= CACHED_BYTES;
-}
-
 static oc_status create(oc_primitive **out, oc_engine *engine, const char *layer, const char *what,
                         const oc_primitive_type *type, const oc_norm_spec *spec, const oc_layout *src, oc_error *err) {
     oc_status status = OC_OK;
@@ -149,40 +144,84 @@ static oc_layout dst_layout(const oc_norm_spec *spec, const oc_layout *src) {
     return spec->pooled ? oc_layout_resized(src, &spec->dst) : *src;
 }
 
-/* ---- Statistics ---- */
+/* ---- Two passes over memory ---- */
 
-static void sums_task(void *user, int64_t begin, int64_t end, int worker) {
-    const execution *e = user;
-    (void)worker;
-    e->kernels->sums(&e->args, begin, end);
+/* A pass that reads, for parts; what is joined from it, for blocks; and a pass that reads again and writes. */
+typedef struct passes {
+    void (*read)(const execution *e, int64_t begin, int64_t end, int worker);
+    void (*join)(const execution *e, int64_t first, int64_t last);
+    void (*write)(const execution *e, int64_t begin, int64_t end, int worker);
+} passes;
+
+typedef struct passing {
+    execution e;
+    const passes *passes;
+} passing;
+
+static void read_task(void *user, int64_t begin, int64_t end, int worker) {
+    const passing *p = user;
+    p->passes->read(&p->e, p->e.first + begin, p->e.first + end, worker);
 }
 
-static oc_status moments_execute(const oc_primitive *primitive, oc_error *err) {
-    execution e = execution_of(primitive);
-    (void)err;
-    oc_parallel_for(primitive->engine->team, parts_of(&e.args.map), 1, sums_task, &e);
-    e.kernels->statistics(&e.args, 0, e.args.map.blocks);
-    return OC_OK;
+static void write_task(void *user, int64_t begin, int64_t end, int worker) {
+    const passing *p = user;
+    p->passes->write(&p->e, p->e.first + begin, p->e.first + end, worker);
 }
 
-oc_status oc_moments_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
-                            oc_error *err) {
-    static const oc_primitive_type type = {.size = sizeof(norm), .execute = moments_execute};
-    const oc_norm_spec spec = {.epsilon = 0};
-    return create(out, engine, layer, "batch statistics", &type, &spec, src, err);
+static void blocks_task(void *user, int64_t first, int64_t last, int worker) {
+    const passing *p = user;
+    const int64_t images = p->e.args.map.images;
+    for (int64_t b = first; b < last; b++) {
+        p->passes->read(&p->e, b * images, (b + 1) * images, worker);
+        p->passes->join(&p->e, b, b + 1);
+        p->passes->write(&p->e, b * images, (b + 1) * images, worker);
+    }
+}
+
+/* How many blocks all workers take through all passes together: at least enough for each to have some parts. */
+static int64_t group_of(const oc_map *map, int64_t bytes, int64_t threads) {
+    const int64_t fit = TEAM_BYTES / bytes, least = (4 * threads + map->images - 1) / map->images;
+    return fit > least ? fit : least;
+}
+
+static void run(const oc_primitive *primitive, const passes *of) {
+    passing p = {execution_of(primitive), of};
+    oc_team *team = primitive->engine->team;
+    const oc_map *map = &p.e.args.map;
+    const int64_t threads = oc_team_threads(team), size = (int64_t)oc_dtype_size(primitive->layout[OC_SLOT_SRC].dtype);
+    const int64_t bytes = 2 * map->images * map->h * map->w * map->block * size; /* of a block and its result */
+    if ((map->blocks % threads == 0 || map->blocks >= 8 * threads) && bytes <= WORKER_BYTES) {
+        oc_parallel_for(team, map->blocks, 1, blocks_task, &p);
+        return;
+    }
+    const int64_t group = group_of(map, bytes, threads);
+    for (int64_t b = 0, count; b < map->blocks; b += count) {
+        count = map->blocks - b < group ? map->blocks - b : group;
+        p.e.first = b * map->images;
+        oc_parallel_for(team, count * map->images, 1, read_task, &p);
+        of->join(&p.e, b, b + count);
+        oc_parallel_for(team, count * map->images, 1, write_task, &p);
+    }
 }
 
 /* ---- Forward ---- */
 
-static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const execution *e = user;
+static void sums(const execution *e, int64_t begin, int64_t end, int worker) {
     (void)worker;
-    e->kernels->forward(&e->args, begin, end);
+    e->kernels->sums(&e->args, begin, end);
 }
 
-static void forward_pooled_task(void *user, int64_t begin, int64_t end, int worker) {
-    const execution *e = user;
+static void statistics(const execution *e, int64_t first, int64_t last) {
+    e->kernels->statistics(&e->args, first, last);
+    e->kernels->prepare(&e->args, first, last);
+}
+
+static void forward(const execution *e, int64_t begin, int64_t end, int worker) {
     const oc_primitive *p = &e->norm->primitive;
+    if (!e->norm->pooled) {
+        e->kernels->forward(&e->args, begin, end);
+        return;
+    }
     for (int64_t i = end; i-- > begin;) { /* backwards as the kernel goes */
         const int64_t at = part_at(&e->norm->dst, i);
         oc_norm_args part = part_of(e, i);
@@ -193,19 +232,32 @@ static void forward_pooled_task(void *user, int64_t begin, int64_t end, int work
     }
 }
 
-static oc_status forward_execute(const oc_primitive *primitive, oc_error *err) {
+static oc_status training_execute(const oc_primitive *primitive, oc_error *err) {
+    static const passes of = {sums, statistics, forward};
+    (void)err;
+    run(primitive, &of);
+    return OC_OK;
+}
+
+static void forward_task(void *user, int64_t begin, int64_t end, int worker) {
+    forward(user, begin, end, worker);
+}
+
+/* With given statistics it is one pass. */
+static oc_status given_execute(const oc_primitive *primitive, oc_error *err) {
     execution e = execution_of(primitive);
     (void)err;
     e.kernels->prepare(&e.args, 0, e.args.map.blocks);
-    oc_parallel_for(primitive->engine->team, parts_of(&e.args.map), 1,
-                    e.norm->pooled ? forward_pooled_task : forward_task, &e);
+    oc_parallel_for(primitive->engine->team, parts_of(&e.args.map), 1, forward_task, &e);
     return OC_OK;
 }
 
 oc_status oc_norm_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
                                  const oc_layout *src, oc_error *err) {
-    static const oc_primitive_type type = {.size = sizeof(norm), .execute = forward_execute};
-    const oc_status status = create(out, engine, layer, "batch norm forward", &type, spec, src, err);
+    static const oc_primitive_type given = {.size = sizeof(norm), .execute = given_execute};
+    static const oc_primitive_type training = {.size = sizeof(norm), .execute = training_execute};
+    const oc_primitive_type *type = spec->training ? &training : &given;
+    const oc_status status = create(out, engine, layer, "batch norm forward", type, spec, src, err);
     if (status != OC_OK) return status;
     (*out)->layout[OC_SLOT_SCALE] = (*out)->layout[OC_SLOT_SHIFT] = (*out)->layout[OC_SLOT_MEAN];
     (*out)->layout[OC_SLOT_DST] = dst_layout(spec, src);
@@ -214,8 +266,7 @@ oc_status oc_norm_forward_create(oc_primitive **out, oc_engine *engine, const ch
 
 /* ---- Backward ---- */
 
-static void backward_sums_task(void *user, int64_t begin, int64_t end, int worker) {
-    const execution *e = user;
+static void backward_sums(const execution *e, int64_t begin, int64_t end, int worker) {
     if (!e->norm->pooled) {
         e->kernels->backward_sums(&e->args, begin, end);
         return;
@@ -227,8 +278,11 @@ static void backward_sums_task(void *user, int64_t begin, int64_t end, int worke
     }
 }
 
-static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
-    const execution *e = user;
+static void backward_join(const execution *e, int64_t first, int64_t last) {
+    e->kernels->backward_join(&e->args, first, last);
+}
+
+static void backward(const execution *e, int64_t begin, int64_t end, int worker) {
     if (!e->norm->pooled) {
         e->kernels->backward(&e->args, begin, end);
         return;
@@ -241,29 +295,12 @@ static void backward_task(void *user, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static void backward_blocks_task(void *user, int64_t first, int64_t last, int worker) {
-    const execution *e = user;
-    const int64_t images = e->args.map.images;
-    for (int64_t b = first; b < last; b++) {
-        backward_sums_task(user, b * images, (b + 1) * images, worker);
-        e->kernels->backward_join(&e->args, b, b + 1);
-        backward_task(user, b * images, (b + 1) * images, worker);
-    }
-}
-
 static oc_status backward_execute(const oc_primitive *primitive, oc_error *err) {
-    execution e = execution_of(primitive);
-    oc_team *team = primitive->engine->team;
-    const oc_map *map = &e.args.map;
+    static const passes of = {backward_sums, backward_join, backward};
+    const execution e = execution_of(primitive);
     (void)err;
-    e.kernels->prepare(&e.args, 0, map->blocks);
-    if (by_blocks(primitive, map)) {
-        oc_parallel_for(team, map->blocks, 1, backward_blocks_task, &e);
-        return OC_OK;
-    }
-    oc_parallel_for(team, parts_of(map), 1, backward_sums_task, &e);
-    e.kernels->backward_join(&e.args, 0, map->blocks);
-    oc_parallel_for(team, parts_of(map), 1, backward_task, &e);
+    e.kernels->prepare(&e.args, 0, e.args.map.blocks);
+    run(primitive, &of);
     return OC_OK;
 }
 

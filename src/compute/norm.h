@@ -6,11 +6,6 @@
 
 #include "compute/pool.h"
 
-/* MEAN and biased VARIANCE of each channel of SRC [N, C, H, W], in double precision where it matters; blocked, plain
- * and channels-last layouts. OC_E_COMPUTE for any other. */
-oc_status oc_moments_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
-                            oc_error *err);
-
 typedef struct oc_norm_spec {
     float epsilon;
     bool training; /* the statistics are those of the batch, of which the gradient takes account */
@@ -25,9 +20,10 @@ typedef struct oc_norm_spec {
     oc_shape dst;
 } oc_norm_spec;
 
-/* Batch norm over all but dimension 1, with given statistics (oc_moments_create computes them in training). Slots SRC,
- * SCALE, SHIFT, MEAN, VARIANCE [C], DST (layout of src; may be SRC). If pooled, DST lies as src does and is no source,
- * and in training WORKSPACE is kept for the backward pass. */
+/* Batch norm over all but dimension 1. Slots SRC, SCALE, SHIFT, MEAN, VARIANCE [C], DST (layout of src; may be SRC). In
+ * training MEAN and the biased VARIANCE are results, those of the batch, summed in double precision where it matters;
+ * else they are given. If pooled, DST lies as src does and is no source, and in training WORKSPACE is kept for the
+ * backward pass. */
 oc_status oc_norm_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_norm_spec *spec,
                                  const oc_layout *src, oc_error *err);
 /* Slots SRC (of the forward pass), MEAN, VARIANCE, SCALE, SHIFT, DIFF_DST, DIFF_MEAN if `mean`, DIFF_SRC (may be

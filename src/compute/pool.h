@@ -13,7 +13,7 @@ typedef struct oc_pool_spec {
 } oc_pool_spec;
 
 /* Max-pool to the sizes `dst` [N, C, OH, OW], kernel at most 16; in training with a WORKSPACE. Slots SRC, DST,
- * WORKSPACE; dst lies as src does. OC_E_COMPUTE for a layout that oc_moments_create would refuse. */
+ * WORKSPACE; dst lies as src does. OC_E_COMPUTE for a layout that oc_layout_map refuses. */
 oc_status oc_pool_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                  const oc_layout *src, const oc_shape *dst, oc_error *err);
 /* Slots DIFF_DST, WORKSPACE, DIFF_SRC; both in the layouts of the forward pass. */

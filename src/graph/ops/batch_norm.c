@@ -1,5 +1,5 @@
 /* batch_norm: over N, H and W (Ioffe and Szegedy, ICML 2015), as PyTorch's BatchNorm2d: the running variance takes
- * the unbiased estimate. In training the batch's statistics are a step of their own. */
+ * the unbiased estimate. */
 #include "graph/ops/batch_norm.h"
 
 #include "base/error.h"
@@ -57,13 +57,6 @@ static oc_status batch_norm_forward(oc_lower *lower, const oc_node *node, oc_err
     kept->src = oc_lower_src(lower, node, 0);
     kept->mean = spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_MEAN);
     kept->variance = spec.training ? oc_lower_buffer(lower, &vector) : oc_lower_tensor(lower, node, RUNNING_VAR);
-    if (spec.training) {
-        oc_primitive *moments = NULL;
-        OC_TRY(oc_moments_create(&moments, engine, layer, oc_lower_src_layout(lower, node, 0), err));
-        oc_operand statistics[] = {
-            {OC_SLOT_SRC, kept->src}, {OC_SLOT_MEAN, kept->mean}, {OC_SLOT_VARIANCE, kept->variance}};
-        oc_lower_step(lower, node, OC_STEP_FORWARD, &moments, statistics, 3);
-    }
     oc_buffer dst = oc_lower_dst(lower, node, &layout);
     kept->workspace = oc_lower_workspace(lower, primitive);
     oc_operand operand[] = {

@@ -10,16 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/memory.h"
 #include "bench/peak.h"
 #include "compute/conv/algorithm.h"
 #include "graph/op.h"
 #include "graph/ops/conv.h"
 #include "models/model.h"
+#include "timed.h"
 
-#define SECONDS 0.1 /* of each measurement; the quickest execution counts */
-#define LEAST 5
 #define MOST 64 /* different convolutions */
 
 typedef struct bench {
@@ -33,46 +30,6 @@ typedef struct bench {
     int count;
     double chosen, quickest; /* seconds of all layers */
 } bench;
-
-static void refuse(oc_status status, const oc_error *err) {
-    if (status == OC_OK) return;
-    fprintf(stderr, "bench_convolutions: %s\n", err->message);
-    exit(EXIT_FAILURE);
-}
-
-/* Memory of every slot's size, of small numbers. */
-static void bind(oc_primitive *primitive, void *memory[OC_SLOTS]) {
-    oc_error err = {0};
-    for (int slot = 0; slot < OC_SLOTS; slot++) {
-        const oc_layout *layout = oc_primitive_layout(primitive, (oc_slot)slot);
-        memory[slot] = NULL;
-        if (oc_layout_absent(layout)) continue;
-        const size_t bytes = oc_layout_bytes(layout);
-        refuse(oc_alloc(&memory[slot], bytes, 1, &err), &err);
-        for (size_t i = 0; i < bytes / sizeof(float); i++) ((float *)memory[slot])[i] = (float)(i % 17) * 0.01F - 0.08F;
-        refuse(oc_primitive_bind(primitive, (oc_slot)slot, memory[slot], &err), &err);
-    }
-}
-
-/* Seconds of the quickest execution; 0 for no primitive. Destroys it. */
-static double timed(oc_primitive **primitive) {
-    oc_error err = {0};
-    void *memory[OC_SLOTS];
-    double quickest = 1e9;
-    if (!*primitive) return 0;
-    bind(*primitive, memory);
-    refuse(oc_primitive_execute(*primitive, &err), &err);
-    const double begin = oc_clock_seconds();
-    for (int i = 0; i < LEAST || oc_clock_seconds() < begin + SECONDS; i++) {
-        const double before = oc_clock_seconds();
-        refuse(oc_primitive_execute(*primitive, &err), &err);
-        const double seconds = oc_clock_seconds() - before;
-        if (seconds < quickest) quickest = seconds;
-    }
-    for (int slot = 0; slot < OC_SLOTS; slot++) oc_free(memory[slot]);
-    oc_primitive_destroy(primitive);
-    return quickest;
-}
 
 static bool same(const oc_conv_problem *a, const oc_conv_problem *b) {
     return a->groups == b->groups && a->kh == b->kh && a->stride == b->stride && a->pad == b->pad &&
@@ -94,8 +51,9 @@ static void pass(bench *b, oc_conv_problem problem, int times) {
         const double cost = oc_conv_cost(b->engine, oc_conv_algorithms[a], &problem);
         if (cost == HUGE_VAL) continue;
         oc_primitive *primitive = NULL, *pack = NULL;
-        refuse(oc_conv_create(&primitive, &pack, b->engine, "bench", oc_conv_algorithms[a], &problem, &err), &err);
-        seconds[a] = timed(&primitive) + timed(&pack);
+        oc_bench_refuse(oc_conv_create(&primitive, &pack, b->engine, "bench", oc_conv_algorithms[a], &problem, &err),
+                        &err);
+        seconds[a] = oc_bench_timed(&primitive) + oc_bench_timed(&pack);
         if (oc_conv_algorithms[a] == chosen) taken = seconds[a];
         if (seconds[a] < least) least = seconds[a];
         printf(" | %s%s %.2f/%.2f", oc_conv_algorithms[a] == chosen ? "*" : "", oc_conv_algorithms[a]->name,
@@ -148,10 +106,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: bench_convolutions [MODEL [BATCH [SIZE]]]\n");
         return EXIT_FAILURE;
     }
-    refuse(oc_model_create(&b.model, name, classes, 2, size, NULL, &err), &err);
-    refuse(oc_team_create(&b.team, 0, &err), &err);
+    oc_bench_refuse(oc_model_create(&b.model, name, classes, 2, size, NULL, &err), &err);
+    oc_bench_refuse(oc_team_create(&b.team, 0, &err), &err);
     oc_team_enter(b.team);
-    refuse(oc_engine_create(&b.engine, b.team, &err), &err);
+    oc_bench_refuse(oc_engine_create(&b.engine, b.team, &err), &err);
     b.peak = 0.5e9 * oc_peak_measure(b.team, 0.5).best;
     collect(&b, batch);
     for (int i = 0; i < b.count; i++)

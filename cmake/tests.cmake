@@ -83,9 +83,9 @@ foreach(source IN LISTS oc_test_sources)
   oc_register_test(${name} ${source})
 endforeach()
 
-# Measure; no tests.
-foreach(name IN ITEMS convolutions prepare)
-  add_executable(bench_${name} ${CMAKE_SOURCE_DIR}/bench/${name}.c)
+# They measure; no tests.
+foreach(name IN ITEMS convolutions memory prepare)
+  add_executable(bench_${name} ${CMAKE_SOURCE_DIR}/bench/${name}.c ${CMAKE_SOURCE_DIR}/bench/timed.c)
   target_include_directories(bench_${name} PRIVATE include src)
   target_include_directories(bench_${name} SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})
   target_link_libraries(bench_${name} PRIVATE ocelli_static)

@@ -40,7 +40,7 @@ static void pass(bench *b, oc_conv_problem problem, int times) {
     oc_error err = {0};
     const oc_shape *src = &problem.src.shape, *dst = &problem.dst.shape;
     oc_conv_ranking ranking;
-    refuse(oc_conv_choose(&ranking, b->engine, &problem, NULL, NULL, &err), &err);
+    oc_bench_refuse(oc_conv_choose(&ranking, b->engine, &problem, NULL, NULL, &err), &err);
     const oc_conv_algorithm *chosen = ranking.candidate[0].algorithm;
     double seconds[16], least = 1e9, taken = 0;
     printf("%3d x %4lld->%-4lld g%-3lld %lldx%lld/%lld %3lld %-8s", times, (long long)src->dim[1],

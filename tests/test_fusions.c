@@ -169,7 +169,7 @@ static void test_mean_gradient(void **state) {
         case 1: /* and a gate */
             x = net_flatten(&n, squeeze_excite(&n, y, c));
             break;
-        case 2: /* of a sum, whose summands are used as well */
+        case 2: /* of a sum that is not written, whose summands are used as well */
             x = net_flatten(&n, net_scale(&n, y, net_sigmoid(&n, net_global_pool(&n, net_add(&n, x, y)))));
             break;
         default: /* two means of one map */

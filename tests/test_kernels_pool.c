@@ -208,6 +208,16 @@ static void check_mean_case(const oc_pool_kernels *kernels, const oc_map *s, con
         kernels->mean(s, src, d, dst, range[r].begin, range[r].end);
         kernels->mean_backward(d, diff_dst, s, diff_src, range[r].begin, range[r].end);
     }
+    float *sum_map = test_floats_copy(src, test_map_size(s)), *want = test_map_new(d, true, 0, 7);
+    float *of_sum = test_map_new(d, true, 0, 8);
+    for (size_t i = 0; i < test_map_size(s); i++) sum_map[i] = src[i] + diff_src[i];
+    kernels->mean(s, sum_map, d, want, 0, s->images * s->blocks);
+    kernels->mean_of_sum(s, src, diff_src, d, of_sum, 0, s->images * s->blocks);
+    for (int64_t n = 0; n < s->images; n++)
+        for (int64_t c = 0; c < s->channels; c++)
+            test_same_floats("mean of a sum", of_sum + test_map_at(d, n, c, 0), want + test_map_at(d, n, c, 0), 1);
+    test_map_check_padding(d, of_sum);
+    test_guarded_free(sum_map), test_guarded_free(want), test_guarded_free(of_sum);
     for (int64_t n = 0; n < s->images; n++)
         for (int64_t c = 0; c < s->channels; c++) {
             const size_t at = test_map_at(d, n, c, 0);

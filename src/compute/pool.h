@@ -31,6 +31,9 @@ oc_status oc_average_backward_create(oc_primitive **out, oc_engine *engine, cons
 /* Mean over H and W, summed in double precision where it matters. Slots SRC [N, C, H, W], DST [N, C, 1, 1] of f32. */
 oc_status oc_mean_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                  oc_error *err);
+/* The same of the sum of SRC and SRC_1, in one layout, which is not written. */
+oc_status oc_mean_of_sum_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
+                                oc_error *err);
 /* Slots DIFF_DST, DIFF_SRC; both in the layouts of the forward pass. */
 oc_status oc_mean_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *diff_src,
                                   const oc_layout *diff_dst, oc_error *err);

@@ -263,6 +263,19 @@ static bool is_mean(const oc_lower_value *of, const oc_variant *contribution) {
     return !oc_shape_equal(&contribution->layout.shape, &of->layout.shape);
 }
 
+/* A mean's gradient in the order of the value's layout. */
+static oc_layout mean_layout(const oc_lower_value *of, const oc_variant *c) {
+    return oc_layout_resized(&of->layout, &c->layout.shape);
+}
+
+static oc_buffer as_mean(oc_lower *lower, const oc_node *node, const oc_lower_value *of, const oc_variant *c) {
+    const oc_layout layout = mean_layout(of, c);
+    if (oc_layout_equal(&c->layout, &layout)) return c->buffer;
+    const oc_buffer mean = oc_lower_buffer(lower, &layout);
+    reorder(lower, node, OC_STEP_REORDER, &c->layout, c->buffer, &layout, mean);
+    return mean;
+}
+
 /* What a contribution adds, as a map in the value's layout. */
 static oc_buffer as_map(oc_lower *lower, const oc_node *node, const oc_lower_value *of, const oc_variant *c) {
     oc_primitive *primitive = NULL;
@@ -272,11 +285,13 @@ static oc_buffer as_map(oc_lower *lower, const oc_node *node, const oc_lower_val
         reorder(lower, node, OC_STEP_REORDER, &c->layout, c->buffer, &of->layout, map);
         return map;
     }
+    const oc_layout layout = mean_layout(of, c);
+    const oc_buffer mean = as_mean(lower, node, of, c);
     if (failed(lower, oc_mean_backward_create(&primitive, lower->plan->engine, oc_node_layer(node), &of->layout,
-                                              &c->layout, lower->err)))
+                                              &layout, lower->err)))
         return -1;
     oc_lower_step(lower, node, OC_STEP_BACKWARD_DATA, &primitive,
-                  (oc_operand[]){{OC_SLOT_DIFF_DST, c->buffer}, {OC_SLOT_DIFF_SRC, map}}, 2);
+                  (oc_operand[]){{OC_SLOT_DIFF_DST, mean}, {OC_SLOT_DIFF_SRC, map}}, 2);
     return map;
 }
 
@@ -312,7 +327,9 @@ oc_diff_parts oc_lower_diff_parts(oc_lower *lower, const oc_node *node) {
     }
     if (mean < 0) return (oc_diff_parts){.map = oc_lower_diff_dst(lower, node), .mean = -1};
     const oc_variant c = lower->contributions.item[mean];
-    return (oc_diff_parts){.map = gather(lower, node, mean), .mean = c.buffer, .mean_layout = c.layout};
+    const oc_lower_value *of = &lower->value[value];
+    return (oc_diff_parts){
+        .map = gather(lower, node, mean), .mean = as_mean(lower, node, of, &c), .mean_layout = mean_layout(of, &c)};
 }
 
 /* ---- The passes ---- */

@@ -62,11 +62,16 @@ cleanup:
 
 static oc_status rewrite(oc_graph *graph, oc_plan_mode mode, oc_error *err) {
     typedef oc_status (*rewrite_fn)(oc_graph *, oc_error *);
-    static const rewrite_fn train[] = {oc_rewrite_subsample, oc_rewrite_norm_relu,  oc_rewrite_norm_pool,
-                                       oc_rewrite_join,      oc_rewrite_scale_join, NULL};
-    static const rewrite_fn infer[] = {
-        oc_rewrite_drop,      oc_rewrite_subsample, oc_rewrite_fold,       oc_rewrite_post,
-        oc_rewrite_norm_relu, oc_rewrite_join,      oc_rewrite_scale_join, NULL};
+    static const rewrite_fn train[] = {oc_rewrite_subsample,
+                                       oc_rewrite_norm_relu,
+                                       oc_rewrite_norm_pool,
+                                       oc_rewrite_join,
+                                       oc_rewrite_scale_join,
+                                       oc_rewrite_mean,
+                                       NULL};
+    static const rewrite_fn infer[] = {oc_rewrite_drop,       oc_rewrite_subsample, oc_rewrite_fold,
+                                       oc_rewrite_post,       oc_rewrite_norm_relu, oc_rewrite_join,
+                                       oc_rewrite_scale_join, oc_rewrite_mean,      NULL};
     oc_status status = OC_OK;
     for (const rewrite_fn *fn = mode == OC_PLAN_TRAIN ? train : infer; *fn; fn++) OC_TRY((*fn)(graph, err));
 cleanup:

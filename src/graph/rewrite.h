@@ -20,6 +20,9 @@ oc_status oc_rewrite_join(oc_graph *graph, oc_error *err);
 /* scale → join (without a third summand) becomes one scale. Both modes, behind oc_rewrite_join. */
 oc_status oc_rewrite_scale_join(oc_graph *graph, oc_error *err);
 
+/* add → global_pool becomes one global_pool of two. Both modes, behind oc_rewrite_join. */
+oc_status oc_rewrite_mean(oc_graph *graph, oc_error *err);
+
 /* drop_path and dropout vanish: nothing is dropped. INFER only, and first: they stand between what others join. */
 oc_status oc_rewrite_drop(oc_graph *graph, oc_error *err);
 

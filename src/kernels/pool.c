@@ -287,21 +287,31 @@ static void average_backward(const oc_pool *p, const void *diff_dst, void *diff_
 
 #define TILE 64 /* pixels */
 
-static void mean_part(const oc_stored *src, int64_t pixels, int64_t block, float *dst) {
+/* Of src, and of src_1 added to it if `two`. */
+OC_INLINE void mean_part(const bool two, const oc_stored *src, const oc_stored *src_1, int64_t pixels, int64_t block,
+                         float *dst) {
     int64_t c = 0;
     for (; c + OC_LANES <= block; c += OC_LANES) {
         oc_doubles sum = {0};
         for (int64_t at = 0; at < pixels; at += TILE) {
             const int64_t end = pixels - at < TILE ? pixels : at + TILE;
             oc_floats tile = {0};
-            for (int64_t p = at; p < end; p++) tile += oc_load_stored(src + p * block + c);
+            for (int64_t p = at; p < end; p++) {
+                oc_floats v = oc_load_stored(src + p * block + c);
+                if (two) v += oc_load_stored(src_1 + p * block + c);
+                tile += v;
+            }
             sum += __builtin_convertvector(tile, oc_doubles);
         }
         oc_store(dst + c, __builtin_convertvector(sum / (double)pixels, oc_floats));
     }
     for (; c < block; c++) {
         double sum = 0;
-        for (int64_t p = 0; p < pixels; p++) sum += oc_widen(src[p * block + c]);
+        for (int64_t p = 0; p < pixels; p++) {
+            float v = oc_widen(src[p * block + c]);
+            if (two) v += oc_widen(src_1[p * block + c]);
+            sum += v;
+        }
         dst[c] = (float)(sum / (double)pixels);
     }
 }
@@ -309,8 +319,17 @@ static void mean_part(const oc_stored *src, int64_t pixels, int64_t block, float
 static void mean(const oc_map *src_map, const void *src, const oc_map *dst_map, float *dst, int64_t begin,
                  int64_t end) {
     for (int64_t i = begin; i < end; i++)
-        mean_part((const oc_stored *)src + part_at(src_map, i), src_map->h * src_map->w, src_map->block,
+        mean_part(false, (const oc_stored *)src + part_at(src_map, i), NULL, src_map->h * src_map->w, src_map->block,
                   dst + part_at(dst_map, i));
+}
+
+static void mean_of_sum(const oc_map *src_map, const void *src, const void *src_1, const oc_map *dst_map, float *dst,
+                        int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t at = part_at(src_map, i);
+        mean_part(true, (const oc_stored *)src + at, (const oc_stored *)src_1 + at, src_map->h * src_map->w,
+                  src_map->block, dst + part_at(dst_map, i));
+    }
 }
 
 static void mean_backward_part(oc_stored *restrict diff_src, int64_t pixels, int64_t block,
@@ -337,4 +356,5 @@ const oc_pool_kernels OC_POOL_KERNELS = {.max = max,
                                          .average = average,
                                          .average_backward = average_backward,
                                          .mean = mean,
+                                         .mean_of_sum = mean_of_sum,
                                          .mean_backward = mean_backward};

@@ -33,6 +33,9 @@ struct oc_pool_kernels {
     /* The mean of all pixels of src; dst has one, and is of floats in every table. Tiles of 64 pixels are summed in
      * single precision, and tiles in double. */
     void (*mean)(const oc_map *src_map, const void *src, const oc_map *dst_map, float *dst, int64_t begin, int64_t end);
+    /* The mean of all pixels of a sum, src + src_1. */
+    void (*mean_of_sum)(const oc_map *src_map, const void *src, const void *src_1, const oc_map *dst_map, float *dst,
+                        int64_t begin, int64_t end);
     void (*mean_backward)(const oc_map *dst_map, const float *diff_dst, const oc_map *src_map, void *diff_src,
                           int64_t begin, int64_t end);
 };

@@ -45,6 +45,7 @@ oc_status oc_evaluator_create(oc_evaluator **out, const oc_graph *graph, const o
         oc_plan_options plan = {.batch = batch,
                                 .mode = OC_PLAN_INFER,
                                 .precision = options->precision,
+                                .exact = options->exact,
                                 .team = options->team,
                                 .slab = options->slab,
                                 .yields = options->yields};

@@ -12,6 +12,7 @@ typedef struct oc_evaluator oc_evaluator;
 typedef struct oc_evaluator_options {
     int64_t batch_size;
     oc_precision precision;
+    bool exact; /* of convolutions, as in oc_plan_options */
     double smoothing;
     float mean[3], std[3];
     /* Whose weights are run: numbers that are not finite are refused, in any layer for the first batch and in the

@@ -41,7 +41,7 @@ typedef struct oc_plan_options {
     int64_t batch; /* >= 1 */
     oc_plan_mode mode;
     oc_precision precision;
-    bool exact;    /* no convolution in training by an algorithm of several times the usual error (Winograd F(4×4)) */
+    bool exact;    /* no convolution by an algorithm of several times the usual error (Winograd F(4×4)) */
     oc_team *team; /* borrowed; outlives the plan */
     oc_slab *slab; /* borrowed; outlives the plan */
     /* INFER: the working copies of the weights lie in the slab as well, and are made anew whenever another plan has

@@ -73,7 +73,7 @@ const oc_recipe_row oc_recipe_rows[OC_RECIPE_KEYS] = {
      PLACE(precision)},
 
     {{"conv.exact", OC_KEY_BOOL, 0, 0, "false", NULL, NULL,
-      "train without the convolution algorithms that are quicker but several times less exact, as Winograd F(4x4)"},
+      "no convolution algorithm that is quicker but several times less exact, as Winograd F(4x4)"},
      PLACE(conv_exact)},
 
     {{"mixup.alpha", OC_KEY_REAL, 0, 100, "0.2", NULL, NULL,

@@ -43,6 +43,7 @@ static oc_status open_evaluator(oc_trainer *trainer, oc_error *err) {
     const oc_model *model = trainer->model;
     oc_evaluator_options options = {.batch_size = values->batch_size,
                                     .precision = trainer->step.precision,
+                                    .exact = values->conv_exact,
                                     .smoothing = values->label_smoothing,
                                     .team = trainer->team,
                                     .slab = trainer->slab,

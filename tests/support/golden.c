@@ -130,12 +130,8 @@ void golden_fill(golden *g) {
 static oc_plan *make_plan(const golden *g, oc_plan_mode mode, oc_precision precision, bool exact) {
     oc_plan *plan = NULL;
     oc_error err = {0};
-    const oc_plan_options options = {.batch = g->batch,
-                                     .mode = mode,
-                                     .precision = precision,
-                                     .exact = exact,
-                                     .team = g->team,
-                                     .slab = g->slab};
+    const oc_plan_options options = {
+        .batch = g->batch, .mode = mode, .precision = precision, .exact = exact, .team = g->team, .slab = g->slab};
     if (oc_plan_create(&plan, g->model->graph, &options, &err) != OC_OK) fail_msg("%s: %s", err.where, err.message);
     return plan;
 }
@@ -358,6 +354,10 @@ static double norm_error(const golden *g) {
 
 golden_errors golden_measure(golden *g, bool exact) {
     golden_errors errors = {0};
+    oc_plan *infer = make_plan(g, OC_PLAN_INFER, OC_PRECISION_FP32, exact);
+    run_forward(g, infer);
+    errors.evaluation = logits_error(g, "logits_eval", oc_plan_dst(infer));
+    oc_plan_destroy(&infer);
     worst l2 = {.field = "grad l2"}, elements = {.field = "grad values"}, zero = {.field = "grad zero"};
     oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, OC_PRECISION_FP32, exact);
     const double want = reference_number(json_array_get(reference_member(g->json, "losses"), 0));

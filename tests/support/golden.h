@@ -37,9 +37,9 @@ int golden_check_evaluation(const golden *g);
  * errors. One step is AdamW on targets mixed with those of the reversed batch. */
 int golden_check_training(golden *g, bool every);
 
-/* What the first training step is off by, relative to the largest value or to the norm. */
+/* What scores in evaluation and the first training step are off by, relative to the largest value or to the norm. */
 typedef struct golden_errors {
-    double logits, loss;
+    double evaluation, logits, loss;
     double norm;                 /* of all gradients */
     double tensor_norm, element; /* the worst tensor's norm; the worst element of those in the reference */
 } golden_errors;
@@ -48,7 +48,8 @@ typedef struct golden_errors {
  * gradients of such a batch are those of the one, and a larger batch has more algorithms to choose from. */
 void golden_repeat(golden *g, int copies);
 
-/* The errors of the first training step, ties settled; `exact` as in oc_plan_options. Running statistics move. */
+/* The errors of an evaluation and of the first training step, ties settled; `exact` as in oc_plan_options. Running
+ * statistics move. */
 golden_errors golden_measure(golden *g, bool exact);
 /* One training pass in a precision, on the same batch and targets: the mean loss; `gradients` is an arena like the
  * weights'. Running statistics are moved. */

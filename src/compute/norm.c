@@ -317,6 +317,7 @@ oc_status oc_norm_backward_create(oc_primitive **out, oc_engine *engine, const c
     if (spec->mean) {
         const oc_shape mean = oc_shape_make(4, src->shape.dim[0], src->shape.dim[1], (int64_t)1, (int64_t)1);
         layout[OC_SLOT_DIFF_MEAN] = oc_layout_resized(src, &mean);
+        layout[OC_SLOT_DIFF_MEAN].dtype = OC_F32;
     }
     layout[OC_SLOT_DIFF_SRC] = *src;
     return OC_OK;

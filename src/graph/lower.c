@@ -263,9 +263,11 @@ static bool is_mean(const oc_lower_value *of, const oc_variant *contribution) {
     return !oc_shape_equal(&contribution->layout.shape, &of->layout.shape);
 }
 
-/* A mean's gradient in the order of the value's layout. */
+/* A mean's gradient in the order of the value's layout; a map of one pixel, and so of floats. */
 static oc_layout mean_layout(const oc_lower_value *of, const oc_variant *c) {
-    return oc_layout_resized(&of->layout, &c->layout.shape);
+    oc_layout layout = oc_layout_resized(&of->layout, &c->layout.shape);
+    layout.dtype = OC_F32;
+    return layout;
 }
 
 static oc_buffer as_mean(oc_lower *lower, const oc_node *node, const oc_lower_value *of, const oc_variant *c) {

@@ -174,9 +174,8 @@ typedef struct view {
 OC_INLINE oc_floats share_of(const oc_norm_args *args, int64_t i, const oc_run *run) {
     const oc_map *map = &args->map;
     if (!args->diff_mean) return (oc_floats){0};
-    const oc_stored *row =
-        (const oc_stored *)args->diff_mean + (i % map->images * map->blocks + i / map->images) * map->block;
-    return oc_row_load_stored(row, run, map->block) / (float)pixels_of(args);
+    const float *row = args->diff_mean + (i % map->images * map->blocks + i / map->images) * map->block;
+    return oc_row_load(row, run, map->block) / (float)pixels_of(args);
 }
 
 /* Of part i, a run that begins at element `at` of the maps. */

@@ -32,7 +32,7 @@ typedef struct oc_norm_args {
     const void *diff_dst;
     /* The gradient of a mean over the pixels of dst, [images][blocks·block]: each pixel's share of it is added to
      * diff_dst. NULL: none. */
-    const void *diff_mean;
+    const float *diff_mean;
     void *diff_src; /* may be diff_dst, or src */
     float *diff_scale, *diff_shift;
     double *sums; /* scratch: [blocks][images][2][block] */

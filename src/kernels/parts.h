@@ -116,15 +116,6 @@ OC_INLINE oc_floats oc_row_load(const float *row, const oc_run *run, int64_t blo
     return v;
 }
 
-/* The same of a row that is stored as maps are. */
-OC_INLINE oc_floats oc_row_load_stored(const oc_stored *row, const oc_run *run, int64_t block) {
-    if (block >= OC_LANES || !oc_runs_packed(block)) return oc_load_stored_some(row + run->at, run->lanes);
-    if (block == 1) return oc_spread(row);
-    oc_floats v;
-    for (int l = 0; l < OC_LANES; l++) v[l] = oc_widen(row[l % block]);
-    return v;
-}
-
 /* The same as doubles: row[channel] += v, lane by lane. */
 OC_INLINE void oc_row_add(double *row, const oc_run *run, int64_t block, oc_doubles v) {
     if (run->lanes == OC_LANES && block >= OC_LANES) {

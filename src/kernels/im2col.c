@@ -60,6 +60,10 @@ static int64_t chunks_of(const oc_im2col *work, const phase *p) {
                           : oc_divide_up(work->to.images * p->h * p->w, work->rows);
 }
 
+static int64_t at_least_one(int64_t a) {
+    return a > 1 ? a : 1;
+}
+
 /* The last phase, which as a rule meets the most taps, comes first. */
 static rows rows_of(const oc_im2col *work, int64_t chunk) {
     rows r = {.begin = 0};
@@ -68,6 +72,9 @@ static rows rows_of(const oc_im2col *work, int64_t chunk) {
         chunks = chunks_of(work, &r.at);
         if (chunk < chunks) break;
     }
+    /* As a phase of any chunk has. */
+    r.at.h = at_least_one(r.at.h);
+    r.at.w = at_least_one(r.at.w);
     int64_t count = work->to.images * r.at.h * r.at.w;
     if (work->by_pixel) {
         const int64_t cut = oc_divide_up(work->to.images, work->rows), pixel = chunk / cut;
@@ -109,7 +116,8 @@ static void plan(oc_im2col *work) {
     const int64_t count = work->to.images * (work->by_pixel ? 1 : first.h * first.w);
     /* Few rows are not worth the filters' way to more than one worker: those share the channels then. */
     const int64_t workers = work->by_pixel || count < work->threads * ROWS_LEAST ? 1 : work->threads;
-    work->rows = round_up(oc_divide_up(count, workers * oc_divide_up(count, workers * ROWS_MOST)), unit);
+    const int64_t rounds = at_least_one(oc_divide_up(count, workers * ROWS_MOST));
+    work->rows = round_up(oc_divide_up(count, workers * rounds), unit);
     work->chunks = 0;
     for (int64_t i = 0; i < phases_of(work); i++) {
         const phase p = phase_of(work, i);

@@ -25,6 +25,9 @@
 #define T_VECTORS 1
 #endif
 
+/* Steps by which a·b asks for a panel before it reads it: with few rows panels come from memory. */
+#define AHEAD 16
+
 /* Blocks of OC_LANES steps of a sum between which it is put down. */
 #define RUN (OC_PRODUCT_RUN / OC_LANES)
 
@@ -32,6 +35,7 @@
  * between vectors in b. */
 typedef struct reading {
     int64_t a_row, a_step, b_step, b_vector;
+    int64_t ahead; /* floats of b that are asked for before they are read; 0: none */
 } reading;
 
 /* The sums of a micro-kernel, and where they go. */
@@ -43,6 +47,7 @@ OC_INLINE void run(const int R, const int J, const reading by, const float *a, c
 #pragma GCC unroll 8
     for (int64_t k = 0; k < steps; k++) {
         oc_floats right[4];
+        if (by.ahead) __builtin_prefetch(b + k * by.b_step + by.ahead);
 #pragma GCC unroll 4
         for (int j = 0; j < J; j++) right[j] = oc_load(b + k * by.b_step + j * by.b_vector);
 #pragma GCC unroll 8
@@ -75,7 +80,7 @@ OC_INLINE void put(const int R, const int J, sums sum, float *c, int64_t c_block
 /* ROWS rows of a·b over `inner` blocks of steps, for a panel of J vectors. */
 OC_INLINE void rows_of_panel(const int J, float *c, int64_t c_block, oc_factor a, const float *b, int64_t inner,
                              bool add) {
-    const reading by = {OC_LANES, 1, J * OC_LANES, OC_LANES};
+    const reading by = {OC_LANES, 1, J * OC_LANES, OC_LANES, AHEAD * J * OC_LANES};
     sums sum;
     clear(ROWS, J, sum);
     for (int64_t i = 0; i < inner; i++, a.at += a.block, b += J * OC_LANES * OC_LANES)
@@ -120,7 +125,7 @@ static void multiply(oc_product m, oc_factor a, const float *b, int64_t rows, in
 /* T_ROWS rows of aᵀ·b for J vectors. */
 OC_INLINE void rows_transposed(const int J, float *s, int64_t s_block, const float *a, oc_factor b, int64_t rows,
                                bool add) {
-    const reading by = {1, OC_LANES, OC_LANES, b.block};
+    const reading by = {1, OC_LANES, OC_LANES, b.block, 0};
     sums sum;
     clear(T_ROWS, J, sum);
     int64_t k = 0;

@@ -16,29 +16,9 @@
 #include "compute/norm.h"
 #include "compute/pool.h"
 #include "compute/reorder.h"
+#include "support/engine.h"
 
 #define SEED 77U
-
-typedef struct fixture {
-    oc_team *team;
-    oc_engine *engine;
-} fixture;
-
-static int setup(void **state) {
-    static fixture f;
-    assert_int_equal(oc_team_create(&f.team, 2, NULL), OC_OK);
-    oc_team_enter(f.team);
-    assert_int_equal(oc_engine_create(&f.engine, f.team, NULL), OC_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    oc_engine_destroy(&f->engine);
-    oc_team_destroy(&f->team);
-    return 0;
-}
 
 static void *bytes(size_t count) {
     void *memory = NULL;
@@ -94,7 +74,7 @@ static void run(oc_primitive *primitive, void *const data[OC_SLOTS]) {
     oc_free(scratch);
 }
 
-static void reorder(const fixture *f, const oc_layout *from, const void *src, const oc_layout *to, void *dst) {
+static void reorder(const test_engine *f, const oc_layout *from, const void *src, const oc_layout *to, void *dst) {
     oc_primitive *primitive = NULL;
     assert_int_equal(oc_reorder_create(&primitive, f->engine, "test", from, to, NULL), OC_OK);
     run(primitive, (void *[OC_SLOTS]){[OC_SLOT_SRC] = (void *)(uintptr_t)src, [OC_SLOT_DST] = dst});
@@ -112,7 +92,7 @@ static float *random_floats(size_t count, uint64_t seed, double mean) {
 /* A batch norm's mean and variance with a mean far from zero, where sums of squares in single precision would be wrong
  * by percents. */
 static void test_moments(void **state) {
-    const fixture *f = *state;
+    const test_engine *f = *state;
     const int64_t n = 3, c = 19, h = 13, w = 11;
     oc_shape shape = oc_shape_make(4, n, c, h, w);
     oc_layout plain = oc_layout_plain(OC_F32, &shape),
@@ -148,7 +128,7 @@ static void test_moments(void **state) {
 }
 
 /* A pool with overlapping, padded windows, forward and backward, on both layouts, against the definition. */
-static void pool_case(const fixture *f, int64_t kernel, int64_t stride, int64_t pad, int64_t h, int64_t w) {
+static void pool_case(const test_engine *f, int64_t kernel, int64_t stride, int64_t pad, int64_t h, int64_t w) {
     const int64_t n = 2, c = 11, oh = (h + 2 * pad - kernel) / stride + 1, ow = (w + 2 * pad - kernel) / stride + 1;
     const size_t count = (size_t)(n * c * h * w), out = (size_t)(n * c * oh * ow);
     oc_shape shape = oc_shape_make(4, n, c, h, w), pooled = oc_shape_make(4, n, c, oh, ow);
@@ -222,7 +202,7 @@ static oc_layout layout_of(int form, const oc_shape *shape) {
 typedef enum part_kind { PART_SLICE, PART_SUBSAMPLE, PART_MEAN, PART_AVERAGE } part_kind;
 static const oc_pool_spec windows = {3, 2, 1, true};
 
-static void part_create(const fixture *f, part_kind kind, int64_t number, const oc_layout *src, const oc_shape *dst,
+static void part_create(const test_engine *f, part_kind kind, int64_t number, const oc_layout *src, const oc_shape *dst,
                         oc_primitive **forward, oc_primitive **backward) {
     const oc_layout *out;
     oc_error err = {0};
@@ -273,7 +253,7 @@ static double part_share(part_kind kind, int64_t number, const oc_shape *src, in
 }
 
 /* The bytes of a blocked layout's padding must be zero after the primitive, whatever was there. */
-static void check_padding(const fixture *f, const oc_layout *layout, const float *data) {
+static void check_padding(const test_engine *f, const oc_layout *layout, const float *data) {
     oc_layout plain = oc_layout_plain(OC_F32, &layout->shape);
     float *there = bytes(oc_layout_bytes(&plain)), *back = bytes(oc_layout_bytes(layout));
     reorder(f, layout, data, &plain, there);
@@ -283,7 +263,7 @@ static void check_padding(const fixture *f, const oc_layout *layout, const float
     oc_free(back);
 }
 
-static void part_case(const fixture *f, part_kind kind, int64_t number, oc_shape shape, oc_shape part) {
+static void part_case(const test_engine *f, part_kind kind, int64_t number, oc_shape shape, oc_shape part) {
     oc_layout src_plain = oc_layout_plain(OC_F32, &shape), dst_plain = oc_layout_plain(OC_F32, &part);
     const size_t count = (size_t)oc_shape_count(&shape), out = (size_t)oc_shape_count(&part);
     const int64_t per_c = shape.dim[2] * shape.dim[3], per_n = shape.dim[1] * per_c;
@@ -349,7 +329,7 @@ static void test_parts(void **state) {
 
 /* The mean of a large image, which a running sum in single precision would miss in the fourth digit. */
 static void test_exact_mean(void **state) {
-    const fixture *f = *state;
+    const test_engine *f = *state;
     oc_shape shape = oc_shape_make(4, 1, 16, 200, 200); /* the same in every order, and blocks are filled */
     const size_t count = (size_t)oc_shape_count(&shape);
     float *src = bytes(count * sizeof *src), mean[16];
@@ -367,7 +347,7 @@ static void test_exact_mean(void **state) {
 
 /* NaN is never lost on the way, or nobody could say where it came from. */
 static void test_nan(void **state) {
-    const fixture *f = *state;
+    const test_engine *f = *state;
     oc_shape shape = oc_shape_make(4, 1, 16, 2, 2), pooled = oc_shape_make(4, 1, 16, 1, 1);
     oc_layout layout = oc_layout_blocked(OC_F32, &shape, oc_engine_block(f->engine));
     const oc_pool_spec spec = {2, 2, 0, false};
@@ -396,7 +376,7 @@ static void test_nan(void **state) {
 
 /* What no kernel can take is an error that names the layer and the layout. */
 static void test_refused(void **state) {
-    const fixture *f = *state;
+    const test_engine *f = *state;
     oc_error err = {0};
     oc_primitive *primitive = NULL;
     oc_shape src = oc_shape_make(4, 1, 4, 5, 5), wrong = oc_shape_make(3, 4, 4, 5);
@@ -425,5 +405,5 @@ int main(void) {
         cmocka_unit_test(test_refused),
     };
     print_message("seed %u\n", SEED);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, test_engine_setup, test_engine_teardown);
 }

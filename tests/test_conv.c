@@ -14,31 +14,11 @@
 #include "base/random.h"
 #include "compute/conv/algorithm.h"
 #include "compute/reorder.h"
+#include "support/engine.h"
 
 #define SEED 20261125U
 #define TOLERANCE 4e-6       /* of the largest value, for each pass; F(4×4, 3×3) is the least exact */
 #define TOLERANCE_BF16 0.012 /* of maps that are rounded before, and perhaps after */
-
-typedef struct fixture {
-    oc_team *team;
-    oc_engine *engine;
-} fixture;
-
-static int setup(void **state) {
-    static fixture f;
-    assert_int_equal(oc_team_create(&f.team, 2, NULL), OC_OK);
-    oc_team_enter(f.team);
-    assert_int_equal(oc_engine_create(&f.engine, f.team, NULL), OC_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    oc_engine_destroy(&f->engine);
-    oc_team_destroy(&f->team);
-    return 0;
-}
 
 static void *bytes(size_t count) {
     void *memory = NULL;
@@ -138,7 +118,7 @@ static void run(oc_primitive *primitive, void *const data[OC_SLOTS]) {
     oc_free(scratch);
 }
 
-static void reorder(const fixture *f, const oc_layout *from, const void *src, const oc_layout *to, void *dst) {
+static void reorder(const test_engine *f, const oc_layout *from, const void *src, const oc_layout *to, void *dst) {
     oc_primitive *primitive = NULL;
     assert_int_equal(oc_reorder_create(&primitive, f->engine, "test", from, to, NULL), OC_OK);
     run(primitive, (void *[OC_SLOTS]){[OC_SLOT_SRC] = (void *)(uintptr_t)src, [OC_SLOT_DST] = dst});
@@ -146,7 +126,7 @@ static void reorder(const fixture *f, const oc_layout *from, const void *src, co
 }
 
 /* `plain` moved into `layout`. */
-static float *moved(const fixture *f, const oc_layout *layout, const float *plain) {
+static float *moved(const test_engine *f, const oc_layout *layout, const float *plain) {
     const oc_layout from = oc_layout_plain(OC_F32, &layout->shape);
     float *data = bytes(oc_layout_bytes(layout));
     reorder(f, &from, plain, layout, data);
@@ -154,8 +134,8 @@ static float *moved(const fixture *f, const oc_layout *layout, const float *plai
 }
 
 /* Fails unless `data`, in `layout`, is `want` but for `tolerance` of its largest value, with zeros as padding. */
-static void check(const fixture *f, const char *what, const oc_layout *layout, const float *data, const double *want,
-                  double tolerance) {
+static void check(const test_engine *f, const char *what, const oc_layout *layout, const float *data,
+                  const double *want, double tolerance) {
     const oc_layout plain = oc_layout_plain(OC_F32, &layout->shape);
     const int64_t count = oc_shape_count(&layout->shape);
     float *got = bytes((size_t)count * sizeof *got);
@@ -188,7 +168,7 @@ static oc_conv_problem problem_of(const conv *c, oc_conv_pass pass, const oc_lay
 }
 
 /* One pass by one algorithm. */
-static void pass_check(const fixture *f, const conv *c, const oc_conv_algorithm *algorithm,
+static void pass_check(const test_engine *f, const conv *c, const oc_conv_algorithm *algorithm,
                        const oc_conv_problem *problem, const double *want) {
     oc_primitive *primitive = NULL, *pack = NULL;
     oc_error err = {0};
@@ -258,7 +238,7 @@ static void pass_check(const fixture *f, const conv *c, const oc_conv_algorithm 
 
 /* Every algorithm that supports a pass in these layouts; the last one of the table supports them all. Adds to
  * done[algorithm]. */
-static void layouts_check(const fixture *f, const conv *c, const oc_layout *src, const oc_layout *dst, int *done) {
+static void layouts_check(const test_engine *f, const conv *c, const oc_layout *src, const oc_layout *dst, int *done) {
     const double *want[] = {c->dst, c->diff_src, c->diff_weights};
     for (int pass = 0; pass < 3; pass++) {
         const oc_conv_problem problem = problem_of(c, (oc_conv_pass)pass, src, dst);
@@ -298,7 +278,7 @@ static const sizes cases[] = {
 #define CASES (sizeof cases / sizeof *cases)
 
 /* Every case in every layout of maps of a data type. */
-static void algorithms_check(const fixture *f, oc_dtype type) {
+static void algorithms_check(const test_engine *f, oc_dtype type) {
     const int64_t block = oc_engine_block(f->engine);
     int done[8] = {0};
     for (size_t i = 0; i < CASES; i++) {
@@ -325,7 +305,7 @@ static void test_algorithms(void **state) {
 
 /* Post-ops in order, by every algorithm. */
 static void test_posts(void **state) {
-    const fixture *f = *state;
+    const test_engine *f = *state;
     const int64_t block = oc_engine_block(f->engine);
     static const size_t some[] = {0, 2, 3, 6, 9, 14};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
@@ -354,7 +334,7 @@ static void test_posts(void **state) {
         }
 }
 
-static const oc_conv_algorithm *chosen(const fixture *f, oc_conv_problem *problem, const char *preferred) {
+static const oc_conv_algorithm *chosen(const test_engine *f, oc_conv_problem *problem, const char *preferred) {
     oc_conv_ranking ranking;
     assert_int_equal(oc_conv_choose(&ranking, f->engine, problem, preferred, NULL, NULL), OC_OK);
     assert_true(ranking.count > 0 && oc_layout_equal(&problem->src, &ranking.candidate[0].src));
@@ -366,7 +346,7 @@ static const oc_conv_algorithm *chosen(const fixture *f, oc_conv_problem *proble
 
 /* What is chosen supports the problem, whatever it is, and what an earlier plan chose is taken where it can be. */
 static void test_choice(void **state) {
-    const fixture *f = *state;
+    const test_engine *f = *state;
     const int64_t block = oc_engine_block(f->engine);
     for (size_t i = 0; i < CASES; i++)
         for (int pass = 0; pass < 3; pass++)
@@ -400,7 +380,7 @@ static void test_choice(void **state) {
 /* Of Winograd's tiles the large ones save more, unless most of them hangs over the edge, or errors would add up,
  * or exactness is asked for. */
 static void test_tiles(void **state) {
-    const fixture *f = *state;
+    const test_engine *f = *state;
     static const struct {
         int64_t n, size;
         bool training, exact, large;
@@ -428,5 +408,5 @@ int main(void) {
         cmocka_unit_test(test_tiles),
     };
     print_message("seed %u\n", SEED);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, test_engine_setup, test_engine_teardown);
 }

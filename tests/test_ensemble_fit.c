@@ -533,6 +533,25 @@ static void test_prune(void **state) {
     for (int m = 0; m < MEMBERS; m++) oc_scores_free(&scores[m]);
 }
 
+/* ---- precision ---- */
+
+/* It reaches the members' plans: scores in bf16 are others, and near. */
+static void test_precision(void **state) {
+    (void)state;
+    double loss[2];
+    for (int half = 0; half < 2; half++) {
+        char out[320];
+        oc_ensemble_options options = options_make(test_world_path(&world, half ? "bf16" : "fp32", out));
+        options.method = "mean";
+        options.precision = half ? "bf16" : "fp32";
+        oc_ensemble_report *report = fit(path, 2, &options);
+        loss[half] = oc_ensemble_report_whole(report, NULL, NULL).loss;
+        oc_ensemble_report_destroy(&report);
+        test_temporary_remove(out);
+    }
+    assert_true(loss[0] != loss[1] && fabs(loss[0] - loss[1]) < 0.02 * loss[0]);
+}
+
 /* ---- refusals ---- */
 
 static void refused(const char *const *files, size_t count, const oc_ensemble_options *options, oc_status status,
@@ -620,7 +639,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_result), cmocka_unit_test(test_same_bits),     cmocka_unit_test(test_class_order),
         cmocka_unit_test(test_cache),  cmocka_unit_test(test_earlier_stays), cmocka_unit_test(test_seen_images),
-        cmocka_unit_test(test_prune),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_prune),  cmocka_unit_test(test_refusals),      cmocka_unit_test(test_precision),
     };
     return cmocka_run_group_tests(tests, create_world, destroy_world);
 }

@@ -1,8 +1,8 @@
 /* label: slow */
-/* What conv.exact is for: the error against PyTorch in float64 (tests/data, as in test_golden.c) of the first training
- * step of each model of the reference, with the quick algorithms of convolutions and without. What it prints is the
- * table of results/exactness.md. The batch is the reference's four images four times over, for which every algorithm is
- * open. */
+/* What conv.exact is for: the error against PyTorch in float64 (tests/data, as in test_golden.c) of scores in
+ * evaluation and of the first training step of each model of the reference, with the quick algorithms of convolutions
+ * and without. What it prints is the table of results/exactness.md. The batch is the reference's four images four times
+ * over, for which every algorithm is open. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

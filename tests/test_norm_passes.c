@@ -10,32 +10,12 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "compute/norm.h"
+#include "support/engine.h"
 
 #define SEED 20261130U
 #define BLOCKS 5 /* of which a team of two takes two or three at a time */
 #define IMAGES 4
 #define SIDE 128
-
-typedef struct fixture {
-    oc_team *team;
-    oc_engine *engine;
-} fixture;
-
-static int setup(void **state) {
-    static fixture f;
-    assert_int_equal(oc_team_create(&f.team, 2, NULL), OC_OK);
-    oc_team_enter(f.team);
-    assert_int_equal(oc_engine_create(&f.engine, f.team, NULL), OC_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    oc_engine_destroy(&f->engine);
-    oc_team_destroy(&f->team);
-    return 0;
-}
 
 /* Memory for every slot of a primitive that has none yet; f32 is random, as much of it as fills a block of every image,
  * and the same in every other block. */
@@ -67,7 +47,7 @@ static void run(oc_primitive **primitive, void *const memory[OC_SLOTS]) {
 }
 
 /* Forward, then backward from what it made, over `blocks` blocks of equal contents. */
-static void passes(const fixture *f, bool pooled, int64_t blocks, void *memory[OC_SLOTS]) {
+static void passes(const test_engine *f, bool pooled, int64_t blocks, void *memory[OC_SLOTS]) {
     const int64_t block = oc_engine_block(f->engine);
     const oc_shape shape = oc_shape_make(4, (int64_t)IMAGES, blocks * block, (int64_t)SIDE, (int64_t)SIDE);
     const oc_layout layout = oc_layout_blocked(OC_F32, &shape, block);
@@ -96,7 +76,7 @@ static void assert_blocks(const void *many, const void *one, int64_t images, siz
 }
 
 static void test_blocks(void **state) {
-    const fixture *f = *state;
+    const test_engine *f = *state;
     static const oc_slot channels[] = {OC_SLOT_MEAN, OC_SLOT_VARIANCE, OC_SLOT_DIFF_SCALE, OC_SLOT_DIFF_SHIFT};
     const size_t row = (size_t)oc_engine_block(f->engine) * sizeof(float), part = row * SIDE * SIDE;
     for (int pooled = 0; pooled < 2; pooled++) {
@@ -113,5 +93,5 @@ static void test_blocks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_blocks)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, test_engine_setup, test_engine_teardown);
 }

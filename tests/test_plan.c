@@ -473,6 +473,16 @@ static oc_plan *create_guided(const fixture *f, const char *choices, char line[5
     return plan;
 }
 
+/* Of the step of a layer that is a product of that kind. */
+static const char *runner_up(const oc_plan *plan, const char *layer, const char *kind) {
+    for (int i = 0; i < oc_plan_steps(plan); i++) {
+        const oc_step_info step = oc_plan_step_info(plan, i);
+        if (step.product && strcmp(step.layer, layer) == 0 && strcmp(oc_step_kind_text(step.kind), kind) == 0)
+            return step.runner_up;
+    }
+    return NULL;
+}
+
 /* Every pass of every convolution has its ranking, and what is in front is what the plan does. */
 static void test_rankings(void **state) {
     fixture *f = *state;
@@ -492,6 +502,8 @@ static void test_rankings(void **state) {
                  (const char *[]){"forward", "backward by data", "backward by weights"}[r->pass],
                  oc_conv_algorithm_name(r->ranking.candidate[0].algorithm));
         if (!strstr(text, wanted)) fail_msg("%s: not in the plan", wanted);
+        assert_string_equal(runner_up(plan, plan->graph->node[r->node].name, kinds[r->pass]),
+                            r->ranking.count > 1 ? oc_conv_algorithm_name(r->ranking.candidate[1].algorithm) : "");
     }
     assert_true(passes[0] == 3 && passes[1] == 2 && passes[2] == 3);
     oc_free(text);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compute/internal.h"
+#include "compute/pool.h"
 #include "kernels/elementwise.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
@@ -314,11 +315,7 @@ oc_status oc_norm_backward_create(oc_primitive **out, oc_engine *engine, const c
     layout[OC_SLOT_SCALE] = layout[OC_SLOT_SHIFT] = layout[OC_SLOT_MEAN];
     layout[OC_SLOT_DIFF_SCALE] = layout[OC_SLOT_DIFF_SHIFT] = layout[OC_SLOT_MEAN];
     layout[OC_SLOT_DIFF_DST] = dst_layout(spec, src);
-    if (spec->mean) {
-        const oc_shape mean = oc_shape_make(4, src->shape.dim[0], src->shape.dim[1], (int64_t)1, (int64_t)1);
-        layout[OC_SLOT_DIFF_MEAN] = oc_layout_resized(src, &mean);
-        layout[OC_SLOT_DIFF_MEAN].dtype = OC_F32;
-    }
+    if (spec->mean) layout[OC_SLOT_DIFF_MEAN] = oc_mean_layout(src);
     layout[OC_SLOT_DIFF_SRC] = *src;
     return OC_OK;
 }

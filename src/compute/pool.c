@@ -135,8 +135,7 @@ oc_status oc_average_backward_create(oc_primitive **out, oc_engine *engine, cons
 
 static const oc_pool_spec no_windows = {0};
 
-/* Of floats, whatever src is stored as. */
-static oc_layout mean_layout(const oc_layout *src) {
+oc_layout oc_mean_layout(const oc_layout *src) {
     const oc_shape shape = oc_shape_make(4, src->shape.dim[0], src->shape.dim[1], (int64_t)1, (int64_t)1);
     oc_layout dst = oc_layout_resized(src, &shape);
     dst.dtype = OC_F32;
@@ -159,7 +158,7 @@ static oc_status mean_execute(const oc_primitive *primitive, oc_error *err) {
 oc_status oc_mean_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                  oc_error *err) {
     static const oc_primitive_type type = {.size = sizeof(pool), .execute = mean_execute};
-    const oc_layout dst = mean_layout(src);
+    const oc_layout dst = oc_mean_layout(src);
     return create(out, engine, layer, "mean over pixels forward", &type, &no_windows, OC_SLOT_SRC, src, OC_SLOT_DST,
                   &dst, err);
 }
@@ -181,7 +180,7 @@ static oc_status mean_of_sum_execute(const oc_primitive *primitive, oc_error *er
 oc_status oc_mean_of_sum_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                 oc_error *err) {
     static const oc_primitive_type type = {.size = sizeof(pool), .execute = mean_of_sum_execute};
-    const oc_layout dst = mean_layout(src);
+    const oc_layout dst = oc_mean_layout(src);
     const oc_status status = create(out, engine, layer, "mean of a sum over pixels forward", &type, &no_windows,
                                     OC_SLOT_SRC, src, OC_SLOT_DST, &dst, err);
     if (status == OC_OK) (*out)->layout[OC_SLOT_SRC_1] = *src;

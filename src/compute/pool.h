@@ -28,7 +28,9 @@ oc_status oc_average_forward_create(oc_primitive **out, oc_engine *engine, const
 oc_status oc_average_backward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_pool_spec *spec,
                                      const oc_layout *diff_src, const oc_layout *diff_dst, oc_error *err);
 
-/* Mean over H and W, summed in double precision where it matters. Slots SRC [N, C, H, W], DST [N, C, 1, 1] of f32. */
+/* [N, C, 1, 1] of f32 in the order of `src` [N, C, H, W]: a mean over its pixels, and the gradient of one. */
+oc_layout oc_mean_layout(const oc_layout *src);
+/* Mean over H and W, summed in double precision where it matters. Slots SRC [N, C, H, W], DST in oc_mean_layout. */
 oc_status oc_mean_forward_create(oc_primitive **out, oc_engine *engine, const char *layer, const oc_layout *src,
                                  oc_error *err);
 /* The same of the sum of SRC and SRC_1, in one layout, which is not written. */

@@ -263,15 +263,8 @@ static bool is_mean(const oc_lower_value *of, const oc_variant *contribution) {
     return !oc_shape_equal(&contribution->layout.shape, &of->layout.shape);
 }
 
-/* A mean's gradient in the order of the value's layout; a map of one pixel, and so of floats. */
-static oc_layout mean_layout(const oc_lower_value *of, const oc_variant *c) {
-    oc_layout layout = oc_layout_resized(&of->layout, &c->layout.shape);
-    layout.dtype = OC_F32;
-    return layout;
-}
-
 static oc_buffer as_mean(oc_lower *lower, const oc_node *node, const oc_lower_value *of, const oc_variant *c) {
-    const oc_layout layout = mean_layout(of, c);
+    const oc_layout layout = oc_mean_layout(&of->layout);
     if (oc_layout_equal(&c->layout, &layout)) return c->buffer;
     const oc_buffer mean = oc_lower_buffer(lower, &layout);
     reorder(lower, node, OC_STEP_REORDER, &c->layout, c->buffer, &layout, mean);
@@ -287,7 +280,7 @@ static oc_buffer as_map(oc_lower *lower, const oc_node *node, const oc_lower_val
         reorder(lower, node, OC_STEP_REORDER, &c->layout, c->buffer, &of->layout, map);
         return map;
     }
-    const oc_layout layout = mean_layout(of, c);
+    const oc_layout layout = oc_mean_layout(&of->layout);
     const oc_buffer mean = as_mean(lower, node, of, c);
     if (failed(lower, oc_mean_backward_create(&primitive, lower->plan->engine, oc_node_layer(node), &of->layout,
                                               &layout, lower->err)))
@@ -330,8 +323,9 @@ oc_diff_parts oc_lower_diff_parts(oc_lower *lower, const oc_node *node) {
     if (mean < 0) return (oc_diff_parts){.map = oc_lower_diff_dst(lower, node), .mean = -1};
     const oc_variant c = lower->contributions.item[mean];
     const oc_lower_value *of = &lower->value[value];
-    return (oc_diff_parts){
-        .map = gather(lower, node, mean), .mean = as_mean(lower, node, of, &c), .mean_layout = mean_layout(of, &c)};
+    return (oc_diff_parts){.map = gather(lower, node, mean),
+                           .mean = as_mean(lower, node, of, &c),
+                           .mean_layout = oc_mean_layout(&of->layout)};
 }
 
 /* ---- The passes ---- */

@@ -20,7 +20,7 @@ typedef enum oc_conv_exactness {
 
 struct oc_conv_algorithm {
     const char *name;
-    /* How exact it is; the chooser takes a less exact one only where errors do not add up, see conv.c. */
+    /* How exact it is; the chooser takes a less exact one only for many images, see conv.c. */
     oc_conv_exactness exactness;
     /* Whether it can compute the problem in just these layouts on this engine. */
     bool (*supports)(oc_engine *engine, const oc_conv_problem *problem);

@@ -32,8 +32,8 @@ void oc_words_free(oc_words *words);
 /* *out = the default recipe, then --recipe, then flags and --set. */
 oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err);
 
-/* Opens the data set at `path` with the recipe's hold-out share. */
-oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, oc_error *err);
+/* Opens the data set at `path` with the recipe's hold-out share; `words`: with human names of its classes. */
+oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, bool words, oc_error *err);
 
 /* What --stem and --no-stem-pool say. The text is the arguments'. */
 oc_model_options oc_cli_model_options(const oc_args *args);

@@ -33,15 +33,15 @@ static const oc_flag demo_flags[] = {
     OC_FLAG_END,
 };
 
-/* Opens the data set that the first word names. What the recipe says of images goes into *image, and its input size
- * into *size (may be NULL). */
-static oc_status open_word(oc_dataset **out, oc_image_options *image, int64_t *size, const oc_args *args,
+/* Opens the data set that the first word names; `words`: with human names of its classes. What the recipe says of
+ * images goes into *image, and its input size into *size (may be NULL). */
+static oc_status open_word(oc_dataset **out, bool words, oc_image_options *image, int64_t *size, const oc_args *args,
                            oc_error *err) {
     oc_recipe *recipe = NULL;
     oc_status status = oc_cli_recipe(&recipe, args, err);
     if (status == OC_OK) *image = oc_recipe_image_options(recipe);
     if (status == OC_OK && size) *size = strtoll(oc_recipe_get(recipe, "data.size"), NULL, 10);
-    if (status == OC_OK) status = oc_cli_dataset(out, oc_args_word(args)[0], recipe, err);
+    if (status == OC_OK) status = oc_cli_dataset(out, oc_args_word(args)[0], recipe, words, err);
     oc_recipe_destroy(&recipe);
     return status;
 }
@@ -125,7 +125,7 @@ static oc_status run_info(const oc_args *args, oc_error *err) {
     oc_image_options image;
     oc_data_options options = {.image = &image, .progress = oc_bar_progress(&bar), .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);
-    if (status == OC_OK) status = open_word(&dataset, &image, NULL, args, err);
+    if (status == OC_OK) status = open_word(&dataset, true, &image, NULL, args, err);
     if (status == OC_OK) status = oc_data_info(&text, dataset, &options, err);
     oc_bar_clear(&bar);
     if (status == OC_OK && oc_args_has(args, "--json")) {
@@ -154,7 +154,7 @@ static oc_status run_pack(const oc_args *args, oc_error *err) {
     if (oc_args_has(args, "--verify")) options.verify = verify ? OC_VERIFY_ALL : OC_VERIFY_SAMPLE;
     if (status == OC_OK && verify && strcmp(verify, "all") != 0)
         status = oc_cli_fail(err, OC_E_USAGE, "--verify", "\"%s\" is not all", verify);
-    if (status == OC_OK) status = open_word(&dataset, &image, &options.size, args, err);
+    if (status == OC_OK) status = open_word(&dataset, false, &image, &options.size, args, err);
     if (status == OC_OK) status = oc_args_size(args, &options.size, err);
     if (status == OC_OK) status = oc_data_pack(dataset, &options, err);
     oc_bar_clear(&bar);

@@ -149,7 +149,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = check_flags(args, options.method, err);
     if (status == OC_OK) status = check_members(args, err);
     options.seed = (uint64_t)seed;
-    if (status == OC_OK) status = oc_cli_dataset(&dataset, data, recipe, err);
+    if (status == OC_OK) status = oc_cli_dataset(&dataset, data, recipe, false, err);
     if (status == OC_OK)
         status = oc_ensemble_fit(&report, dataset, oc_args_word(args), oc_args_words(args), &options, err);
     oc_bar_clear(&bar);

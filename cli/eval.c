@@ -183,7 +183,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
         options.precision = oc_args_has(args, "--precision") ? oc_args_text(args, "--precision")
                                                              : oc_recipe_get(recipe, "train.precision");
         options.smoothing = strtod(oc_recipe_get(recipe, "loss.label_smoothing"), NULL);
-        status = oc_cli_dataset(&dataset, r.data, recipe, err);
+        status = oc_cli_dataset(&dataset, r.data, recipe, false, err);
     }
     if (status == OC_OK) status = oc_cli_weights(&r.model, args, recipe, dataset, err);
     if (status == OC_OK && r.paired) status = oc_model_open(&r.other, r.paired, NULL, NULL, 0, 0, NULL, err);

@@ -252,7 +252,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
         status = oc_cli_fail(err, OC_E_USAGE, "predict", "name images or folders, or ask for a --submission");
     if (status == OC_OK) status = oc_args_int(args, "--batch-size", 1, 65536, &batch, err);
     if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
-    if (status == OC_OK && data) status = oc_cli_dataset(&dataset, data, recipe, err);
+    if (status == OC_OK && data) status = oc_cli_dataset(&dataset, data, recipe, true, err);
     if (status == OC_OK) status = oc_cli_weights(&model, args, recipe, dataset, err);
     printer p = {.words = {.dataset = dataset}};
     if (status == OC_OK)

@@ -76,9 +76,10 @@ oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err) {
     return status;
 }
 
-oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, oc_error *err) {
+oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, bool words, oc_error *err) {
     oc_dataset_options options = {.holdout = strtod(oc_recipe_get(recipe, "data.holdout"), NULL),
-                                  .val = oc_recipe_get(recipe, "data.val")};
+                                  .val = oc_recipe_get(recipe, "data.val"),
+                                  .without_words = !words};
     return oc_dataset_open(out, path, &options, err);
 }
 

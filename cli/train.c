@@ -102,7 +102,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
         }
     }
     options.out = folder;
-    if (status == OC_OK) status = oc_cli_dataset(&dataset, data, recipe, err);
+    if (status == OC_OK) status = oc_cli_dataset(&dataset, data, recipe, false, err);
     if (status == OC_OK) status = oc_trainer_create(&trainer, dataset, recipe, &options, err);
     if (status == OC_OK) {
         status = oc_trainer_run(trainer, err);

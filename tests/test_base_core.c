@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/sort.h"
 #include "base/text.h"
 
 static void test_fail_fills_one_clean_line(void **state) {
@@ -141,6 +142,25 @@ static void test_grow(void **state) {
     assert_int_equal(capacity, kept);
     assert_int_equal(array[9999], 10000);
     oc_free(array);
+}
+
+static int compare_tens(const void *a, const void *b) {
+    return *(const int *)a / 10 - *(const int *)b / 10;
+}
+
+/* What is out of order anywhere is sorted; what is in order stays, equal elements too. */
+static void test_sort(void **state) {
+    (void)state;
+    for (int place = 0; place < 6; place++) {
+        int values[] = {10, 20, 30, 40, 50, 60};
+        values[place] = 35;
+        oc_sort(values, 6, sizeof *values, compare_tens);
+        for (int i = 1; i < 6; i++) assert_true(values[i - 1] / 10 <= values[i] / 10);
+    }
+    int values[] = {13, 11, 12, 29, 21};
+    oc_sort(values, 5, sizeof *values, compare_tens);
+    assert_memory_equal(values, ((const int[]){13, 11, 12, 29, 21}), sizeof values);
+    oc_sort(NULL, 0, 1, compare_tens);
 }
 
 static void test_size_mul_and_clock(void **state) {
@@ -331,6 +351,7 @@ int main(void) {
         cmocka_unit_test(test_log_and_progress),
         cmocka_unit_test(test_alloc),
         cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_sort),
         cmocka_unit_test(test_size_mul_and_clock),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_text_list),

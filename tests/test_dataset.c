@@ -148,6 +148,10 @@ static void test_tiny(void **state) {
     is_tiny(f);
     must_open(f, f->folder, NULL);
     is_tiny(f);
+    const uint64_t fingerprint = oc_dataset_fingerprint(f->dataset);
+    must_open(f, f->folder, &(oc_dataset_options){.without_words = true});
+    assert_string_equal(oc_dataset_class_name(f->dataset, "n0001"), "n0001");
+    assert_int_equal(oc_dataset_fingerprint(f->dataset), fingerprint);
 }
 
 static void test_tiny_zip(void **state) {

@@ -133,10 +133,34 @@ static void test_sizes(void **state) {
     free(whole);
 }
 
+/* A zip among the members, not packed: it is read as the bytes that it is, like those beside it. */
+static void test_nested(void **state) {
+    fixture *f = *state;
+    char path[400];
+    size_t size, got;
+    uint8_t *data = NULL;
+    test_zip_create(f->archive, f->root, "", false);
+    unsigned char *inner = test_bytes_read(f->archive, &size);
+    snprintf(path, sizeof path, "%s/b/2.jpg", f->root);
+    test_bytes_write(path, inner, size);
+    remove(f->archive);
+    test_zip_create(f->archive, f->root, "", false);
+    const oc_split *train = must_open(f);
+    assert_int_equal(train->count, 3);
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(oc_dataset_read(f->dataset, &train->sample[k], &data, &got, NULL), OC_OK);
+        assert_int_equal(got == size, k == 2);
+        if (k == 2) assert_memory_equal(data, inner, size);
+        oc_free(data);
+    }
+    free(inner);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_slashes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,8 @@
 
 #define OFFSET 64 /* of the directory: members are not looked at */
 #define ENTRY 46
+#define FIRST "a/folder/1.jpg"
+#define FIRST_LENGTH (sizeof FIRST - 1)
 
 typedef struct archive {
     uint8_t data[600];
@@ -49,7 +51,7 @@ static void put_entry(archive *a, const char *name, uint32_t size) {
 
 static archive make(bool zip64) {
     archive a = {.size = OFFSET};
-    put_entry(&a, "a/1.jpg", 10);
+    put_entry(&a, FIRST, 10);
     put_entry(&a, "b", 0);
     put_entry(&a, "c/", 70000);
     const size_t size = a.size - OFFSET;
@@ -75,12 +77,23 @@ static archive make(bool zip64) {
     return a;
 }
 
-/* In memory that ends where the archive does. */
+/* In memory that ends where the archive does, which the caller frees. */
 static bool find(oc_zip_cursor *cursor, const archive *a, uint8_t **own) {
     *own = malloc(a->size ? a->size : 1);
     assert_non_null(*own);
     memcpy(*own, a->data, a->size);
     return oc_zip_directory_find(cursor, &(oc_mapping){*own, a->size});
+}
+
+/* The parts of an archive of one member, put together; freed by the caller. */
+static oc_mapping joined(const oc_zip_single *single) {
+    size_t size = 0;
+    for (int i = 0; i < OC_ZIP_PARTS; i++) size += single->part[i].size;
+    uint8_t *data = malloc(size), *at = data;
+    assert_non_null(data);
+    for (int i = 0; i < OC_ZIP_PARTS; at += single->part[i++].size)
+        memcpy(at, single->part[i].data, single->part[i].size);
+    return (oc_mapping){data, size};
 }
 
 static bool is_common(const archive *a) {
@@ -91,6 +104,9 @@ static bool is_common(const archive *a) {
     for (size_t sum = 0; found && cursor.left > 0;) {
         const oc_zip_entry entry = oc_zip_directory_next(&cursor);
         for (size_t i = 0; i < entry.length; i++) sum += (uint8_t)entry.name[i];
+        oc_zip_single single;
+        if (oc_zip_directory_single(&single, &(oc_mapping){own, a->size}, entry.record))
+            free((void *)(uintptr_t)joined(&single).data);
         assert_true(sum > 0);
     }
     free(own);
@@ -99,7 +115,7 @@ static bool is_common(const archive *a) {
 
 static void test_entries(void **state) {
     (void)state;
-    static const char *const names[] = {"a/1.jpg", "b", "c/"};
+    static const char *const names[] = {FIRST, "b", "c/"};
     static const uint32_t sizes[] = {10, 0, 70000};
     for (int zip64 = 0; zip64 < 2; zip64++) {
         const archive a = make(zip64);
@@ -130,7 +146,7 @@ static void refuse_with(bool zip64, size_t at, uint8_t value) {
 static void test_uncommon(void **state) {
     (void)state;
     const archive plain = make(false), large = make(true);
-    const size_t end = plain.size - 22, extra = OFFSET + ENTRY + 7;
+    const size_t end = plain.size - 22, extra = OFFSET + ENTRY + FIRST_LENGTH;
     refuse_with(false, OFFSET + 2, 9);         /* no entry */
     refuse_with(false, OFFSET + 34, 1);        /* on another disk */
     refuse_with(false, OFFSET + 42, OFFSET);   /* a member in the directory */
@@ -156,6 +172,71 @@ static void test_uncommon(void **state) {
     assert_false(is_common(&a));
 }
 
+/* ---- one member ---- */
+
+/* The n-th entry's record in a copy of an archive, whose members all begin at 5. */
+static const uint8_t *record_of(oc_mapping *file, uint8_t **own, archive *a, int n) {
+    oc_zip_cursor cursor;
+    oc_zip_entry entry = {0};
+    assert_true(find(&cursor, a, own));
+    for (int i = 0; i <= n; i++) entry = oc_zip_directory_next(&cursor);
+    *file = (oc_mapping){*own, a->size};
+    return entry.record;
+}
+
+static void test_single(void **state) {
+    (void)state;
+    /* Of members of 10, 0 and 70,000 bytes, behind 30 and a name of 2 and extra fields of 3; the last has no end. */
+    static const size_t sizes[] = {45, 35, OFFSET - 5 + 2 * (ENTRY + 9) + FIRST_LENGTH + 1};
+    for (int n = 0; n < 3; n++) {
+        archive a = make(false);
+        oc_zip_single single;
+        oc_zip_cursor cursor;
+        oc_mapping file;
+        uint8_t *own;
+        for (int i = 0; i < OFFSET; i++) a.data[i] = (uint8_t)i;
+        a.data[5 + 26] = 2, a.data[5 + 27] = 0, a.data[5 + 28] = 3, a.data[5 + 29] = 0;
+        const uint8_t *record = record_of(&file, &own, &a, n);
+        assert_true(oc_zip_directory_single(&single, &file, record));
+        const oc_mapping one = joined(&single);
+        assert_int_equal(single.part[0].size, sizes[n]);
+        assert_memory_equal(one.data, own + 5, sizes[n]);
+        assert_true(oc_zip_directory_find(&cursor, &one));
+        assert_int_equal(cursor.left, 1);
+        const oc_zip_entry entry = oc_zip_directory_next(&cursor);
+        assert_ptr_equal(entry.record, one.data + sizes[n]);
+        assert_memory_equal(entry.record, record, ENTRY - 4);
+        assert_memory_equal(entry.record + ENTRY - 4, "\0\0\0", 4);
+        assert_memory_equal(entry.name, record + ENTRY, entry.length + 9);
+        free((void *)(uintptr_t)one.data);
+        free(own);
+    }
+}
+
+/* What could be taken for its end, in the member or in what the directory says of it. */
+static void test_single_ends_twice(void **state) {
+    (void)state;
+    static const struct {
+        size_t at;
+        const char *mark;
+        bool is_single;
+    } cases[] = {{OFFSET - 24, "PK\5\6", false},
+                 {OFFSET - 24, "PK\5\7", true},
+                 {OFFSET + ENTRY + 1, "PK\5\6", false},
+                 {OFFSET + ENTRY + FIRST_LENGTH + 9 - 20, "PK\6\7", false},
+                 {OFFSET + ENTRY + 1, "PK\6\7", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        archive a = make(false);
+        oc_zip_single single;
+        oc_mapping file;
+        uint8_t *own;
+        memcpy(a.data + cases[i].at, cases[i].mark, 4);
+        const uint8_t *record = record_of(&file, &own, &a, 0);
+        if (oc_zip_directory_single(&single, &file, record) != cases[i].is_single) fail_msg("case %zu", i);
+        free(own);
+    }
+}
+
 /* Cut off anywhere, or with any byte changed, nothing is read beyond the end. */
 static void test_damage(void **state) {
     (void)state;
@@ -174,9 +255,8 @@ static void test_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries),
-        cmocka_unit_test(test_uncommon),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_entries),           cmocka_unit_test(test_uncommon), cmocka_unit_test(test_single),
+        cmocka_unit_test(test_single_ends_twice), cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* The human name of a class code from a data set's words.txt ("goldfish, Carassius auratus"); the code itself where
- * there is none. Owned by the data set, or `code`. */
+ * there is none, or words.txt was not to be read. Owned by the data set, or `code`. */
 OC_API const char *oc_dataset_class_name(const oc_dataset *dataset, const char *code);
 
 /* The data set's class codes, sorted bytewise; NULL beyond the count. Owned by the data set. */

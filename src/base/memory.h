@@ -1,4 +1,4 @@
-/* Memory: zeroed, aligned for every vector instruction, overflow-checked. */
+/* Memory: zeroed, aligned for every vector instruction, overflow-checked; and copies of texts. */
 #ifndef OC_BASE_MEMORY_H
 #define OC_BASE_MEMORY_H
 

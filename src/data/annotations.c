@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/sort.h"
 
 /* Where the lines of a text begin: behind the mark that some editors put before UTF-8. */
 static char *lines_begin(char *text, size_t size) {
@@ -74,7 +75,7 @@ oc_status oc_annotations_parse(oc_annotations *out, char *text, size_t size, con
         OC_TRY(oc_grow(&out->item, &out->capacity, out->count + 1, sizeof(*out->item), err));
         out->item[out->count++] = (oc_annotation){field[0], field[1], number};
     }
-    if (out->count > 1) qsort(out->item, out->count, sizeof(*out->item), annotation_compare);
+    oc_sort(out->item, out->count, sizeof(*out->item), annotation_compare);
     for (size_t i = 1; i < out->count; i++)
         if (strcmp(out->item[i - 1].image, out->item[i].image) == 0)
             return line_fail(where, out->item[i].line, err, "an image that an earlier line names too",

@@ -246,6 +246,7 @@ oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_o
     OC_TRY(oc_source_open(&dataset->source, path, err));
     dataset->holdout = options->holdout;
     dataset->alike = -1;
+    dataset->without_words = options->without_words;
     dataset->test_as_val = options->val && strcmp(options->val, "test") == 0;
     OC_TRY(oc_dataset_scan(dataset, err));
     if (dataset->present[OC_SPLIT_TRAIN] && dataset->holdout > 0) OC_TRY(holdout_apply(dataset, err));

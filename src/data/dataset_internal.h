@@ -24,7 +24,7 @@ struct oc_dataset {
     oc_names imageless; /* folders beside class folders that hold no images */
     bool *told;         /* whether what concerns the whole was told: reporting changes nothing else */
     double holdout;     /* as opened */
-    bool test_as_val;
+    bool test_as_val, without_words;
     uint64_t fingerprint, identity;
 };
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sort.h"
 #include "data/annotations.h"
 #include "data/kind.h"
 
@@ -97,7 +98,7 @@ static int sample_compare(const void *a, const void *b) {
 }
 
 static void split_sort(oc_split *split) {
-    if (split->count > 1) qsort(split->sample, (size_t)split->count, sizeof(*split->sample), sample_compare);
+    oc_sort(split->sample, (size_t)split->count, sizeof(*split->sample), sample_compare);
 }
 
 /* ---- classes ---- */
@@ -315,13 +316,22 @@ static oc_status test_read(oc_dataset *dataset, const oc_folder *test, oc_error 
     return status;
 }
 
+/* Keeps a split's folder, and makes room for its images, at once for all. */
+static oc_status split_begin(oc_dataset *dataset, int split, const oc_folder *folder, oc_error *err) {
+    oc_split *s = &dataset->split[split];
+    oc_status status;
+    OC_TRY(oc_dataset_text(dataset, folder->path, &s->folder, err));
+    status = oc_grow(&s->sample, &dataset->capacity[split], (size_t)folder->images_within, sizeof *s->sample, err);
+cleanup:
+    return status;
+}
+
 static oc_status splits_read(oc_dataset *dataset, oc_arrangement *a, oc_error *err) {
     static const int split_of[OC_ROLES] = {OC_SPLIT_TRAIN, OC_SPLIT_VAL, OC_SPLIT_TEST};
     const bool distributed = oc_folder_file(a->base, OC_WNIDS);
     oc_status status;
     for (int role = 0; role < OC_ROLES; role++)
-        if (a->split[role])
-            OC_TRY(oc_dataset_text(dataset, a->split[role]->path, &dataset->split[split_of[role]].folder, err));
+        if (a->split[role]) OC_TRY(split_begin(dataset, split_of[role], a->split[role], err));
     OC_TRY(classes_read(dataset, a, err));
     if (a->split[OC_ROLE_TRAIN]) OC_TRY(train_read(dataset, a->split[OC_ROLE_TRAIN], distributed, err));
     if (a->split[OC_ROLE_VAL]) OC_TRY(val_read(dataset, a->split[OC_ROLE_VAL], distributed, err));
@@ -369,7 +379,7 @@ cleanup:
 static oc_status classes_only_read(oc_dataset *dataset, const oc_folder *base, oc_error *err) {
     oc_split *split = &dataset->split[OC_SPLIT_TRAIN];
     oc_status status;
-    OC_TRY(oc_dataset_text(dataset, base->path, &split->folder, err));
+    OC_TRY(split_begin(dataset, OC_SPLIT_TRAIN, base, err));
     OC_TRY(oc_class_folders_check(dataset, base, err));
     OC_TRY(entries_leave_out(dataset, OC_SPLIT_TRAIN, base, OC_UNREAD_LOOSE, err));
     for (size_t i = 0; i < base->folders; i++) OC_TRY(class_read(dataset, base, &base->folder[i], err));
@@ -389,7 +399,7 @@ static oc_status words_read(oc_dataset *dataset, const oc_folder *base, oc_error
     size_t size;
     oc_status status;
     OC_TRY(oc_alloc(&dataset->human, dataset->classes.count, sizeof(*dataset->human), err));
-    if (oc_folder_file(base, "words.txt")) {
+    if (!dataset->without_words && oc_folder_file(base, "words.txt")) {
         OC_TRY(text_read(dataset, base->path, "words.txt", &text, &size, where, err));
         OC_TRY(oc_words_parse(dataset->human, &dataset->classes, text, size, err));
     }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sort.h"
 
 #define DEPTH_MOST 64
 #define LINKED_MOST 100000 /* folders reached by links: two in each of 30 folders lead to the last in 2^30 ways */
@@ -146,7 +147,7 @@ static oc_status walk(oc_source *source, oc_folder *folder, const ancestors *abo
     if (depth > DEPTH_MOST)
         return oc_fail(err, OC_E_FORMAT, oc_source_where(source, folder->path, where, sizeof where),
                        "folders nested more than %d deep", DEPTH_MOST);
-    if (folder->folders > 1) qsort(folder->folder, folder->folders, sizeof *folder->folder, folder_compare);
+    oc_sort(folder->folder, folder->folders, sizeof *folder->folder, folder_compare);
     for (size_t i = 0, before; i < folder->folders; i += folder->folders == before) {
         before = folder->folders;
         if (folder->folder[i].linked && ++*linked > LINKED_MOST)
@@ -156,7 +157,7 @@ static oc_status walk(oc_source *source, oc_folder *folder, const ancestors *abo
                            LINKED_MOST);
         OC_TRY(enter(source, folder, i, &here, depth, linked, err));
     }
-    if (folder->entries > 1) qsort(folder->entry, folder->entries, sizeof *folder->entry, entry_compare);
+    oc_sort(folder->entry, folder->entries, sizeof *folder->entry, entry_compare);
 cleanup:
     return status;
 }

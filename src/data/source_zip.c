@@ -1,10 +1,7 @@
 /* A data set in a zip, read in place. The names of all members are sorted once, so that a folder is a range of them.
- * They come from the central directory where it is of the common kind, and libzip opens the archive only when something
- * in it is read; of any other libzip tells.
- * A libzip handle serves one thread at a time: idle handles wait in a pool, and one more is opened when it is empty. */
+ * They come from the central directory where it is of the common kind, and libzip sees only the members that are read,
+ * each by itself; of any other libzip tells. */
 #define _GNU_SOURCE 1
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,15 +11,17 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sort.h"
 #include "data/source.h"
-#include "data/zip_directory.h"
+#include "data/zip_archive.h"
 
 #define PIECE ((size_t)1 << 20) /* of a member's memory, at first */
 
 typedef struct zip_member {
-    const char *name;   /* one of `names` */
-    zip_uint64_t index; /* in the archive's order */
-    uint64_t state;     /* as oc_entry has it */
+    const char *name;      /* one of `names` */
+    zip_uint64_t index;    /* in the archive's order */
+    const uint8_t *record; /* in the central directory; NULL where that is not of the common kind */
+    uint64_t state;        /* as oc_entry has it */
 } zip_member;
 
 typedef struct zip_folder {
@@ -31,92 +30,8 @@ typedef struct zip_folder {
     zip_member *member;
     size_t count;
     char *names;
-    pthread_mutex_t lock; /* of the pool */
-    zip_t **idle;         /* with room for all that are open */
-    size_t idle_count, idle_capacity, open_count;
+    oc_zip_archive *archive;
 } zip_folder;
-
-/* What a file is that is no zip but an archive of another kind; NULL: none of those. */
-static const char *other_archive(const oc_mapping *file) {
-    static const struct {
-        size_t offset;
-        const char *mark, *kind;
-    } kinds[] = {{0, "\x1f\x8b", "a gzip"},         {0, "BZh", "a bzip2"},   {0, "\xfd\x37zXZ", "an xz"},
-                 {0, "\x28\xb5\x2f\xfd", "a zstd"}, {257, "ustar", "a tar"}, {0, "7z\xbc\xaf\x27\x1c", "a 7z"},
-                 {0, "Rar!\x1a\x07", "a RAR"}};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const size_t length = strlen(kinds[i].mark);
-        if (file->size >= kinds[i].offset + length && memcmp(file->data + kinds[i].offset, kinds[i].mark, length) == 0)
-            return kinds[i].kind;
-    }
-    return NULL;
-}
-
-static oc_status open_fail(const zip_folder *zip, zip_error_t *error, oc_error *err) {
-    const int code = zip_error_code_zip(error);
-    const char *path = zip->base.path, *kind = code == ZIP_ER_NOZIP ? other_archive(&zip->file) : NULL;
-    if (kind)
-        return oc_fail(err, OC_E_FORMAT, path,
-                       "this is %s archive; only folders and zip archives are read: unpack it and give the folder",
-                       kind);
-    bool incomplete = code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS || code == ZIP_ER_EOF;
-#ifdef ZIP_ER_TRUNCATED_ZIP /* libzip 1.11 tells it apart */
-    incomplete |= code == ZIP_ER_TRUNCATED_ZIP;
-#endif
-    if (incomplete)
-        return oc_fail(err, OC_E_FORMAT, path, "neither a folder nor a whole zip; is the download complete?");
-    return oc_fail(err, code == ZIP_ER_MEMORY ? OC_E_MEMORY : OC_E_IO, path, "cannot open the zip: %s",
-                   zip_error_strerror(error));
-}
-
-/* One more handle over the mapping: all see the same archive, also when another takes its place at the path. */
-static oc_status zip_open_one(zip_t **out, const zip_folder *zip, oc_error *err) {
-    zip_error_t error;
-    oc_status status = OC_OK;
-    zip_error_init(&error);
-    zip_source_t *bytes = zip_source_buffer_create(zip->file.data, zip->file.size, 0, &error);
-    if (zip->file.size == 0) zip_error_set(&error, ZIP_ER_NOZIP, 0); /* which libzip would take for an empty zip */
-    *out = bytes && zip->file.size > 0 ? zip_open_from_source(bytes, ZIP_RDONLY, &error) : NULL;
-    if (!*out) {
-        status = open_fail(zip, &error, err);
-        if (bytes) zip_source_free(bytes);
-    }
-    zip_error_fini(&error);
-    return status;
-}
-
-/* An idle handle, or NULL and room in the pool for one more. */
-static oc_status pool_pop(zip_folder *zip, zip_t **out, oc_error *err) {
-    oc_status status = OC_OK;
-    *out = NULL;
-    pthread_mutex_lock(&zip->lock);
-    if (zip->idle_count > 0) {
-        *out = zip->idle[--zip->idle_count];
-    } else {
-        status = oc_grow(&zip->idle, &zip->idle_capacity, zip->open_count + 1, sizeof(zip_t *), err);
-        if (status == OC_OK) zip->open_count++;
-    }
-    pthread_mutex_unlock(&zip->lock);
-    return status;
-}
-
-static void pool_give(zip_folder *zip, zip_t *archive) {
-    pthread_mutex_lock(&zip->lock);
-    if (archive)
-        zip->idle[zip->idle_count++] = archive;
-    else
-        zip->open_count--;
-    pthread_mutex_unlock(&zip->lock);
-}
-
-/* *out = a handle for this thread alone, until pool_give. */
-static oc_status pool_take(zip_folder *zip, zip_t **out, oc_error *err) {
-    oc_status status = pool_pop(zip, out, err);
-    if (status != OC_OK || *out) return status;
-    status = zip_open_one(out, zip, err);
-    if (status != OC_OK) pool_give(zip, NULL);
-    return status;
-}
 
 /* Of members with one name the last comes first: it counts, as in every program that unpacks one after the other. */
 static int member_compare(const void *a, const void *b) {
@@ -218,40 +133,15 @@ static oc_status room_make(char **bytes, size_t *room, size_t most, oc_error *er
     return OC_OK;
 }
 
-static oc_status zip_read(oc_source *source, const char *path, size_t limit, char **data, size_t *size, oc_error *err) {
-    zip_folder *zip = (zip_folder *)source;
-    oc_status status = OC_OK;
-    zip_t *archive = NULL;
-    zip_file_t *file = NULL;
-    char *bytes = NULL;
-    char where[OC_ERROR_WHERE_SIZE];
-    zip_stat_t info;
-    *data = NULL;
-    *size = 0;
-    const size_t place = member_lower(zip, path, false);
-    if (place == zip->count || strcmp(zip->member[place].name, path) != 0) {
-        oc_source_where(source, path, where, sizeof where);
-        return oc_fail(err, OC_E_NOT_FOUND, where, "there is no such file in the zip");
-    }
-    OC_TRY(pool_take(zip, &archive, err));
-    if (zip_stat_index(archive, zip->member[place].index, 0, &info) != 0) {
-        status = member_fail(zip, path, zip_get_error(archive), err);
-        goto cleanup;
-    }
-    if (!(info.valid & ZIP_STAT_SIZE) || info.size > limit) {
-        oc_source_where(source, path, where, sizeof where);
-        status = oc_fail(err, OC_E_FORMAT, where, "too large: more than %zu bytes", limit);
-        goto cleanup;
-    }
-    file = zip_fopen_index(archive, zip->member[place].index, 0);
-    if (!file) {
-        status = member_fail(zip, path, zip_get_error(archive), err);
-        goto cleanup;
-    }
-    /* One byte more than there should be is asked for: the checksum is compared where the member ends. */
+/* A member's bytes, all of `size` that the directory promises; freed with oc_free. */
+static oc_status bytes_read(char **out, zip_folder *zip, const char *path, zip_file_t *file, size_t size,
+                            oc_error *err) {
+    oc_status status;
+    char *bytes = NULL, where[OC_ERROR_WHERE_SIZE];
     size_t got = 0, room = 0;
+    /* One byte more than there should be is asked for: the checksum is compared where the member ends. */
     for (;;) {
-        if (got == room) OC_TRY(room_make(&bytes, &room, (size_t)info.size + 1, err));
+        if (got == room) OC_TRY(room_make(&bytes, &room, size + 1, err));
         const zip_int64_t n = zip_fread(file, bytes + got, room - got);
         if (n < 0) {
             status = member_fail(zip, path, zip_file_get_error(file), err);
@@ -259,50 +149,80 @@ static oc_status zip_read(oc_source *source, const char *path, size_t limit, cha
         }
         if (n == 0) break;
         got += (size_t)n;
-        if (got > info.size) break;
+        if (got > size) break;
     }
-    if (got != info.size) {
-        oc_source_where(source, path, where, sizeof where);
+    if (got != size) {
+        oc_source_where(&zip->base, path, where, sizeof where);
         status = oc_fail(err, OC_E_FORMAT, where, "damaged in the zip: its length is not what the directory says");
         goto cleanup;
     }
     bytes[got] = '\0';
-    *data = bytes;
-    *size = got;
+    *out = bytes;
     bytes = NULL;
 cleanup:
-    if (file) zip_fclose(file);
-    if (archive) pool_give(zip, archive);
     oc_free(bytes);
+    return status;
+}
+
+static oc_status zip_read(oc_source *source, const char *path, size_t limit, char **data, size_t *size, oc_error *err) {
+    zip_folder *zip = (zip_folder *)source;
+    oc_status status;
+    oc_zip_handle handle = {0};
+    zip_file_t *file = NULL;
+    char where[OC_ERROR_WHERE_SIZE];
+    zip_stat_t info;
+    *data = NULL;
+    *size = 0;
+    oc_source_where(source, path, where, sizeof where);
+    const size_t place = member_lower(zip, path, false);
+    if (place == zip->count || strcmp(zip->member[place].name, path) != 0)
+        return oc_fail(err, OC_E_NOT_FOUND, where, "there is no such file in the zip");
+    OC_TRY(oc_zip_archive_take(zip->archive, &handle, zip->member[place].index, zip->member[place].record, err));
+    if (zip_stat_index(handle.zip, handle.index, 0, &info) != 0) {
+        status = member_fail(zip, path, zip_get_error(handle.zip), err);
+        goto cleanup;
+    }
+    if (!(info.valid & ZIP_STAT_SIZE) || info.size > limit) {
+        status = oc_fail(err, OC_E_FORMAT, where, "too large: more than %zu bytes", limit);
+        goto cleanup;
+    }
+    file = zip_fopen_index(handle.zip, handle.index, 0);
+    if (!file) {
+        status = member_fail(zip, path, zip_get_error(handle.zip), err);
+        goto cleanup;
+    }
+    OC_TRY(bytes_read(data, zip, path, file, (size_t)info.size, err));
+    *size = (size_t)info.size;
+cleanup:
+    if (file) zip_fclose(file);
+    if (handle.zip) oc_zip_archive_give(zip->archive, &handle);
     return status;
 }
 
 static oc_status zip_peek(oc_source *source, const char *path, void *data, size_t size, size_t *got, oc_error *err) {
     zip_folder *zip = (zip_folder *)source;
-    const size_t place = member_lower(zip, path, false);
-    zip_t *archive = NULL;
+    const zip_member *member = &zip->member[member_lower(zip, path, false)];
+    oc_zip_handle handle;
     zip_int64_t n = -1;
     oc_status status;
     *got = 0;
-    OC_TRY(pool_take(zip, &archive, err));
-    zip_file_t *file = zip_fopen_index(archive, zip->member[place].index, 0);
+    OC_TRY(oc_zip_archive_take(zip->archive, &handle, member->index, member->record, err));
+    zip_file_t *file = zip_fopen_index(handle.zip, handle.index, 0);
     if (file) n = zip_fread(file, data, size);
     if (n < 0)
-        status = member_fail(zip, path, file ? zip_file_get_error(file) : zip_get_error(archive), err);
+        status = member_fail(zip, path, file ? zip_file_get_error(file) : zip_get_error(handle.zip), err);
     else
         *got = (size_t)n;
     if (file) zip_fclose(file);
-    pool_give(zip, archive);
+    oc_zip_archive_give(zip->archive, &handle);
 cleanup:
     return status;
 }
 
 static void zip_destroy(oc_source *source) {
     zip_folder *zip = (zip_folder *)source;
-    for (size_t i = 0; i < zip->idle_count; i++) zip_discard(zip->idle[i]);
+    oc_zip_archive_destroy(&zip->archive);
     oc_mapping_close(&zip->file);
-    pthread_mutex_destroy(&zip->lock);
-    oc_free(zip->idle);
     oc_free(zip->member);
     oc_free(zip->names);
     oc_free(source->path);
@@ -328,7 +248,7 @@ static oc_status backslashes_refuse(const zip_folder *zip, oc_error *err) {
 /* Whether a part of a name is "..". */
 static bool name_leads_out(const char *name) {
     for (size_t length; *name; name += length + (name[length] == '/')) {
-        length = strcspn(name, "/");
+        length = (size_t)(strchrnul(name, '/') - name);
         if (length == 2 && memcmp(name, "..", 2) == 0) return true;
     }
     return false;
@@ -338,7 +258,7 @@ static bool name_leads_out(const char *name) {
 static void name_clean(char *name) {
     char *out = name;
     for (size_t length; *name; name += length + (name[length] == '/')) {
-        length = strcspn(name, "/");
+        length = (size_t)(strchrnul(name, '/') - name);
         const bool folder = name[length] == '/';
         if (length == 0 || (folder && length == 1 && *name == '.')) continue;
         if (out != name) memmove(out, name, length + folder);
@@ -347,16 +267,15 @@ static void name_clean(char *name) {
     *out = '\0';
 }
 
-/* Adds what the archive has at a place, unless it is the root. `name` is in zip->names; `size` unpacked. */
-static oc_status member_add(zip_folder *zip, zip_uint64_t index, char *name, uint64_t size, uint32_t crc,
-                            oc_error *err) {
-    const uint64_t entry[] = {size, crc}; /* what tells a member from a changed one */
+/* Adds what the archive has at a place, unless it is the root. `name` is a copy of the entry's in zip->names. */
+static oc_status member_add(zip_folder *zip, zip_uint64_t index, char *name, const oc_zip_entry *entry, oc_error *err) {
+    const uint64_t state[] = {entry->size, entry->crc}; /* what tells a member from a changed one */
     if (!*name) return oc_fail(err, OC_E_FORMAT, zip->base.path, "something in it has no name: pack it again");
     if (name_leads_out(name))
         return oc_fail(err, OC_E_FORMAT, zip->base.path,
                        "the name %.100s in it leads out of a folder with \"..\": pack it again", name);
     name_clean(name);
-    if (*name) zip->member[zip->count++] = (zip_member){name, index, XXH3_64bits(entry, sizeof entry)};
+    if (*name) zip->member[zip->count++] = (zip_member){name, index, entry->record, XXH3_64bits(state, sizeof state)};
     return OC_OK;
 }
 
@@ -372,7 +291,7 @@ static oc_status members_of_directory(zip_folder *zip, oc_zip_cursor cursor, oc_
     for (zip_uint64_t i = 0; i < count; i++) {
         const oc_zip_entry entry = oc_zip_directory_next(&cursor);
         memcpy(name, entry.name, entry.length);
-        OC_TRY(member_add(zip, i, name, entry.size, entry.crc, err));
+        OC_TRY(member_add(zip, i, name, &entry, err));
         name += entry.length + 1;
     }
 cleanup:
@@ -397,10 +316,11 @@ static oc_status members_of_archive(zip_folder *zip, zip_t *archive, oc_error *e
         if (zip_stat_index(archive, (zip_uint64_t)i, 0, &info) != 0)
             return member_fail(zip, "", zip_get_error(archive), err);
         const char *own = zip_get_name(archive, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
+        const oc_zip_entry entry = {.size = info.valid & ZIP_STAT_SIZE ? info.size : 0,
+                                    .crc = info.valid & ZIP_STAT_CRC ? info.crc : 0};
         length = strlen(own) + 1;
         memcpy(name, own, length);
-        OC_TRY(member_add(zip, (zip_uint64_t)i, name, info.valid & ZIP_STAT_SIZE ? info.size : 0,
-                          info.valid & ZIP_STAT_CRC ? info.crc : 0, err));
+        OC_TRY(member_add(zip, (zip_uint64_t)i, name, &entry, err));
         name += length;
     }
 cleanup:
@@ -409,12 +329,12 @@ cleanup:
 
 static oc_status members_find(zip_folder *zip, oc_error *err) {
     oc_zip_cursor cursor;
-    zip_t *archive = NULL;
+    oc_zip_handle handle;
     if (oc_zip_directory_find(&cursor, &zip->file)) return members_of_directory(zip, cursor, err);
-    oc_status status = pool_take(zip, &archive, err);
+    oc_status status = oc_zip_archive_take(zip->archive, &handle, 0, NULL, err);
     if (status != OC_OK) return status;
-    status = members_of_archive(zip, archive, err);
-    pool_give(zip, archive);
+    status = members_of_archive(zip, handle.zip, err);
+    oc_zip_archive_give(zip->archive, &handle);
     return status;
 }
 
@@ -426,18 +346,15 @@ oc_status oc_source_zip_create(oc_source **out, const char *path, oc_error *err)
     struct stat info;
     OC_TRY(oc_alloc(&zip, 1, sizeof(*zip), err));
     zip->base.ops = &zip_ops;
-    if (pthread_mutex_init(&zip->lock, NULL) != 0) {
-        oc_free(zip);
-        return oc_fail(err, OC_E_MEMORY, path, "no memory for a lock");
-    }
     OC_TRY(oc_strdup(&zip->base.path, path, err));
     if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
         status = oc_fail(err, OC_E_FORMAT, path, "neither a folder nor a zip");
         goto cleanup;
     }
     OC_TRY(oc_mapping_open(&zip->file, path, err));
+    OC_TRY(oc_zip_archive_create(&zip->archive, zip->base.path, &zip->file, err));
     OC_TRY(members_find(zip, err));
-    if (zip->count > 1) qsort(zip->member, zip->count, sizeof(*zip->member), member_compare);
+    oc_sort(zip->member, zip->count, sizeof(*zip->member), member_compare);
     OC_TRY(backslashes_refuse(zip, err));
     *out = &zip->base;
     zip = NULL;

@@ -1,4 +1,5 @@
 /* Every entry is looked at once, in oc_zip_directory_find, so that walking over them needs no check. */
+#define _GNU_SOURCE 1
 #include "data/zip_directory.h"
 
 #include <string.h>
@@ -7,6 +8,8 @@
 #define END64_SIZE 56   /* of Zip64's */
 #define LOCATOR_SIZE 20 /* of what tells where that is */
 #define ENTRY_SIZE 46   /* of an entry, without name, extra fields and comment */
+#define ENTRY_OFFSET 42 /* where it says where its member begins */
+#define LOCAL_SIZE 30   /* of what precedes a member's bytes, without name and extra fields */
 #define HUGE16 0xffffU  /* the true number is elsewhere, in what Zip64 has */
 #define HUGE32 0xffffffffU
 #define UNICODE_PATH 0x7075 /* an extra field */
@@ -42,7 +45,7 @@ static bool extra_is_common(const uint8_t *at, size_t size) {
 static bool entry_is_common(const uint8_t *at, size_t room, uint32_t directory) {
     if (room < ENTRY_SIZE || memcmp(at, "PK\1\2", 4) != 0 || entry_size(at) > room) return false;
     const size_t name = u16(at + 28);
-    const bool here = u16(at + 34) == 0 && u32(at + 42) < directory;
+    const bool here = u16(at + 34) == 0 && u32(at + ENTRY_OFFSET) < directory;
     return here && u32(at + 20) != HUGE32 && u32(at + 24) != HUGE32 && name > 0 && !memchr(at + ENTRY_SIZE, 0, name) &&
            extra_is_common(at + ENTRY_SIZE + name, u16(at + 30));
 }
@@ -93,5 +96,40 @@ oc_zip_entry oc_zip_directory_next(oc_zip_cursor *cursor) {
     const uint8_t *at = cursor->at;
     cursor->at += entry_size(at);
     cursor->left--;
-    return (oc_zip_entry){(const char *)at + ENTRY_SIZE, u16(at + 28), u32(at + 24), u32(at + 16)};
+    return (oc_zip_entry){(const char *)at + ENTRY_SIZE, u16(at + 28), u32(at + 24), u32(at + 16), at};
+}
+
+/* ---- one member ---- */
+
+static void put32(uint8_t *at, uint32_t value) {
+    for (int i = 0; i < 4; i++, value >>= 8) at[i] = (uint8_t)value;
+}
+
+/* The bytes from where a member begins to where it should end, which is before its record at most. */
+static size_t member_size(const uint8_t *member, const uint8_t *record) {
+    const uint64_t room = (uint64_t)(record - member); /* >= 1; whatever is short of LOCAL_SIZE the record makes up */
+    const uint64_t size = (uint64_t)LOCAL_SIZE + u16(member + 26) + u16(member + 28) + u32(record + 20);
+    return (size_t)(size < room ? size : room);
+}
+
+/* Whether something in it reads like the beginning of the record at an archive's end. */
+static bool holds_end(const uint8_t *data, size_t size) {
+    return memmem(data, size, "PK\5\6", 4) != NULL;
+}
+
+bool oc_zip_directory_single(oc_zip_single *out, const oc_mapping *file, const uint8_t *record) {
+    static const uint8_t first[4] = {0};
+    const uint8_t *member = file->data + u32(record + ENTRY_OFFSET);
+    const size_t size = member_size(member, record), whole = entry_size(record);
+    const bool located = memcmp(record + whole - LOCATOR_SIZE, "PK\6\7", 4) == 0;
+    if (located || holds_end(member, size) || holds_end(record, whole)) return false;
+    *out = (oc_zip_single){.part = {{member, size},
+                                    {record, ENTRY_OFFSET},
+                                    {first, sizeof first}, /* where the member begins in this archive */
+                                    {record + ENTRY_SIZE, whole - ENTRY_SIZE},
+                                    {out->end, sizeof out->end}},
+                           .end = {'P', 'K', 5, 6, [8] = 1, [10] = 1}};
+    put32(out->end + 12, (uint32_t)whole);
+    put32(out->end + 16, (uint32_t)size);
+    return true;
 }

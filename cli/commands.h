@@ -32,6 +32,9 @@ void oc_words_free(oc_words *words);
 /* *out = the default recipe, then --recipe, then flags and --set. */
 oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err);
 
+/* The number format that activations have, where nothing is trained: --precision's, else the recipe's. */
+const char *oc_cli_precision(const oc_args *args, const oc_recipe *recipe);
+
 /* Opens the data set at `path` with the recipe's hold-out share; `words`: with human names of its classes. */
 oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, bool words, oc_error *err);
 

@@ -180,8 +180,7 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_args_threads(args, &options.threads, err);
     if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
     if (status == OC_OK) {
-        options.precision = oc_args_has(args, "--precision") ? oc_args_text(args, "--precision")
-                                                             : oc_recipe_get(recipe, "train.precision");
+        options.precision = oc_cli_precision(args, recipe);
         options.smoothing = strtod(oc_recipe_get(recipe, "loss.label_smoothing"), NULL);
         status = oc_cli_dataset(&dataset, r.data, recipe, false, err);
     }

@@ -30,6 +30,7 @@ static const oc_flag flags[] = {
     {"--batch-size", "N", "images at once; 32 unless given"},
     OC_FLAG_RECIPE,
     OC_FLAG_SET,
+    OC_FLAG_PRECISION,
     OC_FLAG_THREADS,
     {"--cache", "DIR", "for the submission: where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given"},
     {"--skip-bad", NULL, "leave out images that cannot be read: go on with a submission, and exit with 0 after others"},
@@ -162,20 +163,20 @@ static bool is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static oc_status predict_images(const oc_args *args, oc_model *model, printer *p, int64_t batch, oc_error *err) {
+static oc_status predict_images(const oc_args *args, oc_model *model, printer *p, oc_classifier_options *options,
+                                oc_error *err) {
     oc_classifier *classifier = NULL;
-    int threads = 0;
     int64_t top_k = (int64_t)oc_model_class_count(model), failed = 0;
     size_t count = oc_args_words(args);
     const char *const *paths = oc_args_word(args);
     if (top_k > 5) top_k = 5;
     oc_status status = find_format(&p->format, oc_args_text(args, "--format"), err);
     if (status == OC_OK) status = oc_args_int(args, "--top-k", 1, (int64_t)oc_model_class_count(model), &top_k, err);
-    if (status == OC_OK) status = oc_args_threads(args, &threads, err);
+    if (status == OC_OK) status = oc_args_threads(args, &options->threads, err);
     if (status == OC_OK) status = oc_words_read(&p->words, args, err);
     /* A single image need not wait for the rest of a batch. */
-    if (batch == 0) batch = count == 1 && !is_folder(paths[0]) ? 1 : 32;
-    if (status == OC_OK) status = oc_classifier_create(&classifier, model, batch, threads, err);
+    if (options->batch == 0) options->batch = count == 1 && !is_folder(paths[0]) ? 1 : 32;
+    if (status == OC_OK) status = oc_classifier_create(&classifier, model, options, err);
     if (status == OC_OK) {
         const char *note = oc_classifier_note(classifier);
         if (note[0]) fprintf(stderr, "threads: %s\n", note);
@@ -198,11 +199,12 @@ static oc_status predict_images(const oc_args *args, oc_model *model, printer *p
     return status;
 }
 
-static oc_status predict_submission(const oc_args *args, oc_model *model, const oc_dataset *dataset, int64_t batch,
-                                    oc_error *err) {
+static oc_status predict_submission(const oc_args *args, oc_model *model, const oc_dataset *dataset,
+                                    const oc_classifier_options *given, oc_error *err) {
     const char *splits = oc_args_text(args, "--split"), *path = oc_args_text(args, "--submission");
     oc_bar bar = oc_bar_make(oc_environment_stop_flag());
-    oc_eval_options options = {.batch_size = batch,
+    oc_eval_options options = {.batch_size = given->batch,
+                               .precision = given->precision,
                                .cache = oc_args_text(args, "--cache"),
                                .skip_bad = oc_args_has(args, "--skip-bad"),
                                .tta = oc_args_has(args, "--tta"),
@@ -237,7 +239,7 @@ static oc_status check_kind(const oc_args *args, bool submission, oc_error *err)
 static oc_status run(const oc_args *args, oc_error *err) {
     const char *data = oc_args_text(args, "--data"), *weights;
     const bool submission = oc_args_has(args, "--submission");
-    int64_t batch = 0;
+    oc_classifier_options options = {0};
     oc_recipe *recipe = NULL;
     oc_dataset *dataset = NULL;
     oc_model *model = NULL;
@@ -250,14 +252,15 @@ static oc_status run(const oc_args *args, oc_error *err) {
     if (status == OC_OK) status = oc_cli_check_output(args, "--submission", err);
     if (status == OC_OK && !submission && oc_args_words(args) == 0)
         status = oc_cli_fail(err, OC_E_USAGE, "predict", "name images or folders, or ask for a --submission");
-    if (status == OC_OK) status = oc_args_int(args, "--batch-size", 1, 65536, &batch, err);
+    if (status == OC_OK) status = oc_args_int(args, "--batch-size", 1, 65536, &options.batch, err);
     if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
+    if (status == OC_OK) options.precision = oc_cli_precision(args, recipe);
     if (status == OC_OK && data) status = oc_cli_dataset(&dataset, data, recipe, true, err);
     if (status == OC_OK) status = oc_cli_weights(&model, args, recipe, dataset, err);
     printer p = {.words = {.dataset = dataset}};
     if (status == OC_OK)
-        status = submission ? predict_submission(args, model, dataset, batch, err)
-                            : predict_images(args, model, &p, batch, err);
+        status = submission ? predict_submission(args, model, dataset, &options, err)
+                            : predict_images(args, model, &p, &options, err);
     oc_model_destroy(&model);
     oc_dataset_destroy(&dataset);
     oc_recipe_destroy(&recipe);

@@ -24,6 +24,7 @@ static const oc_flag flags[] = {
     OC_FLAG_NO_STEM_POOL,
     OC_FLAG_RECIPE,
     OC_FLAG_SET,
+    OC_FLAG_PRECISION,
     OC_FLAG_THREADS,
     OC_FLAG_END,
 };

@@ -76,6 +76,11 @@ oc_status oc_cli_recipe(oc_recipe **out, const oc_args *args, oc_error *err) {
     return status;
 }
 
+const char *oc_cli_precision(const oc_args *args, const oc_recipe *recipe) {
+    const char *given = oc_args_text(args, "--precision");
+    return given ? given : oc_recipe_get(recipe, "train.precision");
+}
+
 oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, bool words, oc_error *err) {
     oc_dataset_options options = {.holdout = strtod(oc_recipe_get(recipe, "data.holdout"), NULL),
                                   .val = oc_recipe_get(recipe, "data.val"),

@@ -34,7 +34,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     oc_status status = oc_model_open(&model, argv[1], NULL, NULL, 0, 0, NULL, &error);
-    if (status == OC_OK) status = oc_classifier_create(&classifier, model, 1, 0, &error);
+    if (status == OC_OK) status = oc_classifier_create(&classifier, model, NULL, &error);
     for (int i = 2; status == OC_OK && i < argc; i++) {
         size_t size;
         unsigned char *data = read_file(argv[i], &size);

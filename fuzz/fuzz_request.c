@@ -87,7 +87,7 @@ static void look_at(const oc_reply *reply) {
 static void make_service(oc_service *service, oc_classifier **classifier) {
     static const char *const classes[] = {"one", "two", "<script>", "four"};
     const oc_classifier_setup setup = {
-        .batch = 1, .threads = 1, .ladder = true, .pixels_most = PIXELS_MOST, .keep = 100000};
+        .options = {.threads = 1}, .ladder = true, .pixels_most = PIXELS_MOST, .keep = 100000};
     if (oc_model_create(&service->model, "myresnet-tiny", classes, 4, 32, NULL, NULL) != OC_OK) abort();
     oc_model_init(service->model, 1);
     if (oc_classifier_create_with(classifier, service->model, &setup, NULL) != OC_OK) abort();

@@ -191,6 +191,9 @@ done
 for flag in --split=val --cache="$work/idle" --tta; do
     expect 2 "${flag%=*}: .*--submission" "${predict[@]}" "$flag" "$one"
 done
+expect 2 '-*precision: .*"fp8": the precisions are' "${eval[@]}" --precision fp8
+expect 2 '-*precision: .*"fp8": the precisions are' "${submit[@]}" --submission "$work/idle" --precision fp8
+expect 2 '-*precision: .*"fp8": the precisions are' "${predict[@]}" "$one" --precision fp8
 expect 2 'nowhere.*train, val, test' "${eval[@]}" --split nowhere
 expect 2 'did you mean val' "${submit[@]}" --split vall --submission "$work/idle"
 expect 2 '"val" is named twice' "${submit[@]}" --split val,test,val --submission "$work/idle"

@@ -65,10 +65,22 @@ quietly "$ocelli" predict --weights "$best" --words "$data/words.txt" --format j
     fail "predict --format json: $(head -c 300 "$work/out")"
 grep -q '"class":"n90000001","name":"[a-z]' "$work/out" || fail "predict --words gives no human names"
 
+# --precision, or else the recipe's: bf16 makes other probabilities than fp32, and the same either way.
+for flags in '' '--precision bf16' '--set train.precision=bf16' '--set train.precision=bf16 --precision fp32'; do
+    # shellcheck disable=SC2086
+    quietly "$ocelli" predict --weights "$best" --format csv $flags "${images[0]}"
+    mv "$work/out" "$work/guesses${flags//[^a-z0-9]/-}"
+done
+cmp -s "$work/guesses" "$work/guesses--precision-bf16" && fail "predict --precision bf16 computes in fp32"
+cmp "$work/guesses--set-train-precision-bf16" "$work/guesses--precision-bf16" || fail "predict ignores train.precision"
+cmp "$work/guesses--set-train-precision-bf16---precision-fp32" "$work/guesses" || fail "predict ignores --precision"
+
 quietly "$ocelli" predict --weights "$best" --data "$data" --submission "$work/submission.csv"
 [[ $(head -1 "$work/submission.csv") == "id,pred" ]] || fail "the submission's header is wrong"
 [[ $(sed -n 2,16p "$work/submission.csv" | grep -c '^val_[0-9]*\.JPEG,n9000000[123]$') -eq 15 ]] ||
     fail "the submission does not begin with the validation images"
+quietly "$ocelli" predict --weights "$best" --data "$data" --submission "$work/bf16.csv" --precision bf16
+[[ $(wc -l <"$work/bf16.csv") -eq $(wc -l <"$work/submission.csv") ]] || fail "a submission in bf16 is not whole"
 [[ $(sed 1,16d "$work/submission.csv" | grep -vc '^test_[0-9]*\.JPEG,n9000000[123]$') -eq 0 ]] ||
     fail "the submission does not end with the test images"
 

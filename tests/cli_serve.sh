@@ -78,6 +78,7 @@ mkdir "$work/runs"
 quietly "$ocelli" train --data "$work/data" --model myresnet-tiny --size 32 --batch-size 8 --epochs 1 --max-steps 4 \
     --out "$work/runs/one"
 weights=$work/runs/one/best.safetensors
+expect 2 '--precision: .*"fp8"' "$ocelli" serve --weights "$weights" --precision fp8
 
 # The same five guesses as predict, by name.
 if start --weights "$weights" --runs "$work/runs" --words "$work/data/words.txt"; then

@@ -43,8 +43,9 @@ static void check_ladder(oc_model *model) {
     static uint8_t pixels[IMAGES][SIZE * SIZE * 3];
     oc_prediction alone[IMAGES][TEST_CLASSES], together[IMAGES * TEST_CLASSES];
     oc_error err = {0};
-    oc_classifier *one = classifier_of(model, &(oc_classifier_setup){.batch = 1, .threads = 2});
-    oc_classifier *ladder = classifier_of(model, &(oc_classifier_setup){.batch = 6, .threads = 2, .ladder = true});
+    oc_classifier *one = classifier_of(model, &(oc_classifier_setup){.options = {.batch = 1, .threads = 2}});
+    oc_classifier *ladder =
+        classifier_of(model, &(oc_classifier_setup){.options = {.batch = 6, .threads = 2}, .ladder = true});
     require(oc_classifier_warm(ladder, &err), &err);
     for (int i = 0; i < IMAGES; i++) {
         fill(pixels[i], i);
@@ -89,7 +90,8 @@ static void test_limits(void **state) {
     oc_error err = {0};
     oc_model *model = test_network(test_codes, SIZE, 4711);
     oc_classifier *classifier = classifier_of(
-        model, &(oc_classifier_setup){.batch = 2, .threads = 2, .ladder = true, .pixels_most = 5000, .keep = 64});
+        model,
+        &(oc_classifier_setup){.options = {.batch = 2, .threads = 2}, .ladder = true, .pixels_most = 5000, .keep = 64});
     size_t size[2];
     unsigned char *data[2];
     static const int sides[2] = {70, 72};
@@ -136,7 +138,8 @@ static void check_occlusion(oc_model *model, int32_t class_index) {
     static uint8_t pixels[SIZE * SIZE * 3], covered[SIZE * SIZE * 3];
     oc_error err = {0};
     oc_occlusion *occlusion = NULL;
-    oc_classifier *classifier = classifier_of(model, &(oc_classifier_setup){.batch = 7, .threads = 2, .ladder = true});
+    oc_classifier *classifier =
+        classifier_of(model, &(oc_classifier_setup){.options = {.batch = 7, .threads = 2}, .ladder = true});
     fill(pixels, 3);
     oc_classifier_item item = {.pixels = pixels, .width = SIZE, .height = SIZE, .where = "test"};
     require(oc_occlusion_create(&occlusion, classifier, &item, class_index, &err), &err);
@@ -202,7 +205,7 @@ static void test_occlusion_square(void **state) {
         oc_model *model = test_network(test_codes, SIZE, 4711);
         oc_occlusion *occlusion = NULL;
         model->image.fit = fits[i].fit;
-        oc_classifier *classifier = classifier_of(model, &(oc_classifier_setup){.batch = 1, .threads = 2});
+        oc_classifier *classifier = classifier_of(model, &(oc_classifier_setup){.options = {.batch = 1, .threads = 2}});
         oc_classifier_item item = {.pixels = pixels, .width = 200, .height = 100, .where = "test"};
         require(oc_occlusion_create(&occlusion, classifier, &item, 0, &err), &err);
         const oc_occlusion_map *map = oc_occlusion_get(occlusion);

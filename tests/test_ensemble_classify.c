@@ -71,7 +71,8 @@ static answers answers_of(oc_model *model) {
         snprintf(texts[i], sizeof texts[i], "%s", image_path(i));
         paths[i] = texts[i];
     }
-    if (oc_classifier_create(&classifier, model, 4, 2, &err) != OC_OK) fail_msg("%s", err.message);
+    if (oc_classifier_create(&classifier, model, &(oc_classifier_options){.batch = 4, .threads = 2}, &err) != OC_OK)
+        fail_msg("%s", err.message);
     if (oc_predict_files(classifier, paths, IMAGES, TEST_CLASSES, keep_answer, &a, &failed, &err) != OC_OK)
         fail_msg("%s", err.message);
     assert_int_equal(failed, 0);
@@ -198,7 +199,8 @@ static void test_bad_image(void **state) {
     snprintf(second, sizeof second, "%s", image_path(1));
     items[1].path = first;
     items[2].path = second;
-    assert_int_equal(oc_classifier_create(&classifier, model, 3, 2, &err), OC_OK);
+    assert_int_equal(oc_classifier_create(&classifier, model, &(oc_classifier_options){.batch = 3, .threads = 2}, &err),
+                     OC_OK);
     assert_int_equal(oc_classifier_batch(classifier, items, 3, predictions, 1, &err), OC_OK);
     assert_int_equal(items[0].status, OC_E_FORMAT);
     for (int i = 0; i < 2; i++) {

@@ -323,7 +323,8 @@ static void test_classifier_agrees(void **state) {
     assert_int_equal(oc_team_create(&team, 2, &err), OC_OK);
     oc_pack_options pack_options = {.size = 64, .cache = f->cache, .team = team};
     assert_int_equal(oc_pack_open(&pack, f->dataset, "val", &pack_options, &err), OC_OK);
-    assert_int_equal(oc_classifier_create(&classifier, f->model, 2, 2, &err), OC_OK);
+    assert_int_equal(
+        oc_classifier_create(&classifier, f->model, &(oc_classifier_options){.batch = 2, .threads = 2}, &err), OC_OK);
     const oc_split *split = oc_dataset_split(f->dataset, "val");
     for (int64_t i = 0; i < s.rows; i += 5) {
         oc_prediction pixels[CLASSES], encoded[CLASSES];
@@ -352,14 +353,44 @@ static void test_classifier_agrees(void **state) {
     free_saved(&s);
 }
 
+/* In bf16 guesses are near those in fp32, and not the same. */
+static void test_classifier_precision(void **state) {
+    const fixture *f = *state;
+    oc_error err = {0};
+    oc_prediction guesses[3][CLASSES];
+    static const char *const precisions[] = {"fp32", "bf16", "auto"};
+    static const uint8_t pixels[2][2][3] = {{{255, 0, 0}, {0, 90, 0}}, {{0, 0, 200}, {30, 60, 90}}};
+    float most = 0;
+    oc_classifier *classifier = NULL;
+    for (int i = 0; i < 3; i++) {
+        const oc_classifier_options options = {.precision = precisions[i], .threads = 1};
+        assert_int_equal(oc_classifier_create(&classifier, f->model, &options, &err), OC_OK);
+        assert_int_equal(oc_classifier_pixels(classifier, &pixels[0][0][0], 2, 2, guesses[i], CLASSES, &err), OC_OK);
+        oc_classifier_destroy(&classifier);
+    }
+    for (int k = 0; k < CLASSES; k++)
+        for (int other = 0; other < CLASSES; other++) {
+            if (guesses[1][other].class_index != guesses[0][k].class_index) continue;
+            const float distance = guesses[1][other].probability - guesses[0][k].probability;
+            most = distance > most ? distance : -distance > most ? -distance : most;
+        }
+    assert_true(most > 0 && most < 0.02f);
+    assert_memory_equal(guesses[2], guesses[0], sizeof guesses[0]);
+    assert_int_equal(oc_classifier_create(&classifier, f->model, &(oc_classifier_options){.precision = "fp8"}, &err),
+                     OC_E_USAGE);
+    assert_non_null(strstr(err.message, "\"fp8\": the precisions are auto, fp32, bf16"));
+}
+
 static void test_classifier_refuses(void **state) {
     const fixture *f = *state;
     oc_error err = {0};
     oc_classifier *classifier = NULL;
     oc_prediction predictions[CLASSES + 1];
     static const uint8_t pixel[3] = {255, 0, 0};
-    assert_int_equal(oc_classifier_create(&classifier, f->model, 0, 1, &err), OC_E_USAGE);
-    assert_int_equal(oc_classifier_create(&classifier, f->model, 1, 1, &err), OC_OK);
+    assert_int_equal(
+        oc_classifier_create(&classifier, f->model, &(oc_classifier_options){.batch = -1, .threads = 1}, &err),
+        OC_E_USAGE);
+    assert_int_equal(oc_classifier_create(&classifier, f->model, &(oc_classifier_options){.threads = 1}, &err), OC_OK);
     assert_int_equal(oc_classifier_pixels(classifier, pixel, 1, 1, predictions, CLASSES, &err), OC_OK);
     assert_int_equal(oc_classifier_pixels(classifier, pixel, 0, 1, predictions, CLASSES, &err), OC_E_USAGE);
     assert_int_equal(oc_classifier_pixels(classifier, pixel, 1, 1, predictions, CLASSES + 1, &err), OC_E_USAGE);
@@ -424,7 +455,7 @@ static void test_predict_files(void **state) {
     test_bytes_write(path, "no matter", 9);
     oc_free(bytes);
     /* Two at once: the folder's four images need more than one batch. */
-    assert_int_equal(oc_classifier_create(&classifier, f->model, 2, 0, &err), OC_OK);
+    assert_int_equal(oc_classifier_create(&classifier, f->model, &(oc_classifier_options){.batch = 2}, &err), OC_OK);
     seen s = {0};
     const char *const paths[] = {folder, path_in(f, "photos/b.jpg")};
     assert_int_equal(oc_predict_files(classifier, paths, 2, 2, on_image, &s, &failed, &err), OC_OK);
@@ -502,11 +533,17 @@ static void test_submission(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_evaluate),          cmocka_unit_test(test_classes_by_name),
-        cmocka_unit_test(test_class_map),         cmocka_unit_test(test_evaluate_refuses),
-        cmocka_unit_test(test_evaluate_bf16),     cmocka_unit_test(test_evaluate_stops),
-        cmocka_unit_test(test_classifier_agrees), cmocka_unit_test(test_classifier_refuses),
-        cmocka_unit_test(test_predict_files),     cmocka_unit_test(test_submission),
+        cmocka_unit_test(test_evaluate),
+        cmocka_unit_test(test_classes_by_name),
+        cmocka_unit_test(test_class_map),
+        cmocka_unit_test(test_evaluate_refuses),
+        cmocka_unit_test(test_evaluate_bf16),
+        cmocka_unit_test(test_evaluate_stops),
+        cmocka_unit_test(test_classifier_precision),
+        cmocka_unit_test(test_classifier_agrees),
+        cmocka_unit_test(test_classifier_refuses),
+        cmocka_unit_test(test_predict_files),
+        cmocka_unit_test(test_submission),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

@@ -230,7 +230,8 @@ static void test_alike(void **state) {
         test_require(oc_scores_compute(&scores, model, dataset, &options, &error), OC_OK, &error);
         const bool differ = fabsf(scores.logits[0] - scores.logits[4]) > 1e-4F;
         assert_true(differ == (fit != OC_FIT_CROP));
-        test_require(oc_classifier_create(&classifier, model, 1, 2, &error), OC_OK, &error);
+        test_require(oc_classifier_create(&classifier, model, &(oc_classifier_options){.threads = 2}, &error), OC_OK,
+                     &error);
         const oc_split *val = oc_dataset_split(dataset, "val");
         for (int64_t i = 0; i < val->count; i++) {
             uint8_t *bytes = NULL;

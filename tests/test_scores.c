@@ -445,7 +445,7 @@ static void test_not_finite(void **state) {
     oc_prediction prediction;
     uint8_t pixels[32 * 32 * 3];
     memset(pixels, 100, sizeof pixels);
-    assert_int_equal(oc_classifier_create(&classifier, model, 2, 0, &err), OC_OK);
+    assert_int_equal(oc_classifier_create(&classifier, model, &(oc_classifier_options){.batch = 2}, &err), OC_OK);
     assert_int_equal(oc_classifier_pixels(classifier, pixels, 32, 32, &prediction, 1, &err), OC_E_NON_FINITE);
     oc_classifier_destroy(&classifier);
     oc_model_destroy(&model);

@@ -151,7 +151,8 @@ static void require_predictions(const json_t *image_json, const unsigned char *d
     oc_classifier *classifier = NULL;
     oc_prediction wanted[TEST_CLASSES];
     oc_error err = {0};
-    assert_int_equal(oc_classifier_create(&classifier, server.model, 1, 2, &err), OC_OK);
+    assert_int_equal(oc_classifier_create(&classifier, server.model, &(oc_classifier_options){.threads = 2}, &err),
+                     OC_OK);
     assert_int_equal(oc_classifier_encoded(classifier, data, size, "image", wanted, top_k, &err), OC_OK);
     const json_t *list = json_object_get(image_json, "predictions");
     assert_int_equal(json_array_size(list), top_k);

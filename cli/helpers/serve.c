@@ -117,6 +117,7 @@ static oc_status serve(const oc_args *args, oc_error *err) {
     if (status == OC_OK && token_path) status = read_token(&token, token_path, err);
     options.token = token;
     if (status == OC_OK) status = oc_cli_recipe(&recipe, args, err);
+    if (status == OC_OK) options.precision = oc_cli_precision(args, recipe);
     if (status == OC_OK && data) status = oc_cli_dataset(&dataset, data, recipe, true, err);
     words.dataset = dataset;
     if (status == OC_OK) status = oc_words_read(&words, args, err);

@@ -169,8 +169,15 @@ typedef struct oc_prediction {
     const char *code;
 } oc_prediction;
 
-/* Takes `model` (which must outlive it) with room for `batch` images at once. threads 0: all. */
-OC_API oc_status oc_classifier_create(oc_classifier **out, oc_model *model, int64_t batch, int threads, oc_error *err);
+typedef struct oc_classifier_options {
+    int64_t batch;         /* images that there is room for at once; 0: 1 */
+    const char *precision; /* number format of activations: "fp32" (NULL, and "auto", mean that) or "bf16" */
+    int threads;           /* 0: all */
+} oc_classifier_options;
+
+/* Takes `model`, which must outlive it. `options` NULL: zeros. OC_E_USAGE for a batch or a precision that is none. */
+OC_API oc_status oc_classifier_create(oc_classifier **out, oc_model *model, const oc_classifier_options *options,
+                                      oc_error *err);
 /* What of the environment was overruled or made its threads fewer, as one line ("OMP_THREAD_LIMIT=1: 1 thread instead
  * of 2"); "" where nothing did. The classifier's. */
 OC_API const char *oc_classifier_note(const oc_classifier *classifier);

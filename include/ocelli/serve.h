@@ -18,18 +18,19 @@ typedef struct oc_server_options {
     /* What the classes mean in words, in the model's order; NULL: what an evaluation.json beside the model's weights
      * file says, else their codes. */
     const char *const *class_names;
-    const char *runs;  /* folder of runs, or of studies, to show; NULL: none */
-    const char *host;  /* name or address to listen at; NULL: 127.0.0.1 */
-    int port;          /* 0: one that is free */
-    const char *token; /* what requests must show, as docs/serve.md says; NULL: nothing */
-    int threads;       /* that compute; 0: all */
-    int64_t batch;     /* images that are computed at once, at most; 0: 8 */
-    double wait;       /* seconds that an image waits for others to be computed with, at most; < 0: none; 0: 0.002 */
-    int64_t queue;     /* images that wait to be computed; beyond them requests are refused; 0: 256 */
-    int64_t body;      /* bytes of a request's body at most; 0: 20 million */
-    int64_t pixels;    /* of an image at most; 0: 50 million */
-    int connections;   /* at once, at most; 0: 256 */
-    double seconds;    /* that a request may take to arrive, besides what 64 kB/s take; 0: 10 */
+    const char *runs;      /* folder of runs, or of studies, to show; NULL: none */
+    const char *host;      /* name or address to listen at; NULL: 127.0.0.1 */
+    int port;              /* 0: one that is free */
+    const char *token;     /* what requests must show, as docs/serve.md says; NULL: nothing */
+    const char *precision; /* number format of activations, as in oc_classifier_options */
+    int threads;           /* that compute; 0: all */
+    int64_t batch;         /* images that are computed at once, at most; 0: 8 */
+    double wait;     /* seconds that an image waits for others to be computed with, at most; < 0: none; 0: 0.002 */
+    int64_t queue;   /* images that wait to be computed; beyond them requests are refused; 0: 256 */
+    int64_t body;    /* bytes of a request's body at most; 0: 20 million */
+    int64_t pixels;  /* of an image at most; 0: 50 million */
+    int connections; /* at once, at most; 0: 256 */
+    double seconds;  /* that a request may take to arrive, besides what 64 kB/s take; 0: 10 */
 } oc_server_options;
 
 /* Opens the listening socket and makes all that is needed to classify; answers nothing yet. OC_E_USAGE for a host or

@@ -77,24 +77,27 @@ cleanup:
     return status;
 }
 
-oc_status oc_classifier_create(oc_classifier **out, oc_model *model, int64_t batch, int threads, oc_error *err) {
-    return oc_classifier_create_with(out, model, &(oc_classifier_setup){.batch = batch, .threads = threads}, err);
+oc_status oc_classifier_create(oc_classifier **out, oc_model *model, const oc_classifier_options *options,
+                               oc_error *err) {
+    const oc_classifier_options none = {0};
+    return oc_classifier_create_with(out, model, &(oc_classifier_setup){.options = options ? *options : none}, err);
 }
 
 oc_status oc_classifier_create_with(oc_classifier **out, oc_model *model, const oc_classifier_setup *setup,
                                     oc_error *err) {
+    const oc_classifier_options *options = &setup->options;
     oc_status status = OC_OK;
     oc_classifier *c = NULL;
     *out = NULL;
-    if (setup->batch < 1 || setup->batch > INT32_MAX)
-        return oc_fail(err, OC_E_USAGE, "batch", "%lld is no batch size", (long long)setup->batch);
+    if (options->batch < 0 || options->batch > INT32_MAX)
+        return oc_fail(err, OC_E_USAGE, "batch", "%lld is no batch size", (long long)options->batch);
     OC_TRY(oc_alloc(&c, 1, sizeof *c, err));
     c->model = model;
-    c->capacity = setup->batch;
+    c->capacity = options->batch > 0 ? options->batch : 1;
     c->keep = setup->keep;
     set_rungs(c, setup->ladder);
-    OC_TRY(oc_precision_find(&c->precision, NULL, "--precision", err));
-    OC_TRY(oc_team_create(&c->team, setup->threads, err));
+    OC_TRY(oc_precision_find(&c->precision, options->precision, "--precision", err));
+    OC_TRY(oc_team_create(&c->team, options->threads, err));
     OC_TRY(oc_slab_create(&c->slab, err));
     OC_TRY(oc_alloc(&c->probability, model->classes.count, sizeof *c->probability, err));
     OC_TRY(oc_alloc(&c->scores, (size_t)c->capacity, model->classes.count * sizeof *c->scores, err));

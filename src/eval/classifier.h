@@ -18,8 +18,7 @@ typedef struct oc_classifier_item {
 
 /* A classifier for a program that gets its images one by one, a few at once, and from strangers. */
 typedef struct oc_classifier_setup {
-    int64_t batch; /* as oc_classifier_create has it */
-    int threads;   /* likewise */
+    oc_classifier_options options;
     /* Batches smaller than `batch` do not cost as much as a whole one: there are plans for 1, 2, 4, … images as well,
      * each with its own copy of the weights, made when it is first needed. A plan's choices may differ from another's,
      * and the last bits of scores with them. */
@@ -32,7 +31,7 @@ oc_status oc_classifier_create_with(oc_classifier **out, oc_model *model, const 
 /* Makes all plans of a ladder, and computes with each once. OC_E_NON_FINITE for weights that are unfit for use. */
 oc_status oc_classifier_warm(oc_classifier *classifier, oc_error *err);
 
-/* Images at once: the `batch` of oc_classifier_create. */
+/* Images at once: the `batch` of its options. */
 int64_t oc_classifier_capacity(const oc_classifier *classifier);
 
 /* Reads, decodes and classifies `count` (1 … capacity) images in parallel: predictions [count, top_k], top_k in

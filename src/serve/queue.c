@@ -183,8 +183,7 @@ static void wait_for_others(oc_queue *q) {
 
 static oc_status thread_begin(oc_queue *q, oc_error *err) {
     oc_status status = OC_OK;
-    const oc_classifier_setup setup = {.batch = q->options.batch,
-                                       .threads = q->options.threads,
+    const oc_classifier_setup setup = {.options = {q->options.batch, q->options.precision, q->options.threads},
                                        .ladder = true,
                                        .pixels_most = q->options.pixels,
                                        .keep = KEEP_BYTES};

@@ -34,6 +34,7 @@ struct oc_job {
 typedef struct oc_queue oc_queue;
 
 typedef struct oc_queue_options {
+    const char *precision; /* as in oc_classifier_options; borrowed until oc_queue_create returns */
     int threads;
     int64_t batch, most, pixels; /* images at once, and that wait; pixels of each; all >= 1 */
     double wait;                 /* seconds, >= 0 */

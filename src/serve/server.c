@@ -180,7 +180,8 @@ static oc_status make_service(oc_server *server, const oc_server_options *option
         service->token = server->token;
     }
     if (options->model) {
-        const oc_queue_options queue = {.threads = options->threads,
+        const oc_queue_options queue = {.precision = options->precision,
+                                        .threads = options->threads,
                                         .batch = options->batch > 0 ? options->batch : 8,
                                         .most = service->images,
                                         .pixels = service->pixels,

@@ -14,46 +14,17 @@
 #include "ocelli/data.h"
 #include "support/bytes.h"
 #include "support/images.h"
+#include "support/set.h"
 #include "support/temporary.h"
 
-typedef struct fixture {
-    char folder[256], root[300], path[700];
-    oc_dataset *dataset;
-    int reports;
-    char log[4096]; /* all lines */
-} fixture;
-
-static int setup(void **state) {
-    fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    test_temporary_create(f->folder, sizeof f->folder);
-    snprintf(f->root, sizeof f->root, "%s/set", f->folder);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    oc_dataset_destroy(&f->dataset);
-    test_temporary_remove(f->folder);
-    free(f);
-    return 0;
-}
-
-static const char *in_root(fixture *f, const char *relative) {
-    snprintf(f->path, sizeof f->path, "%s/%s", f->root, relative);
-    return f->path;
-}
-
+/* What is told is a warning. */
 static void on_log(void *user, oc_log_level level, const char *line) {
-    fixture *f = user;
-    const size_t used = strlen(f->log);
     assert_int_equal(level, OC_LOG_WARN);
-    snprintf(f->log + used, sizeof f->log - used, "%s\n", line);
+    test_set_on_log(user, level, line);
 }
 
 /* The text of the statistics, freed with oc_data_free. */
-static char *info_text(fixture *f, int threads) {
+static char *info_text(test_set *f, int threads) {
     char *text = NULL;
     oc_error error = {0};
     oc_dataset_destroy(&f->dataset);
@@ -79,11 +50,11 @@ static void near(const json_t *number, double want) {
 }
 
 static void test_info(void **state) {
-    fixture *f = *state;
+    test_set *f = *state;
     test_tiny_create(f->root, 3, 4, 3, 2);
-    test_jpeg_write(in_root(f, "train/n0000/images/n0000_1.JPEG"), 32, 16, 1, TEST_JPEG_GREY);
-    test_png_write(in_root(f, "train/n0000/images/n0000_9.png"), 32, 16, 1, TEST_PNG_PALETTE);
-    test_text_write(in_root(f, "train/n0002/images/n0002_3.JPEG"), "sorry");
+    test_jpeg_write(test_set_path(f, "train/n0000/images/n0000_1.JPEG"), 32, 16, 1, TEST_JPEG_GREY);
+    test_png_write(test_set_path(f, "train/n0000/images/n0000_9.png"), 32, 16, 1, TEST_PNG_PALETTE);
+    test_text_write(test_set_path(f, "train/n0002/images/n0002_3.JPEG"), "sorry");
     char *text = info_text(f, 2), *other = info_text(f, 1);
     assert_string_equal(text, other);
     json_t *info = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
@@ -124,7 +95,7 @@ static void test_read_as_asked(void **state) {
     static const char frames[] = "GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0"
                                  ",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
                                  ",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0;";
-    fixture *f = *state;
+    test_set *f = *state;
     unsigned char exif[TEST_EXIF_SIZE];
     size_t size;
     for (int i = 0; i < 4; i++) {
@@ -133,16 +104,16 @@ static void test_read_as_asked(void **state) {
             24, 16, 3, &(test_jpeg_options){.exif = exif, .exif_size = test_exif_make(exif, i < 3 ? 6 : 1, i % 2)},
             &size);
         snprintf(name, sizeof name, "a/%d.jpg", i);
-        test_text_write(in_root(f, name), "");
+        test_text_write(test_set_path(f, name), "");
         test_bytes_write(f->path, bytes, size);
         free(bytes);
     }
-    test_png_write(in_root(f, "a/4.png"), 9, 9, 4, TEST_PNG_RGBA);
-    test_png_write(in_root(f, "a/5.png"), 9, 9, 4, TEST_PNG_RGB);
-    test_png_write(in_root(f, "a/6.png"), 9, 9, 4, TEST_PNG_RGB16);
-    test_png_write(in_root(f, "a/7.png"), 9, 9, 4, TEST_PNG_GREY);
-    test_jpeg_write(in_root(f, "a/8.jpg"), 9, 9, 4, TEST_JPEG_CMYK);
-    test_text_write(in_root(f, "a/9.gif"), "");
+    test_png_write(test_set_path(f, "a/4.png"), 9, 9, 4, TEST_PNG_RGBA);
+    test_png_write(test_set_path(f, "a/5.png"), 9, 9, 4, TEST_PNG_RGB);
+    test_png_write(test_set_path(f, "a/6.png"), 9, 9, 4, TEST_PNG_RGB16);
+    test_png_write(test_set_path(f, "a/7.png"), 9, 9, 4, TEST_PNG_GREY);
+    test_jpeg_write(test_set_path(f, "a/8.jpg"), 9, 9, 4, TEST_JPEG_CMYK);
+    test_text_write(test_set_path(f, "a/9.gif"), "");
     test_bytes_write(f->path, frames, sizeof frames - 1);
     double mean[2];
     assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
@@ -170,9 +141,9 @@ static void test_read_as_asked(void **state) {
 
 /* Mean and deviation of a lossless image, by their definitions. */
 static void test_mean(void **state) {
-    fixture *f = *state;
-    test_png_write(in_root(f, "a/1.png"), 21, 13, 4, TEST_PNG_RGB);
-    test_png_write(in_root(f, "b/1.png"), 5, 6, 9, TEST_PNG_RGB);
+    test_set *f = *state;
+    test_png_write(test_set_path(f, "a/1.png"), 21, 13, 4, TEST_PNG_RGB);
+    test_png_write(test_set_path(f, "b/1.png"), 5, 6, 9, TEST_PNG_RGB);
     char *text = info_text(f, 0);
     json_t *info = json_loads(text, 0, NULL);
     json_t *train = at(at(info, "splits"), "train");
@@ -198,14 +169,14 @@ static void test_mean(void **state) {
 
 /* File names that are not UTF-8 and many bad files do no harm. */
 static void test_odd_names(void **state) {
-    fixture *f = *state;
+    test_set *f = *state;
     char name[64];
-    test_jpeg_write(in_root(f, "one/1.jpg"), 8, 8, 1, TEST_JPEG_RGB);
-    test_text_write(in_root(f, "one/\xe4.avif"), "");
-    test_text_write(in_root(f, "other/2.heic"), "");
+    test_jpeg_write(test_set_path(f, "one/1.jpg"), 8, 8, 1, TEST_JPEG_RGB);
+    test_text_write(test_set_path(f, "one/\xe4.avif"), "");
+    test_text_write(test_set_path(f, "other/2.heic"), "");
     for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof name, "other/\xff%02d.jpg", i);
-        test_text_write(in_root(f, name), "");
+        test_text_write(test_set_path(f, name), "");
     }
     char *text = info_text(f, 2);
     json_t *info = json_loads(text, 0, NULL);
@@ -224,26 +195,27 @@ static void test_odd_names(void **state) {
 }
 
 static bool count_report(void *user, const char *what, int64_t done, int64_t total) {
-    fixture *f = user;
+    int *reports = user;
     (void)what;
     assert_true(done <= total);
-    f->reports++;
+    ++*reports;
     return false;
 }
 
 static void test_stopped(void **state) {
-    fixture *f = *state;
+    test_set *f = *state;
     char *text = NULL;
+    int reports = 0;
     test_tiny_create(f->root, 2, 2, 2, 0);
     assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
-    assert_int_equal(oc_data_info(&text, f->dataset, &(oc_data_options){.progress = {count_report, f}}, NULL),
+    assert_int_equal(oc_data_info(&text, f->dataset, &(oc_data_options){.progress = {count_report, &reports}}, NULL),
                      OC_E_STOPPED);
     assert_null(text);
-    assert_int_equal(f->reports, 1);
+    assert_int_equal(reports, 1);
 }
 
 static void test_pack_all(void **state) {
-    fixture *f = *state;
+    test_set *f = *state;
     char cache[400];
     oc_error error = {0};
     snprintf(cache, sizeof cache, "%s/cache", f->folder);
@@ -252,9 +224,9 @@ static void test_pack_all(void **state) {
     assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
     assert_int_equal(oc_data_pack(f->dataset, &options, NULL), OC_OK);
     assert_int_equal(test_folder_entries(cache), 3);
-    test_text_write(in_root(f, "test/images/test_0.JPEG"), "text");
+    test_text_write(test_set_path(f, "test/images/test_0.JPEG"), "text");
     oc_dataset_destroy(&f->dataset);
-    test_text_write(in_root(f, "test/images/test_1.JPEG"), "text");
+    test_text_write(test_set_path(f, "test/images/test_1.JPEG"), "text");
     assert_int_equal(oc_dataset_open(&f->dataset, f->root, NULL, NULL), OC_OK);
     assert_int_equal(oc_data_pack(f->dataset, &options, &error), OC_E_FORMAT);
     assert_non_null(strstr(error.message, "2 of the 2 images of test"));
@@ -264,12 +236,12 @@ static void test_pack_all(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_info, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_read_as_asked, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_mean, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_odd_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pack_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_info, test_set_setup, test_set_teardown),
+        cmocka_unit_test_setup_teardown(test_read_as_asked, test_set_setup, test_set_teardown),
+        cmocka_unit_test_setup_teardown(test_mean, test_set_setup, test_set_teardown),
+        cmocka_unit_test_setup_teardown(test_odd_names, test_set_setup, test_set_teardown),
+        cmocka_unit_test_setup_teardown(test_stopped, test_set_setup, test_set_teardown),
+        cmocka_unit_test_setup_teardown(test_pack_all, test_set_setup, test_set_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Data sets as people bring them. */
+#define _GNU_SOURCE 1
 #include "support/set.h"
 
 #include <setjmp.h>
@@ -14,20 +15,27 @@
 #include "support/images.h"
 #include "support/temporary.h"
 
+void test_set_begin(test_set *f) {
+    test_temporary_create(f->folder, sizeof f->folder);
+    snprintf(f->root, sizeof f->root, "%s/set", f->folder);
+}
+
+void test_set_end(test_set *f) {
+    oc_dataset_destroy(&f->dataset);
+    test_temporary_remove(f->folder);
+}
+
 int test_set_setup(void **state) {
     test_set *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    test_temporary_create(f->folder, sizeof f->folder);
-    snprintf(f->root, sizeof f->root, "%s/set", f->folder);
+    test_set_begin(f);
     *state = f;
     return 0;
 }
 
 int test_set_teardown(void **state) {
-    test_set *f = *state;
-    oc_dataset_destroy(&f->dataset);
-    test_temporary_remove(f->folder);
-    free(f);
+    test_set_end(*state);
+    free(*state);
     return 0;
 }
 
@@ -47,23 +55,54 @@ void test_set_on_log(void *user, oc_log_level level, const char *line) {
     snprintf(f->log + used, sizeof f->log - used, "%s\n", line);
 }
 
-void test_set_opens(test_set *f) {
+void test_set_opens_at(test_set *f, const char *path, const oc_dataset_options *options) {
     oc_error error = {0};
     oc_dataset_destroy(&f->dataset);
     f->log[0] = '\0';
-    if (oc_dataset_open(&f->dataset, f->root, NULL, &error) != OC_OK) fail_msg("%s: %s", error.where, error.message);
+    if (oc_dataset_open(&f->dataset, path, options, &error) != OC_OK) fail_msg("%s: %s", error.where, error.message);
+}
+
+void test_set_opens(test_set *f) {
+    test_set_opens_at(f, f->root, NULL);
     for (size_t i = 0; oc_split_names[i]; i++) {
         const oc_split *split = oc_dataset_split(f->dataset, oc_split_names[i]);
         if (split) oc_dataset_report(f->dataset, split, &(oc_log){test_set_on_log, f});
     }
 }
 
-void test_set_refuses(test_set *f, const char *path, const char *where, const char *message) {
+void test_set_holds(test_set *f, const char *name, const char *samples) {
+    const oc_split *split = oc_dataset_split(f->dataset, name);
+    char *text = NULL;
+    size_t size;
+    if (!split) {
+        fail_msg("no split %s", name);
+        return;
+    }
+    FILE *file = open_memstream(&text, &size);
+    for (int64_t i = 0; i < split->count; i++) {
+        const oc_sample *s = &split->sample[i];
+        const char *slash = strrchr(s->path, '/');
+        assert_string_equal(s->name, slash ? slash + 1 : s->path);
+        assert_string_equal(s->in_split, s->path + strlen(s->path) - strlen(s->in_split));
+        fprintf(file, "%s%s %d", i ? ", " : "", s->path, s->label);
+    }
+    fclose(file);
+    assert_string_equal(text, samples);
+    free(text);
+}
+
+void test_set_fails(test_set *f, const char *path, oc_status status, const char *where, const char *message) {
     oc_error error = {0};
     oc_dataset_destroy(&f->dataset);
-    assert_int_equal(oc_dataset_open(&f->dataset, path, NULL, &error), OC_E_FORMAT);
+    assert_int_equal(oc_dataset_open(&f->dataset, path, NULL, &error), status);
+    assert_null(f->dataset);
     if (!strstr(error.where, where)) fail_msg("where: \"%s\" has no \"%s\" in it", error.where, where);
     if (!strstr(error.message, message)) fail_msg("\"%s\" has no \"%s\" in it", error.message, message);
+    assert_null(strchr(error.message, '\n'));
+}
+
+void test_set_refuses(test_set *f, const char *path, const char *where, const char *message) {
+    test_set_fails(f, path, OC_E_FORMAT, where, message);
 }
 
 void test_set_left_out(test_set *f, const char *name, int64_t images, oc_unread why, int64_t left_out,

@@ -48,7 +48,9 @@ file(GLOB oc_test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/test_*.c)
 file(GLOB oc_support_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 add_library(ocelli_test_support STATIC ${oc_support_sources})
 if(TARGET ocelli_kernels_wide)
-  target_sources(ocelli_test_support PRIVATE $<TARGET_OBJECTS:ocelli_kernels_wide> $<TARGET_OBJECTS:ocelli_kernels_bf16_wide>)
+  target_sources(ocelli_test_support PRIVATE
+    $<TARGET_OBJECTS:ocelli_kernels_wide> $<TARGET_OBJECTS:ocelli_kernels_bf16_wide>
+    $<TARGET_OBJECTS:ocelli_kernels_bf16_products_wide>)
 endif()
 target_include_directories(ocelli_test_support PRIVATE include src tests)
 target_include_directories(ocelli_test_support SYSTEM PRIVATE ${oc_generated_dir} ${OC_DEPENDENCY_INCLUDES})

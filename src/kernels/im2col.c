@@ -94,12 +94,12 @@ static int64_t round_up(int64_t a, int64_t unit) {
 
 /* The gathered pixels and the results, in the scratch. */
 typedef struct room {
-    int64_t column, results; /* floats between blocks, and before the results */
+    int64_t column, results; /* numbers between blocks, and floats before the results */
 } room;
 
 static room room_of(const oc_im2col *work) {
     const int64_t column = oc_column_of(round_up(work->rows, OC_PRODUCT_KERNELS.rows));
-    return (room){.column = column, .results = work->from.blocks * column + OC_MATRIX_GAP};
+    return (room){.column = column, .results = oc_operands_floats(work->from.blocks * column + OC_MATRIX_GAP)};
 }
 
 static void plan(oc_im2col *work) {
@@ -129,13 +129,13 @@ static void plan(oc_im2col *work) {
     if (work->ranges > panels) work->ranges = panels;
     work->chunks *= work->ranges;
     work->filter_blocks = work->from.blocks * work->to.blocks;
-    work->filter_floats = work->kh * work->kw * work->filter_blocks * OC_LANES * OC_LANES;
+    work->filter_floats = oc_operands_floats(work->kh * work->kw * work->filter_blocks * OC_LANES * OC_LANES);
     const room r = room_of(work);
     work->scratch_floats = r.results + oc_divide_up(panels, work->ranges) * vectors * r.column;
 }
 
 /* Panels (product.h) for each tap; by data the taps lie in the opposite order. */
-static void filters(const oc_im2col *work, const float *weights, float *packed, int64_t begin, int64_t end) {
+static void filters(const oc_im2col *work, const float *weights, void *packed, int64_t begin, int64_t end) {
     const int taps = (int)(work->kh * work->kw);
     const int64_t from = work->from.channels, to = work->to.channels, rows = work->from.blocks;
     const oc_weights_shape shape = {work->data ? from : to, work->data ? to : from, work->data};
@@ -146,20 +146,19 @@ static void filters(const oc_im2col *work, const float *weights, float *packed, 
         oc_filter_block(&shape, taps, weights, work->data ? row : column, work->data ? column : row, g);
         for (int tap = 0; tap < taps; tap++)
             for (int64_t k = 0; k < OC_LANES; k++)
-                oc_store(packed + tap * work->filter_blocks * OC_LANES * OC_LANES + panel.at +
-                             (row * OC_LANES + k) * panel.row,
-                         g[k * taps + tap]);
+                oc_panel_store((oc_operand *)packed + tap * work->filter_blocks * OC_LANES * OC_LANES, panel,
+                               row * OC_LANES + k, g[k * taps + tap]);
     }
 }
 
 /* `count` pixels of each block, `step` numbers apart, to the matrix's rows. */
-static void copy_pixels(const oc_map *map, const oc_stored *from, int64_t step, int64_t count, float *matrix,
+static void copy_pixels(const oc_map *map, const oc_stored *from, int64_t step, int64_t count, oc_operand *matrix,
                         int64_t column) {
     for (int64_t b = 0; b < map->blocks; b++, from += map->block_stride, matrix += column)
-        for (int64_t i = 0; i < count; i++) oc_store(matrix + i * OC_LANES, oc_load_stored(from + i * step));
+        for (int64_t i = 0; i < count; i++) oc_copy_operands(matrix + i * OC_LANES, from + i * step);
 }
 
-static void clear_rows(int64_t blocks, int64_t count, float *matrix, int64_t column) {
+static void clear_rows(int64_t blocks, int64_t count, oc_operand *matrix, int64_t column) {
     for (int64_t b = 0; b < blocks && count > 0; b++)
         memset(matrix + b * column, 0, (size_t)(count * OC_LANES) * sizeof *matrix);
 }
@@ -170,8 +169,8 @@ static int64_t clamp(int64_t a, int64_t low, int64_t high) {
 
 /* The pixels that a tap meets: those of row i of `rows` at (y + step·i, x + step·j). False, and nothing gathered, where
  * all of them lie outside of the map. */
-static bool gather(const oc_im2col *work, const rows *r, int64_t y, int64_t x, const oc_stored *from, float *matrix,
-                   int64_t column) {
+static bool gather(const oc_im2col *work, const rows *r, int64_t y, int64_t x, const oc_stored *from,
+                   oc_operand *matrix, int64_t column) {
     const oc_map *map = &work->from;
     const int64_t step = work->data ? 1 : work->stride, count = r->end - r->begin, w = r->at.w;
     bool any = false;
@@ -190,7 +189,7 @@ static bool gather(const oc_im2col *work, const rows *r, int64_t y, int64_t x, c
         run = w - j < r->end - row ? w - j : r->end - row;
         const bool inside = sy >= 0 && sy < map->h;
         const int64_t first = inside ? clamp(begin, j, j + run) : j, last = inside ? clamp(end, first, j + run) : j;
-        float *to = matrix + (row - r->begin) * OC_LANES;
+        oc_operand *to = matrix + (row - r->begin) * OC_LANES;
         clear_rows(map->blocks, first - j, to, column);
         copy_pixels(map, from + n * map->image_stride + (sy * map->w + x + step * first) * OC_LANES, step * OC_LANES,
                     last - first, to + (first - j) * OC_LANES, column);
@@ -219,7 +218,7 @@ static void put_rows(const oc_im2col *work, const rows *r, const float *m, const
     }
 }
 
-static void chunk(const oc_im2col *work, int64_t index, const void *from, const float *packed, const oc_finish *finish,
+static void chunk(const oc_im2col *work, int64_t index, const void *from, const void *packed, const oc_finish *finish,
                   void *to, float *scratch) {
     const int64_t vectors = OC_PRODUCT_KERNELS.vectors, inner = work->from.blocks, taps = work->kh * work->kw;
     const int64_t panels = oc_divide_up(work->to.blocks, vectors), range = index % work->ranges;
@@ -228,6 +227,7 @@ static void chunk(const oc_im2col *work, int64_t index, const void *from, const 
     const rows r = rows_of(work, index / work->ranges);
     const int64_t count = round_up(r.end - r.begin, OC_PRODUCT_KERNELS.rows);
     const room room = room_of(work);
+    oc_operand *const pixels = (oc_operand *)scratch;
     float *const results = scratch + room.results;
     const oc_product m = {results, room.column};
     bool add = false;
@@ -235,15 +235,18 @@ static void chunk(const oc_im2col *work, int64_t index, const void *from, const 
         const int64_t k = work->data ? taps - 1 - tap : tap;
         int64_t y, x;
         if (!meets(work, r.at.y, k / work->kw, &y) || !meets(work, r.at.x, k % work->kw, &x) ||
-            !gather(work, &r, y, x, from, scratch, room.column))
+            !gather(work, &r, y, x, from, pixels, room.column))
             continue;
-        const float *of_tap = packed + tap * work->filter_blocks * OC_LANES * OC_LANES;
-        OC_PRODUCT_KERNELS.multiply(m, (oc_factor){scratch, room.column}, of_tap + block * inner * OC_LANES * OC_LANES,
+        const oc_operand *of_tap = (const oc_operand *)packed + tap * work->filter_blocks * OC_LANES * OC_LANES;
+        OC_PRODUCT_KERNELS.multiply(m, (oc_factor){pixels, room.column}, of_tap + block * inner * OC_LANES * OC_LANES,
                                     count, inner, end - block, add);
         add = true;
     }
-    if (!add) clear_rows(end - block, count, results, room.column);
-    for (int64_t b = block; b < end; b++) put_rows(work, &r, results + (b - block) * room.column, finish, b, to);
+    for (int64_t b = block; b < end; b++) {
+        float *of_block = results + (b - block) * room.column;
+        if (!add) memset(of_block, 0, (size_t)(count * OC_LANES) * sizeof *of_block);
+        put_rows(work, &r, of_block, finish, b, to);
+    }
 }
 
 const oc_im2col_kernels OC_IM2COL_KERNELS = {.plan = plan, .filters = filters, .chunk = chunk};

@@ -32,7 +32,7 @@ typedef struct oc_im2col {
                     from.channels, kh, kw] */
     int threads; /* workers among whom the chunks are to be divided, >= 1; results do not depend on it */
 
-    int64_t filter_floats;  /* packed filters take */
+    int64_t filter_floats;  /* in whose room the packed filters lie */
     int64_t filter_blocks;  /* pieces of work of which packing them consists */
     int64_t chunks;         /* pieces of work of which the rest consists */
     int64_t scratch_floats; /* each worker needs, at a multiple of 64 bytes; what is in it before does not matter */
@@ -43,12 +43,12 @@ typedef struct oc_im2col {
 struct oc_im2col_kernels {
     /* Fills the second group of fields. */
     void (*plan)(oc_im2col *work);
-    /* Blocks [begin, end) of filter_blocks: from the plain weights to filters[filter_floats], at a multiple of 64
+    /* Blocks [begin, end) of filter_blocks: from the plain weights to filters, at a multiple of 64
      * bytes. */
-    void (*filters)(const oc_im2col *work, const float *weights, float *filters, int64_t begin, int64_t end);
+    void (*filters)(const oc_im2col *work, const float *weights, void *filters, int64_t begin, int64_t end);
     /* When the filters are there: one of `chunks`, some pixels of some channels, from the map `from` to `to`. `scratch`
      * is its worker's own. */
-    void (*chunk)(const oc_im2col *work, int64_t chunk, const void *from, const float *filters, const oc_finish *finish,
+    void (*chunk)(const oc_im2col *work, int64_t chunk, const void *from, const void *filters, const oc_finish *finish,
                   void *to, float *scratch);
 };
 

@@ -125,13 +125,39 @@ static const oc_kernels bf16_avx512 = {
     .pool = &oc_pool_kernels_bf16_avx512,
     .winograd = &oc_winograd_kernels_bf16_avx512,
 };
+
+/* Of the level that multiplies bfloat16 too; a compiler that does not know it leaves the one without. */
+#if defined OC_BF16_PRODUCTS
+extern const oc_im2col_kernels oc_im2col_kernels_bf16_products_avx512;
+extern const oc_winograd_kernels oc_winograd_kernels_bf16_products_avx512;
+
+static const oc_kernels bf16_avx512_bf16 = {
+    .name = "avx512_bf16, bf16 maps",
+    .lanes = 16,
+    .copy = &oc_copy_kernels_bf16_avx512,
+    .direct = &oc_direct_kernels_bf16_avx512,
+    .elementwise = &oc_elementwise_kernels_bf16_avx512,
+    .gate = &oc_gate_kernels_bf16_avx512,
+    .im2col = &oc_im2col_kernels_bf16_avx512,
+    .image = &oc_image_kernels_avx512,
+    .loss = &oc_loss_kernels_avx512,
+    .norm = &oc_norm_kernels_bf16_avx512,
+    .optimizer = &oc_optimizer_kernels_avx512,
+    .peak = &oc_peak_kernels_avx512,
+    .pool = &oc_pool_kernels_bf16_avx512,
+    .winograd = &oc_winograd_kernels_bf16_avx512,
+    .im2col_bf16 = &oc_im2col_kernels_bf16_products_avx512,
+    .winograd_bf16 = &oc_winograd_kernels_bf16_products_avx512,
+};
+#else
+#define bf16_avx512_bf16 bf16_avx512
+#endif
 #endif
 
 const oc_kernels *oc_kernels_at(oc_cpu_level level, oc_storage storage) {
 #if defined __x86_64__
-    /* What has products of bfloat16 has no kernels of its own yet. */
     static const oc_kernels *const table[OC_CPU_LEVELS][OC_STORAGES] = {
-        {&baseline, &bf16_baseline}, {&avx2, &bf16_avx2}, {&avx512, &bf16_avx512}, {&avx512, &bf16_avx512}};
+        {&baseline, &bf16_baseline}, {&avx2, &bf16_avx2}, {&avx512, &bf16_avx512}, {&avx512, &bf16_avx512_bf16}};
     return table[level][storage];
 #else
     (void)level;

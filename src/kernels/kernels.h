@@ -5,8 +5,8 @@
  * how many there are.
  *
  * Maps are `void *` in the headers: arrays of float, or of bfloat16 (uint16_t) in the tables for that. All arithmetic
- * is in float, and whatever is no map (parameters, their gradients, statistics, sums, scratch) is float in every table.
- */
+ * is in float, but for products of bfloat16 where the name says so, and whatever is no map (parameters, their
+ * gradients, statistics, sums) is float in every table. */
 #ifndef OC_KERNELS_KERNELS_H
 #define OC_KERNELS_KERNELS_H
 
@@ -44,6 +44,9 @@ typedef struct oc_kernels {
     const oc_peak_kernels *peak;
     const oc_pool_kernels *pool;
     const oc_winograd_kernels *winograd;
+    /* The same with products of bfloat16, for maps of it; NULL where the level does not multiply bfloat16. */
+    const oc_im2col_kernels *im2col_bf16;
+    const oc_winograd_kernels *winograd_bf16;
 } oc_kernels;
 
 /* The table of a level; running it needs a processor of that level. */

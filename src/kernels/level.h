@@ -1,5 +1,6 @@
 /* The names of a level's tables. The sources of this folder are compiled once for every level, with one of the macros
- * OC_LEVEL_… defined, those that concern maps once more with OC_STORED_BF16 (stored.h), and each family's one public
+ * OC_LEVEL_… defined, those that concern maps once more with OC_STORED_BF16 (stored.h), those that are made of products
+ * a third time with OC_PRODUCTS_BF16 too where the level multiplies bfloat16 (operand.h), and each family's one public
  * symbol is its table, which must have a name of its own. */
 #ifndef OC_KERNELS_LEVEL_H
 #define OC_KERNELS_LEVEL_H
@@ -70,6 +71,15 @@
 #define OC_WINOGRAD_KERNELS oc_winograd_kernels_avx2
 #define OC_WINOGRAD_TILES oc_winograd_tiles_avx2
 #endif
+#elif defined OC_LEVEL_AVX512 && defined OC_PRODUCTS_BF16
+/* The level avx512_bf16 has these beside those of avx512. */
+#define OC_LANES 16
+#define OC_IM2COL_KERNELS oc_im2col_kernels_bf16_products_avx512
+#define OC_PRODUCT_KERNELS oc_product_kernels_bf16_products_avx512
+#define OC_WINOGRAD_BACKWARD oc_winograd_backward_bf16_products_avx512
+#define OC_WINOGRAD_FILTERS oc_winograd_filters_bf16_products_avx512
+#define OC_WINOGRAD_KERNELS oc_winograd_kernels_bf16_products_avx512
+#define OC_WINOGRAD_TILES oc_winograd_tiles_bf16_products_avx512
 #elif defined OC_LEVEL_AVX512
 #define OC_LANES 16
 #define OC_IMAGE_KERNELS oc_image_kernels_avx512
@@ -103,6 +113,14 @@
 #define OC_WINOGRAD_KERNELS oc_winograd_kernels_avx512
 #define OC_WINOGRAD_TILES oc_winograd_tiles_avx512
 #endif
+#elif defined OC_LEVEL_WIDE && defined OC_PRODUCTS_BF16
+#define OC_LANES 16
+#define OC_IM2COL_KERNELS oc_im2col_kernels_bf16_products_wide
+#define OC_PRODUCT_KERNELS oc_product_kernels_bf16_products_wide
+#define OC_WINOGRAD_BACKWARD oc_winograd_backward_bf16_products_wide
+#define OC_WINOGRAD_FILTERS oc_winograd_filters_bf16_products_wide
+#define OC_WINOGRAD_KERNELS oc_winograd_kernels_bf16_products_wide
+#define OC_WINOGRAD_TILES oc_winograd_tiles_bf16_products_wide
 #elif defined OC_LEVEL_WIDE
 /* AVX-512's width for a processor with AVX2, each vector a pair of registers: only tests have it. */
 #define OC_LANES 16

@@ -36,15 +36,19 @@ OC_INLINE oc_stored oc_narrow(float x) {
     return (oc_stored)((isnan(x) ? bits | OC_QUIET : rounded) >> 16);
 }
 
-OC_INLINE oc_floats oc_load_stored(const oc_stored *from) {
+/* Zeros above each. */
+OC_INLINE oc_bits oc_extended(oc_halves v) {
 #if defined OC_LEVEL_AVX512
-    const oc_bits wide = (oc_bits)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+    return (oc_bits)_mm512_cvtepu16_epi32((__m256i)v);
 #elif defined OC_LEVEL_AVX2
-    const oc_bits wide = (oc_bits)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from));
+    return (oc_bits)_mm256_cvtepu16_epi32((__m128i)v);
 #else
-    const oc_bits wide = __builtin_convertvector(*(const oc_halves_at *)from, oc_bits);
+    return __builtin_convertvector(v, oc_bits);
 #endif
-    return (oc_floats)(wide << 16);
+}
+
+OC_INLINE oc_floats oc_load_stored(const oc_stored *from) {
+    return (oc_floats)(oc_extended(*(const oc_halves_at *)from) << 16);
 }
 
 /* All ones where the bits are those of a NaN. In integers, for a comparison of floats is taken apart at the levels
@@ -53,11 +57,15 @@ OC_INLINE oc_bits oc_nan_mask(oc_bits bits) {
     return (oc_bits)((0x7f800000 - (oc_ints)(bits & 0x7fffffffU)) >> 31);
 }
 
-OC_INLINE void oc_store_stored(oc_stored *to, oc_floats v) {
+/* The nearest bfloat16's bits, in the upper half of each lane; what is in the lower does not matter. */
+OC_INLINE oc_bits oc_rounded(oc_floats v) {
     const oc_bits bits = (oc_bits)v, nan = oc_nan_mask(bits);
     const oc_bits rounded = bits + OC_HALF_ULP + (bits >> 16 & 1);
-    const oc_bits kept = (rounded & ~nan) | ((bits | OC_QUIET) & nan);
-    *(oc_halves_at *)to = __builtin_convertvector(kept >> 16, oc_halves);
+    return (rounded & ~nan) | ((bits | OC_QUIET) & nan);
+}
+
+OC_INLINE void oc_store_stored(oc_stored *to, oc_floats v) {
+    *(oc_halves_at *)to = __builtin_convertvector(oc_rounded(v) >> 16, oc_halves);
 }
 
 /* One number in every lane: twice in each, of which the lower half is cleared. */

@@ -19,7 +19,8 @@
 
 /* Where V (one group's places) and M (all places) of a chunk lie in the scratch. */
 typedef struct room {
-    int64_t column, v_place, m_place, m; /* floats between blocks, between places, and before M */
+    int64_t column, v_place, m_place; /* numbers between blocks and between places */
+    int64_t m;                        /* floats before M */
 } room;
 
 static room room_of(const oc_winograd *work) {
@@ -28,7 +29,7 @@ static room room_of(const oc_winograd *work) {
     const int64_t panels = oc_divide_up(work->to.blocks, OC_PRODUCT_KERNELS.vectors);
     r.v_place = work->from.blocks * r.column + OC_MATRIX_GAP;
     r.m_place = oc_divide_up(panels, work->ranges) * OC_PRODUCT_KERNELS.vectors * r.column + OC_MATRIX_GAP;
-    r.m = 2 * n * r.v_place;
+    r.m = oc_operands_floats(2 * n * r.v_place);
     return r;
 }
 
@@ -54,7 +55,8 @@ static void plan(oc_winograd *work) {
     const int n = work->tile + 2, unit = OC_PRODUCT_KERNELS.rows;
     const oc_tiles all = oc_tiles_of(&work->to, work->tile);
     const int64_t tiles = all.end > 0 ? all.end : 1, threads = work->threads;
-    const int64_t fit = CHUNK_FLOATS / OC_LANES / (2 * n * work->from.blocks + n * n * work->to.blocks);
+    const int64_t row = oc_operands_floats(2 * n * work->from.blocks * OC_LANES) + n * n * work->to.blocks * OC_LANES;
+    const int64_t fit = CHUNK_FLOATS / row;
     const int64_t most = fit < CHUNK_LEAST ? CHUNK_LEAST : fit > CHUNK_MOST ? CHUNK_MOST : fit;
     int64_t rounds = (tiles + threads * most / 2) / (threads * most);
     if (rounds > 1 && rows_of(tiles, threads, rounds - 1) < rows_of(tiles, threads, rounds)) rounds--;
@@ -69,20 +71,20 @@ static void plan(oc_winograd *work) {
     work->rows = oc_divide_up(oc_divide_up(tiles, chunks), unit) * unit;
     work->chunks = oc_divide_up(all.end, work->rows) * work->ranges;
     const oc_winograd_weights weights = weights_of(work);
-    work->filter_floats = n * n * weights.place;
+    work->filter_floats = oc_operands_floats(n * n * weights.place);
     work->filter_blocks = work->from.blocks * work->to.blocks;
     const room r = room_of(work);
     work->scratch_floats = r.m + n * n * r.m_place;
 }
 
-static void filters(const oc_winograd *work, const float *plain, float *u, int64_t begin, int64_t end) {
+static void filters(const oc_winograd *work, const float *plain, void *u, int64_t begin, int64_t end) {
     const oc_winograd_weights weights = weights_of(work);
     for (int64_t i = begin; i < end; i++)
         OC_WINOGRAD_FILTERS.transform(work->tile, &weights, plain, i / work->from.blocks, i % work->from.blocks, u);
 }
 
-static void chunk(const oc_winograd *work, int64_t index, const void *from, const float *u, const oc_finish *finish,
-                  void *to, float *scratch) {
+static void chunk(const oc_winograd *work, int64_t index, const void *from, const void *filters,
+                  const oc_finish *finish, void *to, float *scratch) {
     const int m = work->tile, n = m + 2, vectors = OC_PRODUCT_KERNELS.vectors;
     const int64_t inner = work->from.blocks, panels = oc_divide_up(work->to.blocks, vectors);
     const int64_t range = index % work->ranges, block = panels * range / work->ranges * vectors;
@@ -90,7 +92,9 @@ static void chunk(const oc_winograd *work, int64_t index, const void *from, cons
     const int64_t end = stop < work->to.blocks ? stop : work->to.blocks;
     const int64_t place = weights_of(work).place;
     const room r = room_of(work);
-    float *const v = scratch, *const product = scratch + r.m;
+    const oc_operand *const u = filters;
+    oc_operand *const v = (oc_operand *)scratch;
+    float *const product = scratch + r.m;
     oc_tiles tiles = oc_tiles_of(&work->to, m);
     tiles.begin = index / work->ranges * work->rows;
     if (tiles.end - tiles.begin > work->rows) tiles.end = tiles.begin + work->rows;
@@ -98,8 +102,8 @@ static void chunk(const oc_winograd *work, int64_t index, const void *from, cons
     for (int group = 0; group < oc_groups(m); group++) {
         const int first = oc_group_first(group) * n, count = oc_group_places(m, group) * n;
         for (int64_t b = 0; b < inner; b++)
-            OC_WINOGRAD_TILES.source(m, &tiles, &work->from, work->pad, from, b, group, v + b * r.column, r.v_place,
-                                     rows);
+            OC_WINOGRAD_TILES.source(m, &tiles, &work->from, work->pad, from, b, group, false, v + b * r.column,
+                                     r.v_place, rows);
         for (int p = 0; p < count; p++)
             OC_PRODUCT_KERNELS.multiply(
                 (oc_product){product + (first + p) * r.m_place, r.column}, (oc_factor){v + p * r.v_place, r.column},

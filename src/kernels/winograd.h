@@ -37,6 +37,12 @@
  *     F(4×4)                        1.1e-6                9e-7
  *     F(4×4) with 0, ±5/8, ±3/2     1.2e-6                8e-7
  *     F(4×4) with 0, ±1, ±2         5.0e-6                3e-6
+ *     maps of bfloat16, products of it (operand.h):
+ *     F(2×2)                        4.3e-3                5.2e-3
+ *     F(4×4)                        1.6e-2                1.8e-2
+ *     a matrix product (im2col.h)   3.2e-3
+ *
+ * With products of bfloat16 V, U and W are rounded to it; transforms and sums are in float.
  *
  * Nothing here knows threads: work is numbered, and who calls divides the numbers. What is computed does not depend on
  * how: each number is summed in an order that the sizes alone give, and is the same at every level with fused
@@ -61,7 +67,7 @@ typedef struct oc_winograd {
                       */
     int threads;     /* workers among whom the chunks are to be divided, >= 1; results do not depend on it */
 
-    int64_t filter_floats;  /* the transformed filters take */
+    int64_t filter_floats;  /* in whose room the transformed filters lie */
     int64_t filter_blocks;  /* pieces of work of which transforming them consists */
     int64_t chunks;         /* pieces of work of which the rest consists */
     int64_t scratch_floats; /* each worker needs, at a multiple of 64 bytes; what is in it before does not matter */
@@ -97,12 +103,12 @@ typedef struct oc_winograd_backward_kernels {
 struct oc_winograd_kernels {
     /* Fills the second group of fields. */
     void (*plan)(oc_winograd *work);
-    /* Blocks [begin, end) of filter_blocks: from the plain weights to filters[filter_floats], at a multiple of 64
+    /* Blocks [begin, end) of filter_blocks: from the plain weights to filters, at a multiple of 64
      * bytes. Filters stay good for every pass of the same tile, turning and channels, whatever the maps. */
-    void (*filters)(const oc_winograd *work, const float *weights, float *filters, int64_t begin, int64_t end);
+    void (*filters)(const oc_winograd *work, const float *weights, void *filters, int64_t begin, int64_t end);
     /* When the filters are there: one of `chunks`, some tiles of some channels, from the map `from` to `to`. `scratch`
      * is its worker's own. */
-    void (*chunk)(const oc_winograd *work, int64_t chunk, const void *from, const float *filters,
+    void (*chunk)(const oc_winograd *work, int64_t chunk, const void *from, const void *filters,
                   const oc_finish *finish, void *to, float *scratch);
     const oc_winograd_backward_kernels *backward;
 };

@@ -17,8 +17,8 @@
 /* Where the sums and a worker's V and W (one group's places) lie. */
 typedef struct room {
     oc_winograd_weights weights;
-    int64_t part, bias; /* floats of a part's S and of its sums for the bias, which follow all parts */
-    int64_t column, v_place, w_place;
+    int64_t part, bias;               /* floats of a part's S and of its sums for the bias, which follow all parts */
+    int64_t column, v_place, w_place; /* operands between blocks and between places */
 } room;
 
 static room room_of(const oc_winograd_backward *work) {
@@ -50,7 +50,7 @@ static void plan(oc_winograd_backward *work) {
     const room r = room_of(work);
     work->sums_floats = work->parts * (r.part + r.bias);
     work->units = work->parts * work->groups * work->inputs * work->outputs;
-    work->scratch_floats = 2 * n * (r.v_place + r.w_place);
+    work->scratch_floats = oc_operands_floats(2 * n * (r.v_place + r.w_place));
     work->blocks = work->src.blocks * work->dst.blocks;
 }
 
@@ -71,7 +71,7 @@ static void unit(const oc_winograd_backward *work, int64_t index, const void *sr
     const int64_t s_block = work->src.blocks * OC_LANES * OC_LANES;
     float *const s = sums + part * r.part + output * s_block + input * OC_LANES * OC_LANES;
     float *const bias_sums = sums + work->parts * r.part + part * r.bias;
-    float *const v = scratch, *const w = scratch + 2 * n * r.v_place;
+    oc_operand *const v = (oc_operand *)scratch, *const w = v + 2 * n * r.v_place;
     for (int group = work->groups == 1 ? 0 : (int)group_unit; group < oc_groups(m); group++) {
         const int first = oc_group_first(group) * n, count = oc_group_places(m, group) * n;
         const bool biased = bias && group == 0 && input == 0;
@@ -82,8 +82,8 @@ static void unit(const oc_winograd_backward *work, int64_t index, const void *sr
             if (tiles.end - tiles.begin > CHUNK_TILES) tiles.end = tiles.begin + CHUNK_TILES;
             const int64_t rows = oc_divide_up(tiles.end - tiles.begin, 8) * 8;
             for (int64_t b = 0; b < inputs; b++)
-                OC_WINOGRAD_TILES.source(m, &tiles, &work->src, work->pad, src, input + b, group, v + b * r.column,
-                                         r.v_place, rows);
+                OC_WINOGRAD_TILES.source(m, &tiles, &work->src, work->pad, src, input + b, group, true,
+                                         v + b * r.column, r.v_place, rows);
             for (int64_t b = 0; b < outputs; b++)
                 OC_WINOGRAD_TILES.gradient(m, &tiles, &work->dst, diff_dst, output + b, group, w + b * r.column,
                                            r.w_place, rows, biased ? bias_sums + (output + b) * OC_LANES : NULL);

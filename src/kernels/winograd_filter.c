@@ -8,10 +8,9 @@
 #define ROW (OC_LANES * OC_PATCH)
 
 OC_INLINE void transform_by(const int m, const oc_winograd_weights *weights, const oc_floats *g, oc_panel to,
-                            int64_t row, float *u) {
+                            int64_t row, oc_operand *u) {
     const int n = m + 2;
     for (int k = 0; k < OC_LANES; k++) {
-        float *at = u + to.at + (row * OC_LANES + k) * to.row;
         oc_floats half[OC_PLACES_MOST][3];
 #pragma GCC unroll 3
         for (int x = 0; x < 3; x++) oc_filter(m, &g[k * OC_PATCH + x], 3, &half[0][x], 3);
@@ -20,7 +19,7 @@ OC_INLINE void transform_by(const int m, const oc_winograd_weights *weights, con
             oc_floats t[OC_PLACES_MOST];
             oc_filter(m, half[y], 1, t, 1);
 #pragma GCC unroll 6
-            for (int x = 0; x < n; x++) oc_store(at + (y * n + x) * weights->place, t[x]);
+            for (int x = 0; x < n; x++) oc_panel_store(u + (y * n + x) * weights->place, to, row * OC_LANES + k, t[x]);
         }
     }
 }
@@ -30,7 +29,7 @@ static int64_t blocks_of(int64_t channels) {
 }
 
 static void transform(int m, const oc_winograd_weights *weights, const float *plain, int64_t column, int64_t row,
-                      float *u) {
+                      oc_operand *u) {
     const bool turned = weights->shape.turned;
     const int64_t columns = blocks_of(turned ? weights->shape.ic : weights->shape.oc);
     const int64_t rows = blocks_of(turned ? weights->shape.oc : weights->shape.ic);

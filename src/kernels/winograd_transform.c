@@ -45,7 +45,21 @@ OC_INLINE int64_t run_of(const oc_tiles *tiles, const position *at, int64_t tile
     return row < left ? row : left;
 }
 
-static void clear(float *to, int64_t place, int places, int64_t from, int64_t rows) {
+/* Where tile k goes in a matrix whose tiles are summed over, or not. */
+OC_INLINE oc_operand *tile_at(const bool summed, oc_operand *to, int64_t k) {
+    return to + (summed ? k / OC_STEP * OC_STEP : k) * OC_LANES;
+}
+
+OC_INLINE void store_tile(const bool summed, oc_operand *to, int64_t k, oc_floats v) {
+    if (summed)
+        oc_store_part(to, (int)(k % OC_STEP), v);
+    else
+        oc_store_operands(to, v);
+}
+
+/* Tiles from `from` on, up to `rows`; one that shares a step with the tile before is zero from that on. */
+static void clear(bool summed, oc_operand *to, int64_t place, int places, int64_t from, int64_t rows) {
+    if (summed) from = oc_divide_up(from, OC_STEP) * OC_STEP;
     for (int p = 0; p < places && from < rows; p++)
         memset(to + p * place + from * OC_LANES, 0, (size_t)((rows - from) * OC_LANES) * sizeof *to);
 }
@@ -58,11 +72,12 @@ OC_INLINE void group_of(const bool gradient, const int m, const int group, const
         oc_source_group(m, group, d, t);
 }
 
-/* A group of rows of places of one tile: m pixels a direction in a gradient, m + 2 in a source, of which those outside
- * of the map are zero; `inside`: no column is. */
-OC_INLINE void tile_of(const bool gradient, const int m, const int group, const bool inside, const pixel_row *row,
-                       int64_t x0, int64_t w, float *to, int64_t place) {
+/* A group of rows of places of one tile, the k-th of a matrix: m pixels a direction in a gradient, m + 2 in a source,
+ * of which those outside of the map are zero; `inside`: no column is. */
+OC_INLINE void tile_of(const bool gradient, const bool summed, const int m, const int group, const bool inside,
+                       const pixel_row *row, int64_t x0, int64_t w, oc_operand *to, int64_t k, int64_t place) {
     const int n = m + 2, count = gradient ? m : n, rows = oc_group_places(m, group);
+    oc_operand *const at = tile_at(summed, to, k);
     oc_floats half[2][OC_PLACES_MOST];
 #pragma GCC unroll 6
     for (int x = 0; x < count; x++) {
@@ -83,12 +98,12 @@ OC_INLINE void tile_of(const bool gradient, const int m, const int group, const 
 #pragma GCC unroll 4
         for (int g = 0; g < oc_groups(m); g++) group_of(gradient, m, g, half[y], t + oc_group_first(g));
 #pragma GCC unroll 6
-        for (int x = 0; x < n; x++) oc_store(to + (y * n + x) * place, t[x]);
+        for (int x = 0; x < n; x++) store_tile(summed, at + (y * n + x) * place, k, t[x]);
     }
 }
 
-OC_INLINE void source_by(const int m, const int group, const oc_tiles *tiles, const oc_map *map, int64_t pad,
-                         const void *data, int64_t block, float *to, int64_t place) {
+OC_INLINE void source_by(const bool summed, const int m, const int group, const oc_tiles *tiles, const oc_map *map,
+                         int64_t pad, const void *data, int64_t block, oc_operand *to, int64_t place) {
     const int n = m + 2;
     position at = position_of(tiles, tiles->begin);
     for (int64_t t = tiles->begin, run; t < tiles->end; t += run, next_row(tiles, &at)) {
@@ -96,57 +111,65 @@ OC_INLINE void source_by(const int m, const int group, const oc_tiles *tiles, co
         pixel_row row[OC_PLACES_MOST];
         for (int y = 0; y < n; y++) row[y] = row_of(map, image, m * at.y - pad + y);
         run = run_of(tiles, &at, t);
-        for (int64_t k = 0; k < run; k++, to += OC_LANES) {
-            const int64_t x0 = m * (at.x + k) - pad;
+        for (int64_t k = 0; k < run; k++) {
+            const int64_t x0 = m * (at.x + k) - pad, number = t - tiles->begin + k;
             if (x0 >= 0 && x0 + n <= map->w)
-                tile_of(false, m, group, true, row, x0, map->w, to, place);
+                tile_of(false, summed, m, group, true, row, x0, map->w, to, number, place);
             else
-                tile_of(false, m, group, false, row, x0, map->w, to, place);
+                tile_of(false, summed, m, group, false, row, x0, map->w, to, number, place);
         }
     }
 }
 
-static void source(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad, const void *data, int64_t block,
-                   int group, float *to, int64_t place, int64_t rows) {
-    clear(to, place, oc_group_places(m, group) * (m + 2), tiles->end - tiles->begin, rows);
+OC_INLINE void source_of(const bool summed, int m, const oc_tiles *tiles, const oc_map *map, int64_t pad,
+                         const void *data, int64_t block, int group, oc_operand *to, int64_t place, int64_t rows) {
+    clear(summed, to, place, oc_group_places(m, group) * (m + 2), tiles->end - tiles->begin, rows);
     switch (m * 4 + group) {
     case 8:
-        source_by(2, 0, tiles, map, pad, data, block, to, place);
+        source_by(summed, 2, 0, tiles, map, pad, data, block, to, place);
         break;
     case 9:
-        source_by(2, 1, tiles, map, pad, data, block, to, place);
+        source_by(summed, 2, 1, tiles, map, pad, data, block, to, place);
         break;
     case 10:
-        source_by(2, 2, tiles, map, pad, data, block, to, place);
+        source_by(summed, 2, 2, tiles, map, pad, data, block, to, place);
         break;
     case 16:
-        source_by(4, 0, tiles, map, pad, data, block, to, place);
+        source_by(summed, 4, 0, tiles, map, pad, data, block, to, place);
         break;
     case 17:
-        source_by(4, 1, tiles, map, pad, data, block, to, place);
+        source_by(summed, 4, 1, tiles, map, pad, data, block, to, place);
         break;
     case 18:
-        source_by(4, 2, tiles, map, pad, data, block, to, place);
+        source_by(summed, 4, 2, tiles, map, pad, data, block, to, place);
         break;
     default:
-        source_by(4, 3, tiles, map, pad, data, block, to, place);
+        source_by(summed, 4, 3, tiles, map, pad, data, block, to, place);
     }
 }
 
+static void source(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad, const void *data, int64_t block,
+                   int group, bool summed, oc_operand *to, int64_t place, int64_t rows) {
+    if (summed && OC_STEP > 1)
+        source_of(true, m, tiles, map, pad, data, block, group, to, place, rows);
+    else
+        source_of(false, m, tiles, map, pad, data, block, group, to, place, rows);
+}
+
 OC_INLINE void gradient_by(const int m, const int group, const oc_tiles *tiles, const oc_map *map, const void *data,
-                           int64_t block, float *to, int64_t place) {
+                           int64_t block, oc_operand *to, int64_t place) {
     position at = position_of(tiles, tiles->begin);
     for (int64_t t = tiles->begin, run; t < tiles->end; t += run, next_row(tiles, &at)) {
         const oc_stored *image = image_of(map, data, &at, block);
         pixel_row row[OC_PLACES_MOST];
         for (int y = 0; y < m; y++) row[y] = row_of(map, image, m * at.y + y);
         run = run_of(tiles, &at, t);
-        for (int64_t k = 0; k < run; k++, to += OC_LANES) {
-            const int64_t x0 = m * (at.x + k);
+        for (int64_t k = 0; k < run; k++) {
+            const int64_t x0 = m * (at.x + k), number = t - tiles->begin + k;
             if (x0 + m <= map->w)
-                tile_of(true, m, group, true, row, x0, map->w, to, place);
+                tile_of(true, true, m, group, true, row, x0, map->w, to, number, place);
             else
-                tile_of(true, m, group, false, row, x0, map->w, to, place);
+                tile_of(true, true, m, group, false, row, x0, map->w, to, number, place);
         }
     }
 }
@@ -169,8 +192,8 @@ static void add_pixels(int m, const oc_tiles *tiles, const oc_map *map, const vo
 }
 
 static void gradient(int m, const oc_tiles *tiles, const oc_map *map, const void *data, int64_t block, int group,
-                     float *to, int64_t place, int64_t rows, float *sum) {
-    clear(to, place, oc_group_places(m, group) * (m + 2), tiles->end - tiles->begin, rows);
+                     oc_operand *to, int64_t place, int64_t rows, float *sum) {
+    clear(true, to, place, oc_group_places(m, group) * (m + 2), tiles->end - tiles->begin, rows);
     if (sum) add_pixels(m, tiles, map, data, block, sum);
     switch (m * 4 + group) {
     case 8:

@@ -10,7 +10,7 @@
 #include "kernels/filter_block.h"
 #include "kernels/lanes.h"
 #include "kernels/map.h"
-#include "kernels/stored.h"
+#include "kernels/operand.h"
 #include "kernels/winograd.h"
 
 #define OC_PLACES_MOST 6 /* in a direction */
@@ -40,13 +40,14 @@ OC_INLINE oc_tiles oc_tiles_of(const oc_map *map, int m) {
 
 typedef struct oc_winograd_tile_kernels {
     /* The places of one group of rows of V = Bᵀ d B, for one block of channels: place p of the group (row by row) at
-     * to + p·place, tile by tile; zeros for tiles from the last up to `rows` of them. d begins `pad` pixels above and
-     * left of its tile. */
+     * to + p·place, tile by tile, as a factor whose tiles are `summed` over or not (product.h); zeros for tiles from
+     * the last up to `rows` of them. d begins `pad` pixels above and left of its tile. */
     void (*source)(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad, const void *data, int64_t block,
-                   int group, float *to, int64_t place, int64_t rows);
-    /* The same of W = A y Aᵀ. Unless `sum` is NULL, all pixels of these tiles are added to sum[OC_LANES]. */
+                   int group, bool summed, oc_operand *to, int64_t place, int64_t rows);
+    /* The same of W = A y Aᵀ, whose tiles are. Unless `sum` is NULL, all pixels of these tiles are added to
+     * sum[OC_LANES]. */
     void (*gradient)(int m, const oc_tiles *tiles, const oc_map *map, const void *data, int64_t block, int group,
-                     float *to, int64_t place, int64_t rows, float *sum);
+                     oc_operand *to, int64_t place, int64_t rows, float *sum);
     /* Tiles y = Aᵀ M A of one block of channels, finished and written. */
     void (*result)(int m, const oc_tiles *tiles, const oc_map *map, const float *from, int64_t place,
                    const oc_finish *finish, int64_t block, void *data);
@@ -64,7 +65,7 @@ typedef struct oc_winograd_weights {
 typedef struct oc_winograd_filter_kernels {
     /* One block of columns by one of rows of U = G g Gᵀ, in panels (product.h). */
     void (*transform)(int m, const oc_winograd_weights *weights, const float *plain, int64_t column, int64_t row,
-                      float *u);
+                      oc_operand *u);
     /* The gradient of the weights, dg = Gᵀ S G, from the sum in order of `parts` matrices S [columns/OC_LANES][rows]
      * [OC_LANES], `part` floats apart; the same block, never turned. */
     void (*gradient)(int m, const oc_winograd_weights *weights, const float *s, int64_t parts, int64_t part,

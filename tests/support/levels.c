@@ -7,14 +7,16 @@ extern const oc_copy_kernels oc_copy_kernels_wide, oc_copy_kernels_bf16_wide;
 extern const oc_direct_kernels oc_direct_kernels_wide, oc_direct_kernels_bf16_wide;
 extern const oc_elementwise_kernels oc_elementwise_kernels_wide, oc_elementwise_kernels_bf16_wide;
 extern const oc_gate_kernels oc_gate_kernels_wide, oc_gate_kernels_bf16_wide;
-extern const oc_im2col_kernels oc_im2col_kernels_wide, oc_im2col_kernels_bf16_wide;
+extern const oc_im2col_kernels oc_im2col_kernels_wide, oc_im2col_kernels_bf16_wide,
+    oc_im2col_kernels_bf16_products_wide;
 extern const oc_image_kernels oc_image_kernels_wide;
 extern const oc_loss_kernels oc_loss_kernels_wide;
 extern const oc_norm_kernels oc_norm_kernels_wide, oc_norm_kernels_bf16_wide;
 extern const oc_optimizer_kernels oc_optimizer_kernels_wide;
 extern const oc_peak_kernels oc_peak_kernels_wide;
 extern const oc_pool_kernels oc_pool_kernels_wide, oc_pool_kernels_bf16_wide;
-extern const oc_winograd_kernels oc_winograd_kernels_wide, oc_winograd_kernels_bf16_wide;
+extern const oc_winograd_kernels oc_winograd_kernels_wide, oc_winograd_kernels_bf16_wide,
+    oc_winograd_kernels_bf16_products_wide;
 
 static const oc_kernels wide = {
     .name = "wide",
@@ -48,8 +50,25 @@ static const oc_kernels bf16_wide = {
     .peak = &oc_peak_kernels_wide,
     .pool = &oc_pool_kernels_bf16_wide,
     .winograd = &oc_winograd_kernels_bf16_wide,
+    .im2col_bf16 = &oc_im2col_kernels_bf16_products_wide,
+    .winograd_bf16 = &oc_winograd_kernels_bf16_products_wide,
 };
 #endif
+
+static void print_names(const oc_kernels *const *list, size_t count) {
+    printf("levels:");
+    for (size_t i = 0; i < count; i++) printf(" %s", list[i]->name);
+    printf("\n");
+}
+
+const oc_kernels *test_level_wide(oc_storage storage) {
+#if defined __x86_64__
+    return storage == OC_STORAGE_BF16 ? &bf16_wide : &wide;
+#else
+    (void)storage;
+    return NULL;
+#endif
+}
 
 size_t test_levels(const oc_kernels **list) {
     size_t count = 0;
@@ -60,9 +79,16 @@ size_t test_levels(const oc_kernels **list) {
 #if defined __x86_64__
     if (oc_cpu_level_now() >= OC_CPU_AVX2) list[count++] = &wide;
 #endif
-    printf("levels:");
-    for (size_t i = 0; i < count; i++) printf(" %s", list[i]->name);
-    printf("\n");
+    print_names(list, count);
+    return count;
+}
+
+size_t test_levels_bf16_products(const oc_kernels **list) {
+    size_t count = 0;
+    const oc_kernels *own = oc_kernels_at(oc_cpu_level_now(), OC_STORAGE_BF16);
+    if (own->winograd_bf16) list[count++] = own;
+    if (oc_cpu_level_now() >= OC_CPU_AVX2) list[count++] = test_level_wide(OC_STORAGE_BF16);
+    print_names(list, count);
     return count;
 }
 
@@ -70,11 +96,7 @@ const oc_kernels *test_level_bf16(const oc_kernels *level) {
     for (int i = 0; i < OC_CPU_LEVELS; i++)
         if (level == oc_kernels_at((oc_cpu_level)i, OC_STORAGE_F32))
             return oc_kernels_at((oc_cpu_level)i, OC_STORAGE_BF16);
-#if defined __x86_64__
-    return &bf16_wide;
-#else
-    return NULL;
-#endif
+    return test_level_wide(OC_STORAGE_BF16);
 }
 
 void test_each_level(void (*check)(const oc_kernels *level)) {

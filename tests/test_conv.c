@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "compute/conv/algorithm.h"
+#include "compute/internal.h"
 #include "compute/reorder.h"
 #include "support/engine.h"
 
@@ -280,7 +281,7 @@ static const sizes cases[] = {
 /* Every case in every layout of maps of a data type. */
 static void algorithms_check(const test_engine *f, oc_dtype type) {
     const int64_t block = oc_engine_block(f->engine);
-    int done[8] = {0};
+    int done[OC_CONV_CANDIDATES] = {0};
     for (size_t i = 0; i < CASES; i++) {
         conv c;
         conv_create(&c, &cases[i]);
@@ -332,6 +333,49 @@ static void test_posts(void **state) {
                     pass_check(f, &c, oc_conv_algorithms[a], &problem, c.dst);
             conv_destroy(&c);
         }
+}
+
+/* An engine that multiplies bfloat16, by the wide build's emulation where the processor does not; NULL: neither can be.
+ */
+static oc_engine *engine_of_products(const test_engine *f) {
+    oc_engine *engine = NULL;
+    if (oc_cpu_level_now() < OC_CPU_AVX2) return NULL;
+    assert_int_equal(oc_engine_create(&engine, f->team, NULL), OC_OK);
+    if (!oc_engine_kernels(engine, OC_BF16)->winograd_bf16) test_engine_widen(engine);
+    return engine;
+}
+
+/* The algorithms with products of bfloat16, wherever this runs. */
+static void test_bf16_products(void **state) {
+    static const oc_conv_algorithm *const algorithms[] = {&oc_conv_winograd_2_bf16, &oc_conv_product_bf16};
+    test_engine f = *(test_engine *)*state;
+    f.engine = engine_of_products(&f);
+    if (!f.engine) skip();
+    int done[2] = {0};
+    for (size_t i = 0; i < CASES; i++) {
+        conv c;
+        conv_create(&c, &cases[i]);
+        const double *want[] = {c.dst, c.diff_src, c.diff_weights};
+        const oc_shape src = oc_shape_make(4, c.s.n, c.s.ic, c.s.h, c.s.w),
+                       dst = oc_shape_make(4, c.s.n, c.s.oc, c.oh, c.ow);
+        for (int k = 0; k < 12; k++) {
+            const oc_dtype type = k < 6 ? OC_BF16 : OC_F32;
+            const oc_layout from = oc_layout_blocked(type, &src, oc_engine_block(f.engine)),
+                            to = oc_layout_blocked(type, &dst, oc_engine_block(f.engine));
+            const oc_conv_problem problem = problem_of(&c, (oc_conv_pass)(k % 3), &from, &to);
+            const oc_conv_algorithm *algorithm = algorithms[k / 3 % 2];
+            const bool can = algorithm->supports(f.engine, &problem);
+            assert_false(can && type == OC_F32);
+            if (!can) continue;
+            assert_true(algorithm->cost(f.engine, &problem) > 0);
+            pass_check(&f, &c, algorithm, &problem, want[k % 3]);
+            done[k / 3 % 2]++;
+        }
+        conv_destroy(&c);
+    }
+    print_message("%d and %d passes\n", done[0], done[1]);
+    assert_true(done[0] > 20 && done[1] > 20);
+    oc_engine_destroy(&f.engine);
 }
 
 static const oc_conv_algorithm *chosen(const test_engine *f, oc_conv_problem *problem, const char *preferred) {
@@ -400,12 +444,33 @@ static void test_tiles(void **state) {
         }
 }
 
+/* Transforms that are rounded to bfloat16 are for training in bfloat16 alone, and not where exactness is asked for;
+ * there they save the most. */
+static void test_rounded_transforms(void **state) {
+    test_engine f = *(test_engine *)*state;
+    f.engine = engine_of_products(&f);
+    if (!f.engine) skip();
+    for (int k = 0; k < 8; k++) {
+        const oc_dtype type = k & 1 ? OC_BF16 : OC_F32;
+        const oc_shape shape = oc_shape_make(4, 64, 64, 32, 32);
+        const oc_layout blocked = oc_layout_blocked(type, &shape, oc_engine_block(f.engine));
+        const conv c = {.s = {64, 1, 64, 64, 32, 32, 3, 1, 1, 1, false}};
+        oc_conv_problem problem = problem_of(&c, OC_CONV_FORWARD, &blocked, &blocked);
+        problem.training = k & 2;
+        problem.exact = k & 4;
+        const bool best = chosen(&f, &problem, NULL) == &oc_conv_winograd_2_bf16;
+        const bool asked = chosen(&f, &problem, "Winograd F(2x2) in bf16") == &oc_conv_winograd_2_bf16;
+        assert_int_equal(best, k == 3);
+        assert_int_equal(asked, k == 3);
+    }
+    oc_engine_destroy(&f.engine);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_algorithms),
-        cmocka_unit_test(test_posts),
-        cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_algorithms),    cmocka_unit_test(test_posts),
+        cmocka_unit_test(test_choice),        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_bf16_products), cmocka_unit_test(test_rounded_transforms),
     };
     print_message("seed %u\n", SEED);
     return cmocka_run_group_tests(tests, test_engine_setup, test_engine_teardown);

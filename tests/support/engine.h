@@ -13,4 +13,8 @@ typedef struct test_engine {
 int test_engine_setup(void **state);
 int test_engine_teardown(void **state);
 
+/* Gives the engine the wide build's kernels, which have products of bfloat16 whatever the processor has. For plans and
+ * primitives that are made after it; needs AVX2. */
+void test_engine_widen(oc_engine *engine);
+
 #endif

@@ -13,9 +13,10 @@
 
 /* The largest error of a sum over 256 channels of normal numbers, of the largest value. */
 typedef enum oc_conv_exactness {
-    OC_CONV_DIRECT, /* 2.5e-7 */
+    OC_CONV_DIRECT, /* 2.5e-7; where products are of bfloat16 what rounding their factors makes, 3e-3 */
     OC_CONV_FINE,   /* 4e-7: F(2×2, 3×3) */
-    OC_CONV_COARSE  /* 1 to 2e-6: F(4×4, 3×3) */
+    OC_CONV_COARSE, /* 1 to 2e-6: F(4×4, 3×3) */
+    OC_CONV_HALF    /* 4 to 5e-3: F(2×2, 3×3) whose factors are rounded to bfloat16, after the transforms */
 } oc_conv_exactness;
 
 struct oc_conv_algorithm {
@@ -33,7 +34,7 @@ struct oc_conv_algorithm {
 };
 
 extern const oc_conv_algorithm oc_conv_dnnl_direct, oc_conv_dnnl_winograd, oc_conv_widened, oc_conv_winograd_2,
-    oc_conv_winograd_4, oc_conv_product, oc_conv_direct;
+    oc_conv_winograd_4, oc_conv_winograd_2_bf16, oc_conv_product, oc_conv_product_bf16, oc_conv_direct;
 
 /* Every algorithm, NULL-terminated, the one that supports everything last. */
 extern const oc_conv_algorithm *const oc_conv_algorithms[];

@@ -22,6 +22,11 @@ typedef uint16_t oc_operand;
 typedef uint16_t oc_operands __attribute__((vector_size(4 * OC_LANES), may_alias));
 typedef uint16_t oc_operands_at __attribute__((vector_size(4 * OC_LANES), aligned(2), may_alias));
 
+/* OC_LANES · OC_STEP operands. */
+OC_INLINE oc_operands oc_load_operands(const oc_operand *from) {
+    return *(const oc_operands_at *)from;
+}
+
 /* One step's operands, the same in every lane. */
 OC_INLINE oc_operands oc_spread_operands(const oc_operand *from) {
     uint32_t step;
@@ -68,7 +73,7 @@ OC_INLINE void oc_store_operands(oc_operand *to, oc_floats v) {
  * zero. */
 OC_INLINE void oc_store_part(oc_operand *to, int part, oc_floats v) {
     oc_bits step = oc_extended(oc_nearest_operands(v));
-    if (part > 0) step = (oc_bits) * (const oc_operands_at *)to | step << 16;
+    if (part > 0) step = (oc_bits)oc_load_operands(to) | step << 16;
     *(oc_operands_at *)to = (oc_operands)step;
 }
 
@@ -83,6 +88,10 @@ OC_INLINE void oc_copy_operands(oc_operand *to, const oc_stored *from) {
 
 typedef float oc_operand;
 typedef oc_floats oc_operands;
+
+OC_INLINE oc_operands oc_load_operands(const oc_operand *from) {
+    return oc_load(from);
+}
 
 OC_INLINE oc_operands oc_spread_operands(const oc_operand *from) {
     return oc_broadcast(*from);
@@ -106,14 +115,5 @@ OC_INLINE void oc_copy_operands(oc_operand *to, const oc_stored *from) {
 }
 
 #endif
-
-/* OC_LANES · OC_STEP operands. */
-OC_INLINE oc_operands oc_load_operands(const oc_operand *from) {
-#if defined OC_PRODUCTS_BF16
-    return *(const oc_operands_at *)from;
-#else
-    return oc_load(from);
-#endif
-}
 
 #endif

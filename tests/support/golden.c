@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "graph/loss.h"
 #include "support/formula.h"
 #include "support/reference.h"
@@ -278,6 +279,16 @@ static oc_optimizer *make_optimizer(const golden *g) {
         .optimizer = "adamw", .lr = LR, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
     assert_int_equal(oc_optimizer_create(&optimizer, &values, g->table, NULL), OC_OK);
     return optimizer;
+}
+
+bool golden_plan_has(const golden *g, oc_precision precision, const char *algorithm) {
+    oc_plan *plan = make_plan(g, OC_PLAN_TRAIN, precision, false);
+    char *text = NULL;
+    assert_int_equal(oc_plan_describe(plan, &text, NULL), OC_OK);
+    const bool has = strstr(text, algorithm) != NULL;
+    oc_free(text);
+    oc_plan_destroy(&plan);
+    return has;
 }
 
 double golden_gradients(golden *g, oc_precision precision, float *gradients) {

@@ -54,5 +54,7 @@ golden_errors golden_measure(golden *g, bool exact);
 /* One training pass in a precision, on the same batch and targets: the mean loss; `gradients` is an arena like the
  * weights'. Running statistics are moved. */
 double golden_gradients(golden *g, oc_precision precision, float *gradients);
+/* Whether a training plan in a precision names the algorithm. */
+bool golden_plan_has(const golden *g, oc_precision precision, const char *algorithm);
 
 #endif

@@ -27,7 +27,7 @@ function(oc_add_kernels level macro)
 endfunction()
 
 # The sources that are made of products, but for those in fp32 alone.
-set(oc_product_sources im2col product winograd winograd_backward winograd_filter winograd_transform)
+set(oc_product_sources direct_weights im2col product winograd winograd_backward winograd_filter winograd_transform)
 list(TRANSFORM oc_product_sources REPLACE "(.+)" "${CMAKE_SOURCE_DIR}/src/kernels/\\1.c")
 
 # oc_add_bf16_products(name macro flag…): the target ocelli_kernels_bf16_products_<name>.

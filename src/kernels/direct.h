@@ -50,7 +50,7 @@ typedef struct oc_direct {
     int64_t inputs, outputs; /* by weights: into how many ranges blocks of channels are cut */
 } oc_direct;
 
-typedef struct oc_direct_weights_kernels {
+struct oc_direct_weights_kernels {
     /* Fills what belongs to this pass; called by the plan of the others. */
     void (*plan)(oc_direct *conv);
     /* One of `units`, into sums[sums_floats]; the gradient of the bias with it if `bias`. `scratch` is its worker's
@@ -62,7 +62,7 @@ typedef struct oc_direct_weights_kernels {
      * diff_bias [OC] (NULL: not wanted, and not summed). */
     void (*reduce)(const oc_direct *conv, const float *sums, float *diff_weights, float *diff_bias, int64_t begin,
                    int64_t end);
-} oc_direct_weights_kernels;
+};
 
 struct oc_direct_kernels {
     void (*plan)(oc_direct *conv);

@@ -50,7 +50,7 @@ static void plan(oc_direct *c) {
     if (c->parts > c->dst.images) c->parts = c->dst.images;
     c->units = c->parts * c->inputs * c->outputs;
     c->sums_floats = c->parts * floats;
-    c->scratch_floats = c->products ? 2 * RANGE * oc_column_of(ROWS) : 0;
+    c->scratch_floats = c->products ? oc_operands_floats(2 * RANGE * oc_column_of(ROWS)) : 0;
 }
 
 static int64_t least(int64_t a, int64_t b) {
@@ -62,16 +62,15 @@ static int64_t least(int64_t a, int64_t b) {
 /* A range of both maps' blocks, and what is gathered of it. */
 typedef struct range {
     int64_t input, inputs, output, outputs; /* the first block and their number */
-    float *pixels, *gradients;              /* as product.h has matrices, columns oc_column_of(ROWS) apart */
+    oc_operand *pixels, *gradients;         /* as product.h has matrices, columns oc_column_of(ROWS) apart */
 } range;
 
 /* Copies `count` pixels of some blocks, `step` floats apart, to row `row` of the matrix. */
-static void gather(float *matrix, int64_t row, const oc_stored *from, int64_t block_stride, int64_t blocks,
+static void gather(oc_operand *matrix, int64_t row, const oc_stored *from, int64_t block_stride, int64_t blocks,
                    int64_t step, int64_t count) {
-    for (int64_t b = 0; b < blocks; b++, from += block_stride) {
-        float *to = matrix + b * oc_column_of(ROWS) + row * OC_LANES;
-        for (int64_t i = 0; i < count; i++) oc_store(to + i * OC_LANES, oc_load_stored(from + i * step));
-    }
+    for (int64_t b = 0; b < blocks; b++, from += block_stride)
+        for (int64_t i = 0; i < count; i++)
+            oc_store_row(matrix + b * oc_column_of(ROWS), row + i, oc_load_stored(from + i * step));
 }
 
 static void tap_products(const oc_direct *c, const range *r, int64_t ky, int64_t kx, const oc_stored *src,
@@ -276,8 +275,8 @@ static void unit(const oc_direct *c, int64_t number, const void *src, const void
         range r = {.input = s->blocks * i / c->inputs, .output = d->blocks * o / c->outputs};
         r.inputs = s->blocks * (i + 1) / c->inputs - r.input;
         r.outputs = d->blocks * (o + 1) / c->outputs - r.output;
-        r.pixels = scratch;
-        r.gradients = scratch + RANGE * oc_column_of(ROWS);
+        r.pixels = (oc_operand *)scratch;
+        r.gradients = r.pixels + RANGE * oc_column_of(ROWS);
         float *to = sums + sums_at(c, part, r.output);
         from += r.input * s->block_stride;
         diff += r.output * d->block_stride;

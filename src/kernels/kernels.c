@@ -128,6 +128,7 @@ static const oc_kernels bf16_avx512 = {
 
 /* Of the level that multiplies bfloat16 too; a compiler that does not know it leaves the one without. */
 #if defined OC_BF16_PRODUCTS
+extern const oc_direct_weights_kernels oc_direct_weights_bf16_products_avx512;
 extern const oc_im2col_kernels oc_im2col_kernels_bf16_products_avx512;
 extern const oc_winograd_kernels oc_winograd_kernels_bf16_products_avx512;
 
@@ -146,6 +147,7 @@ static const oc_kernels bf16_avx512_bf16 = {
     .peak = &oc_peak_kernels_avx512,
     .pool = &oc_pool_kernels_bf16_avx512,
     .winograd = &oc_winograd_kernels_bf16_avx512,
+    .direct_weights_bf16 = &oc_direct_weights_bf16_products_avx512,
     .im2col_bf16 = &oc_im2col_kernels_bf16_products_avx512,
     .winograd_bf16 = &oc_winograd_kernels_bf16_products_avx512,
 };

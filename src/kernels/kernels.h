@@ -14,6 +14,7 @@
 
 typedef struct oc_copy_kernels oc_copy_kernels;
 typedef struct oc_direct_kernels oc_direct_kernels;
+typedef struct oc_direct_weights_kernels oc_direct_weights_kernels;
 typedef struct oc_elementwise_kernels oc_elementwise_kernels;
 typedef struct oc_gate_kernels oc_gate_kernels;
 typedef struct oc_im2col_kernels oc_im2col_kernels;
@@ -45,6 +46,7 @@ typedef struct oc_kernels {
     const oc_pool_kernels *pool;
     const oc_winograd_kernels *winograd;
     /* The same with products of bfloat16, for maps of it; NULL where the level does not multiply bfloat16. */
+    const oc_direct_weights_kernels *direct_weights_bf16;
     const oc_im2col_kernels *im2col_bf16;
     const oc_winograd_kernels *winograd_bf16;
 } oc_kernels;

@@ -74,6 +74,7 @@
 #elif defined OC_LEVEL_AVX512 && defined OC_PRODUCTS_BF16
 /* The level avx512_bf16 has these beside those of avx512. */
 #define OC_LANES 16
+#define OC_DIRECT_WEIGHTS oc_direct_weights_bf16_products_avx512
 #define OC_IM2COL_KERNELS oc_im2col_kernels_bf16_products_avx512
 #define OC_PRODUCT_KERNELS oc_product_kernels_bf16_products_avx512
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_bf16_products_avx512
@@ -115,6 +116,7 @@
 #endif
 #elif defined OC_LEVEL_WIDE && defined OC_PRODUCTS_BF16
 #define OC_LANES 16
+#define OC_DIRECT_WEIGHTS oc_direct_weights_bf16_products_wide
 #define OC_IM2COL_KERNELS oc_im2col_kernels_bf16_products_wide
 #define OC_PRODUCT_KERNELS oc_product_kernels_bf16_products_wide
 #define OC_WINOGRAD_BACKWARD oc_winograd_backward_bf16_products_wide

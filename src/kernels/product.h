@@ -54,7 +54,12 @@ static inline oc_panel oc_panel_of(int vectors, int64_t rows, int64_t blocks, in
     return (oc_panel){(first * rows + (block - first) * OC_STEP) * OC_LANES, width * OC_LANES * OC_STEP};
 }
 
-/* Puts row `row` of a block of columns into its panel. */
+/* Puts row `row` of a block of columns where rows are summed over. */
+OC_INLINE void oc_store_row(oc_operand *column, int64_t row, oc_floats v) {
+    oc_store_part(column + row / OC_STEP * OC_STEP * OC_LANES, (int)(row % OC_STEP), v);
+}
+
+/* Puts it into its panel. */
 OC_INLINE void oc_panel_store(oc_operand *packed, oc_panel panel, int64_t row, oc_floats v) {
     oc_store_part(packed + panel.at + row / OC_STEP * panel.step, (int)(row % OC_STEP), v);
 }

@@ -1,5 +1,6 @@
 /* The transforms of winograd.h that concern maps: sums of whole vectors, one vector a block of channels of a pixel. */
 #include "kernels/finished.h"
+#include "kernels/product.h"
 #include "kernels/winograd_points.h"
 
 /* What lies outside of a map. */
@@ -45,16 +46,12 @@ OC_INLINE int64_t run_of(const oc_tiles *tiles, const position *at, int64_t tile
     return row < left ? row : left;
 }
 
-/* Where tile k goes in a matrix whose tiles are summed over, or not. */
-OC_INLINE oc_operand *tile_at(const bool summed, oc_operand *to, int64_t k) {
-    return to + (summed ? k / OC_STEP * OC_STEP : k) * OC_LANES;
-}
-
+/* Puts tile k of a matrix whose tiles are summed over, or not. */
 OC_INLINE void store_tile(const bool summed, oc_operand *to, int64_t k, oc_floats v) {
     if (summed)
-        oc_store_part(to, (int)(k % OC_STEP), v);
+        oc_store_row(to, k, v);
     else
-        oc_store_operands(to, v);
+        oc_store_operands(to + k * OC_LANES, v);
 }
 
 /* Tiles from `from` on, up to `rows`; one that shares a step with the tile before is zero from that on. */
@@ -77,7 +74,6 @@ OC_INLINE void group_of(const bool gradient, const int m, const int group, const
 OC_INLINE void tile_of(const bool gradient, const bool summed, const int m, const int group, const bool inside,
                        const pixel_row *row, int64_t x0, int64_t w, oc_operand *to, int64_t k, int64_t place) {
     const int n = m + 2, count = gradient ? m : n, rows = oc_group_places(m, group);
-    oc_operand *const at = tile_at(summed, to, k);
     oc_floats half[2][OC_PLACES_MOST];
 #pragma GCC unroll 6
     for (int x = 0; x < count; x++) {
@@ -98,7 +94,7 @@ OC_INLINE void tile_of(const bool gradient, const bool summed, const int m, cons
 #pragma GCC unroll 4
         for (int g = 0; g < oc_groups(m); g++) group_of(gradient, m, g, half[y], t + oc_group_first(g));
 #pragma GCC unroll 6
-        for (int x = 0; x < n; x++) store_tile(summed, at + (y * n + x) * place, k, t[x]);
+        for (int x = 0; x < n; x++) store_tile(summed, to + (y * n + x) * place, k, t[x]);
     }
 }
 

@@ -5,6 +5,7 @@
 #if defined __x86_64__
 extern const oc_copy_kernels oc_copy_kernels_wide, oc_copy_kernels_bf16_wide;
 extern const oc_direct_kernels oc_direct_kernels_wide, oc_direct_kernels_bf16_wide;
+extern const oc_direct_weights_kernels oc_direct_weights_bf16_products_wide;
 extern const oc_elementwise_kernels oc_elementwise_kernels_wide, oc_elementwise_kernels_bf16_wide;
 extern const oc_gate_kernels oc_gate_kernels_wide, oc_gate_kernels_bf16_wide;
 extern const oc_im2col_kernels oc_im2col_kernels_wide, oc_im2col_kernels_bf16_wide,
@@ -50,6 +51,7 @@ static const oc_kernels bf16_wide = {
     .peak = &oc_peak_kernels_wide,
     .pool = &oc_pool_kernels_bf16_wide,
     .winograd = &oc_winograd_kernels_bf16_wide,
+    .direct_weights_bf16 = &oc_direct_weights_bf16_products_wide,
     .im2col_bf16 = &oc_im2col_kernels_bf16_products_wide,
     .winograd_bf16 = &oc_winograd_kernels_bf16_products_wide,
 };

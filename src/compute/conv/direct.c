@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "compute/conv/algorithm.h"
+#include "compute/conv/direct_weights.h"
 #include "compute/conv/finish.h"
 #include "compute/internal.h"
 
@@ -50,54 +51,7 @@ static oc_status run_execute(const oc_primitive *primitive, oc_error *err) {
     return OC_OK;
 }
 
-/* ---- Backward by weights ---- */
-
-/* What workers share, and whole cache lines. */
-static int64_t sums_floats(const oc_direct *conv) {
-    return (conv->sums_floats + 15) / 16 * 16;
-}
-
-static void unit_task(void *user, int64_t begin, int64_t end, int worker) {
-    const direct *d = user;
-    void *const *data = d->primitive.data;
-    float *sums = data[OC_SLOT_SCRATCHPAD];
-    for (int64_t unit = begin; unit < end; unit++)
-        kernels_of(d)->weights->unit(&d->conv, unit, data[OC_SLOT_SRC], data[OC_SLOT_DIFF_DST],
-                                     data[OC_SLOT_DIFF_BIAS] != NULL, sums,
-                                     sums + sums_floats(&d->conv) + worker * d->conv.scratch_floats);
-}
-
-static void reduce_task(void *user, int64_t begin, int64_t end, int worker) {
-    const direct *d = user;
-    void *const *data = d->primitive.data;
-    (void)worker;
-    kernels_of(d)->weights->reduce(&d->conv, data[OC_SLOT_SCRATCHPAD], data[OC_SLOT_DIFF_WEIGHTS],
-                                   data[OC_SLOT_DIFF_BIAS], begin, end);
-}
-
-static oc_status weights_execute(const oc_primitive *primitive, oc_error *err) {
-    const direct *d = (const direct *)primitive;
-    (void)err;
-    oc_primitive_for(primitive, d->conv.units, 1, unit_task);
-    oc_primitive_for(primitive, d->conv.dst.blocks, 1, reduce_task);
-    return OC_OK;
-}
-
 /* ---- The row ---- */
-
-static oc_direct describe(const oc_engine *engine, const oc_conv_problem *problem) {
-    oc_direct conv = {.groups = problem->groups,
-                      .kh = problem->kh,
-                      .kw = problem->kw,
-                      .stride = problem->stride,
-                      .pad = problem->pad,
-                      .dilation = problem->dilation,
-                      .data = problem->pass == OC_CONV_BACKWARD_DATA};
-    (void)oc_layout_map(&problem->src, &conv.src);
-    (void)oc_layout_map(&problem->dst, &conv.dst);
-    oc_engine_kernels(engine, problem->src.dtype)->direct->plan(&conv);
-    return conv;
-}
 
 static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
     (void)engine;
@@ -110,7 +64,7 @@ static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
 static double cost(const oc_engine *engine, const oc_conv_problem *problem) {
     const double channels = problem->src.dtype == OC_BF16 ? 0.25 : 0.4;
     const double share[] = {[OC_DIRECT_LANES] = 0.6, [OC_DIRECT_CHANNELS] = channels, [OC_DIRECT_ELEMENTS] = 0.005};
-    const oc_direct conv = describe(engine, problem);
+    const oc_direct conv = oc_conv_direct_of(engine, problem);
     if (conv.products && problem->pass == OC_CONV_BACKWARD_WEIGHTS)
         return oc_conv_macs(problem) / 0.75 + 120 * (double)conv.filter_floats;
     return oc_conv_macs(problem) / share[conv.way];
@@ -119,27 +73,21 @@ static double cost(const oc_engine *engine, const oc_conv_problem *problem) {
 static oc_status create(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
                         const oc_conv_problem *problem, oc_error *err) {
     static const oc_primitive_type run_type = {.size = sizeof(direct), .execute = run_execute};
-    static const oc_primitive_type weights_type = {.size = sizeof(direct), .execute = weights_execute};
     static const oc_primitive_type pack_type = {.size = sizeof(direct), .execute = pack_execute};
     oc_status status = OC_OK;
-    const bool by_weights = problem->pass == OC_CONV_BACKWARD_WEIGHTS, by_data = problem->pass == OC_CONV_BACKWARD_DATA;
+    const bool by_data = problem->pass == OC_CONV_BACKWARD_DATA;
     direct *d = NULL, *p = NULL;
     const oc_layout plain = oc_conv_weights_layout(problem);
-    OC_TRY(oc_primitive_create(&d, by_weights ? &weights_type : &run_type, engine, problem->src.dtype, layer,
-                               oc_conv_what(problem->pass), err));
+    if (problem->pass == OC_CONV_BACKWARD_WEIGHTS)
+        return oc_conv_weights_create(out, engine, layer, problem,
+                                      oc_engine_kernels(engine, problem->src.dtype)->direct->weights, err);
+    OC_TRY(oc_primitive_create(&d, &run_type, engine, problem->src.dtype, layer, oc_conv_what(problem->pass), err));
     *out = &d->primitive;
-    d->conv = describe(engine, problem);
+    d->conv = oc_conv_direct_of(engine, problem);
     d->primitive.slow = d->conv.way == OC_DIRECT_ELEMENTS;
     oc_layout *layout = d->primitive.layout;
     layout[by_data ? OC_SLOT_DIFF_SRC : OC_SLOT_SRC] = problem->src;
-    layout[problem->pass == OC_CONV_FORWARD ? OC_SLOT_DST : OC_SLOT_DIFF_DST] = problem->dst;
-    if (by_weights) {
-        layout[OC_SLOT_DIFF_WEIGHTS] = plain;
-        if (problem->bias) layout[OC_SLOT_DIFF_BIAS] = oc_conv_bias_layout(problem);
-        layout[OC_SLOT_SCRATCHPAD] =
-            oc_layout_vector(OC_F32, sums_floats(&d->conv) + oc_team_threads(engine->team) * d->conv.scratch_floats);
-        goto cleanup;
-    }
+    layout[by_data ? OC_SLOT_DIFF_DST : OC_SLOT_DST] = problem->dst;
     d->posts = oc_conv_posts_of(problem, &d->primitive);
     OC_TRY(oc_primitive_create(&p, &pack_type, engine, problem->src.dtype, layer, "packing of the filter", err));
     *pack = &p->primitive;

@@ -1,10 +1,12 @@
-/* Convolution forward and backward by data as a matrix product for each tap of the filter (src/kernels/im2col.h): for
- * filters of one weight, for strides and for maps too small for Winograd's tiles. Backward by weights our own direct
- * convolution does the same already. */
+/* Convolution as a matrix product for each tap of the filter (src/kernels/im2col.h), in two rows of the table of
+ * algorithms, with products of float and of bfloat16: for filters of one weight, for strides and for maps too small for
+ * Winograd's tiles. Backward by weights our own direct convolution does the same already, and its kernels compute the
+ * second row's. */
 #include <stdint.h>
 
 #include "base/error.h"
 #include "compute/conv/algorithm.h"
+#include "compute/conv/direct_weights.h"
 #include "compute/conv/finish.h"
 #include "compute/internal.h"
 #include "kernels/im2col.h"
@@ -71,9 +73,13 @@ static const oc_primitive_type run_type = {.size = sizeof(product), .execute = r
 
 static bool supports(oc_engine *engine, const oc_conv_problem *problem) {
     const int64_t block = oc_engine_block(engine);
-    return problem->pass != OC_CONV_BACKWARD_WEIGHTS && problem->groups == 1 &&
-           problem->kh * problem->kw <= OC_IM2COL_TAPS && problem->src.order == OC_ORDER_BLOCKED &&
-           problem->src.block == block && problem->dst.order == OC_ORDER_BLOCKED && problem->dst.block == block;
+    return problem->groups == 1 && problem->kh * problem->kw <= OC_IM2COL_TAPS &&
+           problem->src.order == OC_ORDER_BLOCKED && problem->src.block == block &&
+           problem->dst.order == OC_ORDER_BLOCKED && problem->dst.block == block;
+}
+
+static bool supports_fp32(oc_engine *engine, const oc_conv_problem *problem) {
+    return problem->pass != OC_CONV_BACKWARD_WEIGHTS && supports(engine, problem);
 }
 
 static bool supports_bf16(oc_engine *engine, const oc_conv_problem *problem) {
@@ -157,7 +163,10 @@ static double cost_fp32(const oc_engine *engine, const oc_conv_problem *problem)
     return cost(engine, problem, &fp32);
 }
 
+/* By weights the pixels of both maps are gathered for each tap and range of channels, which is in the share. */
 static double cost_bf16(const oc_engine *engine, const oc_conv_problem *problem) {
+    if (problem->pass == OC_CONV_BACKWARD_WEIGHTS)
+        return oc_conv_macs(problem) / 1.3 + 120 * (double)oc_conv_direct_of(engine, problem).filter_floats;
     return cost(engine, problem, &bf16);
 }
 
@@ -168,10 +177,13 @@ static oc_status create_fp32(oc_primitive **out, oc_primitive **pack, oc_engine 
 
 static oc_status create_bf16(oc_primitive **out, oc_primitive **pack, oc_engine *engine, const char *layer,
                              const oc_conv_problem *problem, oc_error *err) {
+    if (problem->pass == OC_CONV_BACKWARD_WEIGHTS)
+        return oc_conv_weights_create(out, engine, layer, problem,
+                                      oc_engine_kernels(engine, OC_BF16)->direct_weights_bf16, err);
     return create(out, pack, engine, layer, problem, &bf16, err);
 }
 
 const oc_conv_algorithm oc_conv_product = {
-    .name = "matrix product", .supports = supports, .cost = cost_fp32, .create = create_fp32};
+    .name = "matrix product", .supports = supports_fp32, .cost = cost_fp32, .create = create_fp32};
 const oc_conv_algorithm oc_conv_product_bf16 = {
     .name = "matrix product in bf16", .supports = supports_bf16, .cost = cost_bf16, .create = create_bf16};

@@ -18,6 +18,8 @@ if(OC_FUZZ)
 elseif(OC_SANITIZE)
   add_compile_options(-fsanitize=${OC_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${OC_SANITIZE})
+  # Lines are all that reports name.
+  add_compile_options(-g1)
   # Unless the sums' end of scope is watched: then every multiplication goes to memory and back, and small trainings take
   # three times as long. What they read and write elsewhere is still watched.
   set_source_files_properties(${oc_register_kernels} PROPERTIES COMPILE_OPTIONS -fno-sanitize-address-use-after-scope)

@@ -48,6 +48,10 @@ file(GLOB oc_test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/test_*.c)
 file(GLOB oc_support_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 add_library(ocelli_test_support STATIC ${oc_support_sources})
 if(TARGET ocelli_kernels_wide)
+  # Nobody waits for them but tests, and nobody but the compiler takes longer over them than over all else. Whole models
+  # are computed with the products, which are optimised.
+  target_compile_options(ocelli_kernels_wide PRIVATE -O1)
+  target_compile_options(ocelli_kernels_bf16_wide PRIVATE -O1)
   target_sources(ocelli_test_support PRIVATE
     $<TARGET_OBJECTS:ocelli_kernels_wide> $<TARGET_OBJECTS:ocelli_kernels_bf16_wide>
     $<TARGET_OBJECTS:ocelli_kernels_bf16_products_wide>)

@@ -125,7 +125,7 @@ static oc_status classes_read(oc_dataset *dataset, const oc_arrangement *a, oc_e
                 OC_TRY(oc_dataset_class_add(dataset, a->base->path, listed.item[i], err));
         goto cleanup;
     }
-    for (size_t i = 0; i < source->folders; i++)
+    for (size_t i = 0; source && i < source->folders; i++)
         if (train || !oc_folder_is_images(&source->folder[i]))
             OC_TRY(oc_dataset_class_add(dataset, source->path, source->folder[i].name, err));
 cleanup:

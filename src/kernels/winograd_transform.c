@@ -46,12 +46,19 @@ OC_INLINE int64_t run_of(const oc_tiles *tiles, const position *at, int64_t tile
     return row < left ? row : left;
 }
 
-/* Puts tile k of a matrix whose tiles are summed over, or not. */
-OC_INLINE void store_tile(const bool summed, oc_operand *to, int64_t k, oc_floats v) {
+/* Puts a tile into a matrix whose tiles are summed over, as number `part` of a step, or are not. */
+OC_INLINE void store_tile(const bool summed, oc_operand *to, int part, oc_floats v) {
     if (summed)
-        oc_store_row(to, k, v);
+        oc_store_part(to, part, v);
     else
-        oc_store_operands(to + k * OC_LANES, v);
+        oc_store_operands(to, v);
+}
+
+/* Where the next one goes. */
+OC_INLINE oc_operand *next_tile(const bool summed, oc_operand *to, int *part) {
+    if (!summed) return to + OC_LANES;
+    *part = (*part + 1) % OC_STEP;
+    return *part > 0 ? to : to + OC_STEP * OC_LANES;
 }
 
 /* Tiles from `from` on, up to `rows`; one that shares a step with the tile before is zero from that on. */
@@ -69,10 +76,10 @@ OC_INLINE void group_of(const bool gradient, const int m, const int group, const
         oc_source_group(m, group, d, t);
 }
 
-/* A group of rows of places of one tile, the k-th of a matrix: m pixels a direction in a gradient, m + 2 in a source,
- * of which those outside of the map are zero; `inside`: no column is. */
+/* A group of rows of places of one tile: m pixels a direction in a gradient, m + 2 in a source, of which those outside
+ * of the map are zero; `inside`: no column is. */
 OC_INLINE void tile_of(const bool gradient, const bool summed, const int m, const int group, const bool inside,
-                       const pixel_row *row, int64_t x0, int64_t w, oc_operand *to, int64_t k, int64_t place) {
+                       const pixel_row *row, int64_t x0, int64_t w, oc_operand *to, int part, int64_t place) {
     const int n = m + 2, count = gradient ? m : n, rows = oc_group_places(m, group);
     oc_floats half[2][OC_PLACES_MOST];
 #pragma GCC unroll 6
@@ -94,25 +101,26 @@ OC_INLINE void tile_of(const bool gradient, const bool summed, const int m, cons
 #pragma GCC unroll 4
         for (int g = 0; g < oc_groups(m); g++) group_of(gradient, m, g, half[y], t + oc_group_first(g));
 #pragma GCC unroll 6
-        for (int x = 0; x < n; x++) store_tile(summed, to + (y * n + x) * place, k, t[x]);
+        for (int x = 0; x < n; x++) store_tile(summed, to + (y * n + x) * place, part, t[x]);
     }
 }
 
 OC_INLINE void source_by(const bool summed, const int m, const int group, const oc_tiles *tiles, const oc_map *map,
                          int64_t pad, const void *data, int64_t block, oc_operand *to, int64_t place) {
     const int n = m + 2;
+    int part = 0;
     position at = position_of(tiles, tiles->begin);
     for (int64_t t = tiles->begin, run; t < tiles->end; t += run, next_row(tiles, &at)) {
         const oc_stored *image = image_of(map, data, &at, block);
         pixel_row row[OC_PLACES_MOST];
         for (int y = 0; y < n; y++) row[y] = row_of(map, image, m * at.y - pad + y);
         run = run_of(tiles, &at, t);
-        for (int64_t k = 0; k < run; k++) {
-            const int64_t x0 = m * (at.x + k) - pad, number = t - tiles->begin + k;
+        for (int64_t k = 0; k < run; k++, to = next_tile(summed, to, &part)) {
+            const int64_t x0 = m * (at.x + k) - pad;
             if (x0 >= 0 && x0 + n <= map->w)
-                tile_of(false, summed, m, group, true, row, x0, map->w, to, number, place);
+                tile_of(false, summed, m, group, true, row, x0, map->w, to, part, place);
             else
-                tile_of(false, summed, m, group, false, row, x0, map->w, to, number, place);
+                tile_of(false, summed, m, group, false, row, x0, map->w, to, part, place);
         }
     }
 }
@@ -154,18 +162,19 @@ static void source(int m, const oc_tiles *tiles, const oc_map *map, int64_t pad,
 
 OC_INLINE void gradient_by(const int m, const int group, const oc_tiles *tiles, const oc_map *map, const void *data,
                            int64_t block, oc_operand *to, int64_t place) {
+    int part = 0;
     position at = position_of(tiles, tiles->begin);
     for (int64_t t = tiles->begin, run; t < tiles->end; t += run, next_row(tiles, &at)) {
         const oc_stored *image = image_of(map, data, &at, block);
         pixel_row row[OC_PLACES_MOST];
         for (int y = 0; y < m; y++) row[y] = row_of(map, image, m * at.y + y);
         run = run_of(tiles, &at, t);
-        for (int64_t k = 0; k < run; k++) {
-            const int64_t x0 = m * (at.x + k), number = t - tiles->begin + k;
+        for (int64_t k = 0; k < run; k++, to = next_tile(true, to, &part)) {
+            const int64_t x0 = m * (at.x + k);
             if (x0 + m <= map->w)
-                tile_of(true, true, m, group, true, row, x0, map->w, to, number, place);
+                tile_of(true, true, m, group, true, row, x0, map->w, to, part, place);
             else
-                tile_of(true, true, m, group, false, row, x0, map->w, to, number, place);
+                tile_of(true, true, m, group, false, row, x0, map->w, to, part, place);
         }
     }
 }

@@ -25,8 +25,9 @@
 #define T_VECTORS 1
 #endif
 
-/* Steps by which a·b asks for a panel before it reads it: with few rows panels come from memory. */
-#define AHEAD 16
+/* Steps by which a·b asks for a panel before it reads it, those of a run: with few rows panels come from memory. */
+#define AHEAD (OC_PRODUCT_RUN / OC_STEP)
+#define LINE 64 /* bytes that come at once */
 
 /* Blocks of OC_LANES numbers of a sum between which it is put down. */
 #define RUN (OC_PRODUCT_RUN / OC_LANES)
@@ -47,7 +48,9 @@ OC_INLINE void run(const int R, const int J, const reading by, const oc_operand 
 #pragma GCC unroll 8
     for (int64_t k = 0; k < steps; k++) {
         oc_operands right[4];
-        if (by.ahead) __builtin_prefetch(b + k * by.b_step + by.ahead);
+#pragma GCC unroll 4
+        for (int j = 0; by.ahead && j < J; j += LINE / (int)sizeof *right)
+            __builtin_prefetch(b + k * by.b_step + j * by.b_vector + by.ahead);
 #pragma GCC unroll 4
         for (int j = 0; j < J; j++) right[j] = oc_load_operands(b + k * by.b_step + j * by.b_vector);
 #pragma GCC unroll 8

@@ -72,15 +72,20 @@ static void plan(oc_winograd *work) {
     work->chunks = oc_divide_up(all.end, work->rows) * work->ranges;
     const oc_winograd_weights weights = weights_of(work);
     work->filter_floats = oc_operands_floats(n * n * weights.place);
-    work->filter_blocks = work->from.blocks * work->to.blocks;
+    work->filter_blocks = work->from.blocks * oc_divide_up(work->to.blocks, OC_PRODUCT_KERNELS.vectors);
     const room r = room_of(work);
     work->scratch_floats = r.m + n * n * r.m_place;
 }
 
+/* A panel at a time: where a vector is less than a cache line, each line is filled at once. */
 static void filters(const oc_winograd *work, const float *plain, void *u, int64_t begin, int64_t end) {
     const oc_winograd_weights weights = weights_of(work);
-    for (int64_t i = begin; i < end; i++)
-        OC_WINOGRAD_FILTERS.transform(work->tile, &weights, plain, i / work->from.blocks, i % work->from.blocks, u);
+    const int vectors = OC_PRODUCT_KERNELS.vectors;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t first = i / work->from.blocks * vectors, row = i % work->from.blocks;
+        for (int64_t b = first; b < first + vectors && b < work->to.blocks; b++)
+            OC_WINOGRAD_FILTERS.transform(work->tile, &weights, plain, b, row, u);
+    }
 }
 
 static void chunk(const oc_winograd *work, int64_t index, const void *from, const void *filters,

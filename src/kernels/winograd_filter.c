@@ -7,8 +7,8 @@
 /* Weights of the filters from a block of input channels to one output channel. */
 #define ROW (OC_LANES * OC_PATCH)
 
-OC_INLINE void transform_by(const int m, const oc_winograd_weights *weights, const oc_floats *g, oc_panel to,
-                            int64_t row, oc_operand *u) {
+OC_INLINE void transform_by(const int m, const int64_t place, const oc_floats *g, oc_panel to, int64_t row,
+                            oc_operand *u) {
     const int n = m + 2;
     for (int k = 0; k < OC_LANES; k++) {
         oc_floats half[OC_PLACES_MOST][3];
@@ -19,7 +19,7 @@ OC_INLINE void transform_by(const int m, const oc_winograd_weights *weights, con
             oc_floats t[OC_PLACES_MOST];
             oc_filter(m, half[y], 1, t, 1);
 #pragma GCC unroll 6
-            for (int x = 0; x < n; x++) oc_panel_store(u + (y * n + x) * weights->place, to, row * OC_LANES + k, t[x]);
+            for (int x = 0; x < n; x++) oc_panel_store(u + (y * n + x) * place, to, row * OC_LANES + k, t[x]);
         }
     }
 }
@@ -37,9 +37,9 @@ static void transform(int m, const oc_winograd_weights *weights, const float *pl
     oc_floats g[ROW];
     oc_filter_block(&weights->shape, OC_PATCH, plain, turned ? row : column, turned ? column : row, g);
     if (m == 2)
-        transform_by(2, weights, g, to, row, u);
+        transform_by(2, weights->place, g, to, row, u);
     else
-        transform_by(4, weights, g, to, row, u);
+        transform_by(4, weights->place, g, to, row, u);
 }
 
 OC_INLINE void gradient_by(const int m, const oc_winograd_weights *weights, const float *from, int64_t parts,

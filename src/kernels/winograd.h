@@ -103,8 +103,8 @@ typedef struct oc_winograd_backward_kernels {
 struct oc_winograd_kernels {
     /* Fills the second group of fields. */
     void (*plan)(oc_winograd *work);
-    /* Pieces [begin, end) of filter_blocks: from the plain weights to filters, at a multiple of 64
-     * bytes. Filters stay good for every pass of the same tile, turning and channels, whatever the maps. */
+    /* Pieces [begin, end) of filter_blocks: from the plain weights to filters, at a multiple of 64 bytes. Filters stay
+     * good for every pass of the same tile, turning and channels, whatever the maps. */
     void (*filters)(const oc_winograd *work, const float *weights, void *filters, int64_t begin, int64_t end);
     /* When the filters are there: one of `chunks`, some tiles of some channels, from the map `from` to `to`. `scratch`
      * is its worker's own. */

@@ -11,7 +11,7 @@
 
 static void test_reference_models(void **state) {
     (void)state;
-    golden_bf16_check(NULL);
+    golden_bf16_check(NULL, NULL);
 }
 
 int main(void) {

@@ -5,7 +5,8 @@
 #ifndef OC_TESTS_SUPPORT_GOLDEN_BF16_H
 #define OC_TESTS_SUPPORT_GOLDEN_BF16_H
 
-/* Fails the test unless all models are near enough; `algorithm` (NULL: any) must compute convolutions of each. */
-void golden_bf16_check(const char *algorithm);
+/* Fails the test unless the models, a list that ends with NULL, or all six (NULL), are near enough; `algorithm` (NULL:
+ * any) must compute convolutions of each. */
+void golden_bf16_check(const char *algorithm, const char *const *models);
 
 #endif

@@ -170,6 +170,30 @@ static void test_uncommon(void **state) {
     a = make(false);
     memset(a.data + OFFSET + 24, 0xff, 4); /* a size in Zip64's field */
     assert_false(is_common(&a));
+    a = make(false);
+    memcpy(a.data + OFFSET - 4, "PK\5\6", 4); /* a second end, of a zip in the zip */
+    assert_false(is_common(&a));
+}
+
+/* A name and a comment that are said to be UTF-8. */
+static void test_text(void **state) {
+    (void)state;
+    const size_t name = OFFSET + ENTRY, comment = name + FIRST_LENGTH + 6;
+    archive a = make(false);
+    memcpy(a.data + name, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x91\x81", 9);
+    a.data[OFFSET + 9] = 8;
+    assert_true(is_common(&a));
+    a.data[comment] = 0xc3; /* with nothing behind it that belongs to it */
+    assert_false(is_common(&a));
+    a.data[comment] = '?';
+    a.data[name + 1] = '?';
+    assert_false(is_common(&a));
+    a.data[OFFSET + 9] = 0; /* in what encoding is not said */
+    assert_true(is_common(&a));
+    a = make(false);
+    a.data[OFFSET + 9] = 8;
+    a.data[name + 1] = '\n';
+    assert_false(is_common(&a));
 }
 
 /* ---- one member ---- */
@@ -230,8 +254,8 @@ static void test_single_ends_twice(void **state) {
         oc_zip_single single;
         oc_mapping file;
         uint8_t *own;
-        memcpy(a.data + cases[i].at, cases[i].mark, 4);
         const uint8_t *record = record_of(&file, &own, &a, 0);
+        memcpy(own + cases[i].at, cases[i].mark, 4); /* as if far from the archive's end, which has but one record */
         if (oc_zip_directory_single(&single, &file, record) != cases[i].is_single) fail_msg("case %zu", i);
         free(own);
     }
@@ -255,8 +279,8 @@ static void test_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries),           cmocka_unit_test(test_uncommon), cmocka_unit_test(test_single),
-        cmocka_unit_test(test_single_ends_twice), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_entries), cmocka_unit_test(test_uncommon),          cmocka_unit_test(test_text),
+        cmocka_unit_test(test_single),  cmocka_unit_test(test_single_ends_twice), cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,15 @@ oc_status oc_text_composed(char **out, const char *text, oc_error *err) {
     return status;
 }
 
+bool oc_text_is_utf8(const char *text, size_t size) {
+    utf8proc_int32_t character;
+    for (utf8proc_ssize_t length; size > 0; text += length, size -= (size_t)length) {
+        length = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)size, &character);
+        if (length <= 0 || character < ' ') return false;
+    }
+    return true;
+}
+
 bool oc_text_alike(const char *a, const char *b) {
     char *first = NULL, *second = NULL;
     if (strcmp(a, b) == 0) return true;

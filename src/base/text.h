@@ -36,6 +36,8 @@ bool oc_text_alike(const char *a, const char *b);
 /* *out = a text in that normal form, freed with oc_free; NULL where it is in it already for having no accents, or is no
  * UTF-8. OC_E_MEMORY. */
 oc_status oc_text_composed(char **out, const char *text, oc_error *err);
+/* Whether `size` bytes are UTF-8 (RFC 3629) without the control characters below a space. */
+bool oc_text_is_utf8(const char *text, size_t size);
 
 /* A list of owned strings; start from {0}. */
 typedef struct oc_names {

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 #define END_SIZE 22     /* of the record at the archive's end, without a comment */
+#define END_ROOM 65535  /* of a comment behind it, at most */
 #define END64_SIZE 56   /* of Zip64's */
 #define LOCATOR_SIZE 20 /* of what tells where that is */
 #define ENTRY_SIZE 46   /* of an entry, without name, extra fields and comment */
@@ -13,6 +16,7 @@
 #define HUGE16 0xffffU  /* the true number is elsewhere, in what Zip64 has */
 #define HUGE32 0xffffffffU
 #define UNICODE_PATH 0x7075 /* an extra field */
+#define UTF8 0x800U         /* an entry's flag: its name and comment are (4.4.4) */
 
 static uint32_t u16(const uint8_t *at) {
     return (uint32_t)at[0] | (uint32_t)at[1] << 8;
@@ -41,13 +45,20 @@ static bool extra_is_common(const uint8_t *at, size_t size) {
     return size == 0;
 }
 
+/* Whether a name and a comment that are said to be UTF-8 are. */
+static bool text_is_common(const uint8_t *at) {
+    const uint8_t *name = at + ENTRY_SIZE, *comment = name + u16(at + 28) + u16(at + 30);
+    return !(u16(at + 8) & UTF8) ||
+           (oc_text_is_utf8((const char *)name, u16(at + 28)) && oc_text_is_utf8((const char *)comment, u16(at + 32)));
+}
+
 /* Whether an entry of the common kind is there whole; its member begins before `directory`. */
 static bool entry_is_common(const uint8_t *at, size_t room, uint32_t directory) {
     if (room < ENTRY_SIZE || memcmp(at, "PK\1\2", 4) != 0 || entry_size(at) > room) return false;
     const size_t name = u16(at + 28);
     const bool here = u16(at + 34) == 0 && u32(at + ENTRY_OFFSET) < directory;
     return here && u32(at + 20) != HUGE32 && u32(at + 24) != HUGE32 && name > 0 && !memchr(at + ENTRY_SIZE, 0, name) &&
-           extra_is_common(at + ENTRY_SIZE + name, u16(at + 30));
+           extra_is_common(at + ENTRY_SIZE + name, u16(at + 30)) && text_is_common(at);
 }
 
 /* Where the central directory lies, and its number of entries. */
@@ -78,9 +89,21 @@ static bool extent_of_zip64(extent *out, const uint8_t *data, size_t place) {
     return true;
 }
 
+/* Whether something in it reads like the beginning of the record at an archive's end. */
+static bool holds_end(const uint8_t *data, size_t size) {
+    return memmem(data, size, "PK\5\6", 4) != NULL;
+}
+
+/* Whether there is one more such, in a zip in the zip say, where a comment would let the record begin. */
+static bool ends_twice(const oc_mapping *file) {
+    const size_t before = file->size - END_SIZE, room = before < END_ROOM ? before : END_ROOM;
+    return holds_end(file->data + before - room, room + 3);
+}
+
 bool oc_zip_directory_find(oc_zip_cursor *out, const oc_mapping *file) {
     extent all;
-    if (file->size < END_SIZE || !extent_of_end(&all, file->data, file->size - END_SIZE)) return false;
+    if (file->size < END_SIZE || ends_twice(file) || !extent_of_end(&all, file->data, file->size - END_SIZE))
+        return false;
     const bool counted = all.count != HUGE16 && all.offset != HUGE32 && all.size != HUGE32;
     if (!counted && !extent_of_zip64(&all, file->data, file->size - END_SIZE)) return false;
     if (all.offset > all.end || all.size != all.end - all.offset || all.offset >= HUGE32) return false;
@@ -110,11 +133,6 @@ static size_t member_size(const uint8_t *member, const uint8_t *record) {
     const uint64_t room = (uint64_t)(record - member); /* >= 1; whatever is short of LOCAL_SIZE the record makes up */
     const uint64_t size = (uint64_t)LOCAL_SIZE + u16(member + 26) + u16(member + 28) + u32(record + 20);
     return (size_t)(size < room ? size : room);
-}
-
-/* Whether something in it reads like the beginning of the record at an archive's end. */
-static bool holds_end(const uint8_t *data, size_t size) {
-    return memmem(data, size, "PK\5\6", 4) != NULL;
 }
 
 bool oc_zip_directory_single(oc_zip_single *out, const oc_mapping *file, const uint8_t *record) {

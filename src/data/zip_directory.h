@@ -21,8 +21,9 @@ typedef struct oc_zip_cursor {
     uint64_t left;
 } oc_zip_cursor;
 
-/* Whether the archive is of the common kind: one disk, below 4 GB, no comment at its end, every entry as long as
- * it says and nothing between them. *out = its first entry. Of any other, and of what is no zip, libzip is to judge. */
+/* Whether the archive is of the common kind: one disk, below 4 GB, one record at its end and no comment, every entry as
+ * long as it says, nothing between them, and UTF-8 what is said to be. *out = its first entry. Of any other, and of
+ * what is no zip, libzip is to judge. */
 bool oc_zip_directory_find(oc_zip_cursor *out, const oc_mapping *file);
 /* The entry under the cursor, which moves on. For `left` > 0. */
 oc_zip_entry oc_zip_directory_next(oc_zip_cursor *cursor);

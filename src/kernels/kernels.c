@@ -109,22 +109,15 @@ static const oc_kernels avx512 = {
     .winograd = &oc_winograd_kernels_avx512,
 };
 
-static const oc_kernels bf16_avx512 = {
-    .name = "avx512, bf16 maps",
-    .lanes = 16,
-    .copy = &oc_copy_kernels_bf16_avx512,
-    .direct = &oc_direct_kernels_bf16_avx512,
-    .elementwise = &oc_elementwise_kernels_bf16_avx512,
-    .gate = &oc_gate_kernels_bf16_avx512,
-    .im2col = &oc_im2col_kernels_bf16_avx512,
-    .image = &oc_image_kernels_avx512,
-    .loss = &oc_loss_kernels_avx512,
-    .norm = &oc_norm_kernels_bf16_avx512,
-    .optimizer = &oc_optimizer_kernels_avx512,
-    .peak = &oc_peak_kernels_avx512,
-    .pool = &oc_pool_kernels_bf16_avx512,
-    .winograd = &oc_winograd_kernels_bf16_avx512,
-};
+/* Of both rows for maps of bfloat16. */
+#define BF16_AVX512                                                                                                    \
+    .lanes = 16, .copy = &oc_copy_kernels_bf16_avx512, .direct = &oc_direct_kernels_bf16_avx512,                       \
+    .elementwise = &oc_elementwise_kernels_bf16_avx512, .gate = &oc_gate_kernels_bf16_avx512,                          \
+    .im2col = &oc_im2col_kernels_bf16_avx512, .image = &oc_image_kernels_avx512, .loss = &oc_loss_kernels_avx512,      \
+    .norm = &oc_norm_kernels_bf16_avx512, .optimizer = &oc_optimizer_kernels_avx512, .peak = &oc_peak_kernels_avx512,  \
+    .pool = &oc_pool_kernels_bf16_avx512, .winograd = &oc_winograd_kernels_bf16_avx512
+
+static const oc_kernels bf16_avx512 = {.name = "avx512, bf16 maps", BF16_AVX512};
 
 /* Of the level that multiplies bfloat16 too; a compiler that does not know it leaves the one without. */
 #if defined OC_BF16_PRODUCTS
@@ -134,19 +127,7 @@ extern const oc_winograd_kernels oc_winograd_kernels_bf16_products_avx512;
 
 static const oc_kernels bf16_avx512_bf16 = {
     .name = "avx512_bf16, bf16 maps",
-    .lanes = 16,
-    .copy = &oc_copy_kernels_bf16_avx512,
-    .direct = &oc_direct_kernels_bf16_avx512,
-    .elementwise = &oc_elementwise_kernels_bf16_avx512,
-    .gate = &oc_gate_kernels_bf16_avx512,
-    .im2col = &oc_im2col_kernels_bf16_avx512,
-    .image = &oc_image_kernels_avx512,
-    .loss = &oc_loss_kernels_avx512,
-    .norm = &oc_norm_kernels_bf16_avx512,
-    .optimizer = &oc_optimizer_kernels_avx512,
-    .peak = &oc_peak_kernels_avx512,
-    .pool = &oc_pool_kernels_bf16_avx512,
-    .winograd = &oc_winograd_kernels_bf16_avx512,
+    BF16_AVX512,
     .direct_weights_bf16 = &oc_direct_weights_bf16_products_avx512,
     .im2col_bf16 = &oc_im2col_kernels_bf16_products_avx512,
     .winograd_bf16 = &oc_winograd_kernels_bf16_products_avx512,

@@ -48,7 +48,6 @@ OC_INLINE void run(const int R, const int J, const reading by, const oc_operand 
 #pragma GCC unroll 8
     for (int64_t k = 0; k < steps; k++) {
         oc_operands right[4];
-#pragma GCC unroll 4
         for (int j = 0; by.ahead && j < J; j += LINE / (int)sizeof *right)
             __builtin_prefetch(b + k * by.b_step + j * by.b_vector + by.ahead);
 #pragma GCC unroll 4

@@ -1,6 +1,6 @@
 /* Every algorithm for every convolution of a model, timed: what the estimates of src/compute/conv/ are held against.
  *
- *     bench_convolutions [MODEL [BATCH [SIZE]]]        (OC_CPU lowers the instruction set)
+ *     bench_convolutions [MODEL [BATCH [SIZE [PRECISION]]]]        (OC_CPU lowers the instruction set)
  *
  * A line for each different convolution and pass: its sizes, and for each algorithm that supports it the milliseconds
  * of one execution, packing of the filter included, with the estimate behind the slash. "*" marks the chosen one,
@@ -23,7 +23,8 @@ typedef struct bench {
     oc_team *team;
     oc_engine *engine;
     oc_model *model;
-    double peak; /* multiply-adds a second */
+    oc_dtype dtype; /* of the maps: OC_F32 or OC_BF16 */
+    double peak;    /* multiply-adds a second */
     oc_conv_problem seen[MOST];
     int times[MOST];  /* that each occurs */
     bool first[MOST]; /* it reads the image */
@@ -85,9 +86,9 @@ static void collect(bench *b, int64_t batch) {
                                          .stride = attr->stride,
                                          .pad = attr->pad,
                                          .dilation = attr->dilation,
-                                         .src = image ? oc_layout_plain(OC_F32, &src)
-                                                      : oc_layout_blocked(OC_F32, &src, block),
-                                         .dst = oc_layout_blocked(OC_F32, &dst, block)};
+                                         .src = image ? oc_layout_plain(b->dtype, &src)
+                                                      : oc_layout_blocked(b->dtype, &src, block),
+                                         .dst = oc_layout_blocked(b->dtype, &dst, block)};
         int at = 0;
         while (at < b->count && !same(&b->seen[at], &problem)) at++;
         if (at == MOST) continue;
@@ -102,8 +103,8 @@ int main(int argc, char **argv) {
     oc_error err = {0};
     const char *name = argc > 1 ? argv[1] : "myresnet-small", *classes[] = {"a", "b"};
     const long batch = argc > 2 ? strtol(argv[2], NULL, 10) : 64, size = argc > 3 ? strtol(argv[3], NULL, 10) : 64;
-    if (batch < 1 || argc > 4) {
-        fprintf(stderr, "usage: bench_convolutions [MODEL [BATCH [SIZE]]]\n");
+    if (batch < 1 || argc > 5 || !oc_bench_precision(&b.dtype, argc > 4 ? argv[4] : "fp32")) {
+        fprintf(stderr, "usage: bench_convolutions [MODEL [BATCH [SIZE [fp32|bf16]]]]\n");
         return EXIT_FAILURE;
     }
     oc_bench_refuse(oc_model_create(&b.model, name, classes, 2, size, NULL, &err), &err);

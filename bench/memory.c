@@ -1,7 +1,7 @@
 /* What only moves memory, held against a copy: for each such operation, on maps in the caches and beyond, the
  * milliseconds of one execution, GB/s, and the share of what a copy of the same map reaches.
  *
- *     bench_memory [BATCH]        (OC_CPU lowers the instruction set)
+ *     bench_memory [BATCH [PRECISION]]        (OC_CPU lowers the instruction set)
  *
  * Bytes are those that the operation reads and writes, in each of its passes over the map: what a store reads of memory
  * before it writes is not counted, of a copy neither. More than 100 % says that a pass found in a cache what the one
@@ -21,6 +21,7 @@
 typedef struct bench {
     oc_team *team;
     oc_engine *engine;
+    oc_dtype dtype; /* of the maps: OC_F32 or OC_BF16 */
     oc_layout map, gate;
     oc_shape tiles, stem; /* what pools make of the map */
     double copy;          /* bytes a second */
@@ -126,24 +127,25 @@ static oc_status scale_join_backward(oc_primitive **out, const bench *b, oc_erro
 
 static const struct {
     const char *name;
-    double maps; /* bytes that it moves, in maps */
+    double maps;  /* that it moves */
+    double marks; /* bytes besides for each of the map's numbers: winners of windows, signs */
     oc_status (*create)(oc_primitive **out, const bench *b, oc_error *err);
 } rows[] = {
-    {"norm, ReLU", 3, norm_forward},
-    {"norm, ReLU backward", 5, norm_backward},
-    {"norm, ReLU, max-pool 2x2", 2 + 5.0 / 16, norm_pool_forward},
-    {"norm, ReLU, max-pool 2x2 backward", 3 + 2 * 5.0 / 16, norm_pool_backward},
-    {"max-pool 2x2", 1 + 5.0 / 16, tiles_forward},
-    {"max-pool 2x2 backward", 1 + 5.0 / 16, tiles_backward},
-    {"max-pool 3x3 / 2", 1 + 5.0 / 16, stem_forward},
-    {"max-pool 3x3 / 2 backward", 1 + 5.0 / 16, stem_backward},
-    {"sum", 3, sum},
-    {"residual join", 3.25, join_forward},
-    {"residual join backward", 2.25, join_backward},
-    {"mean over pixels", 1, mean_forward},
-    {"gate", 2, scale_forward},
-    {"gate and residual join", 3.25, scale_join_forward},
-    {"gate and residual join backward", 4.25, scale_join_backward},
+    {"norm, ReLU", 3, 0, norm_forward},
+    {"norm, ReLU backward", 5, 0, norm_backward},
+    {"norm, ReLU, max-pool 2x2", 2.25, 0.25, norm_pool_forward},
+    {"norm, ReLU, max-pool 2x2 backward", 3.5, 0.5, norm_pool_backward},
+    {"max-pool 2x2", 1.25, 0.25, tiles_forward},
+    {"max-pool 2x2 backward", 1.25, 0.25, tiles_backward},
+    {"max-pool 3x3 / 2", 1.25, 0.25, stem_forward},
+    {"max-pool 3x3 / 2 backward", 1.25, 0.25, stem_backward},
+    {"sum", 3, 0, sum},
+    {"residual join", 3, 0.25, join_forward},
+    {"residual join backward", 2, 0.25, join_backward},
+    {"mean over pixels", 1, 0, mean_forward},
+    {"gate", 2, 0, scale_forward},
+    {"gate and residual join", 3, 0.25, scale_join_forward},
+    {"gate and residual join backward", 4, 0.25, scale_join_backward},
 };
 
 static void measure(bench *b, int64_t batch, int64_t c, int64_t side) {
@@ -151,17 +153,18 @@ static void measure(bench *b, int64_t batch, int64_t c, int64_t side) {
     const oc_shape shape = oc_shape_make(4, batch, c, side, side);
     const oc_shape gate = oc_shape_make(4, batch, c, (int64_t)1, (int64_t)1);
     const int64_t block = oc_engine_block(b->engine);
-    b->map = oc_layout_blocked(OC_F32, &shape, block);
+    b->map = oc_layout_blocked(b->dtype, &shape, block);
     b->gate = oc_layout_blocked(OC_F32, &gate, block);
     b->tiles = b->stem = oc_shape_make(4, batch, c, side / 2, side / 2);
-    const double bytes = (double)oc_layout_bytes(&b->map);
+    const double bytes = (double)oc_layout_bytes(&b->map), numbers = (double)oc_layout_count(&b->map);
     b->copy = copy_speed(b->team, oc_layout_bytes(&b->map));
     printf("[%lld, %lld, %lld, %lld], %.1f MB: a copy %.1f GB/s\n", (long long)batch, (long long)c, (long long)side,
            (long long)side, 1e-6 * bytes, 1e-9 * b->copy);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         oc_primitive *primitive = NULL;
         oc_bench_refuse(rows[i].create(&primitive, b, &err), &err);
-        const double seconds = oc_bench_timed(&primitive), speed = rows[i].maps * bytes / seconds;
+        const double seconds = oc_bench_timed(&primitive);
+        const double speed = (rows[i].maps * bytes + rows[i].marks * numbers) / seconds;
         printf("  %-34s %8.3f ms %8.1f GB/s %5.0f %%\n", rows[i].name, 1e3 * seconds, 1e-9 * speed,
                100 * speed / b->copy);
     }
@@ -171,8 +174,8 @@ int main(int argc, char **argv) {
     static bench b;
     oc_error err = {0};
     const long batch = argc > 1 ? strtol(argv[1], NULL, 10) : 64;
-    if (batch < 1 || argc > 2) {
-        fprintf(stderr, "usage: bench_memory [BATCH]\n");
+    if (batch < 1 || argc > 3 || !oc_bench_precision(&b.dtype, argc > 2 ? argv[2] : "fp32")) {
+        fprintf(stderr, "usage: bench_memory [BATCH [fp32|bf16]]\n");
         return EXIT_FAILURE;
     }
     oc_bench_refuse(oc_team_create(&b.team, 0, &err), &err);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -24,11 +25,14 @@ static void bind(oc_primitive *primitive, void *memory[OC_SLOTS]) {
         if (oc_layout_absent(layout)) continue;
         const size_t bytes = oc_layout_bytes(layout);
         oc_bench_refuse(oc_alloc(&memory[slot], bytes, 1, &err), &err);
-        if (layout->dtype == OC_U8)
-            for (size_t i = 0; i < bytes; i++) ((uint8_t *)memory[slot])[i] = 1;
-        else
-            for (size_t i = 0; i < bytes / sizeof(float); i++)
-                ((float *)memory[slot])[i] = (float)(i % 17) * 0.01F - 0.08F;
+        for (size_t i = 0; i < bytes / oc_dtype_size(layout->dtype); i++) {
+            const float number = (float)(i % 17) * 0.01F - 0.08F;
+            uint32_t bits;
+            memcpy(&bits, &number, sizeof bits);
+            if (layout->dtype == OC_U8) ((uint8_t *)memory[slot])[i] = 1;
+            if (layout->dtype == OC_F32) ((float *)memory[slot])[i] = number;
+            if (layout->dtype == OC_BF16) ((uint16_t *)memory[slot])[i] = (uint16_t)(bits >> 16);
+        }
         oc_bench_refuse(oc_primitive_bind(primitive, (oc_slot)slot, memory[slot], &err), &err);
     }
 }
@@ -50,4 +54,9 @@ double oc_bench_timed(oc_primitive **primitive) {
     for (int slot = 0; slot < OC_SLOTS; slot++) oc_free(memory[slot]);
     oc_primitive_destroy(primitive);
     return quickest;
+}
+
+bool oc_bench_precision(oc_dtype *out, const char *name) {
+    *out = strcmp(name, "bf16") == 0 ? OC_BF16 : OC_F32;
+    return *out == OC_BF16 || strcmp(name, "fp32") == 0;
 }

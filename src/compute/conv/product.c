@@ -150,8 +150,7 @@ static const variant fp32 = {.packings = {"product, forward", "product, backward
                              .pixel = 10,
                              .result = 10,
                              .filter = 40};
-/* Twice the products, of which a prototype on Zen 4 reached 0.84 to 0.97, and half the bytes; not fitted to times of
- * its own. */
+/* Twice the products and half the bytes; fitted on Zen 4. */
 static const variant bf16 = {.bf16 = true,
                              .packings = {"product in bf16, forward", "product in bf16, backward by data"},
                              .products = 1.7,
@@ -166,7 +165,8 @@ static double cost_fp32(const oc_engine *engine, const oc_conv_problem *problem)
 /* By weights the pixels of both maps are gathered for each tap and range of channels, which is in the share. */
 static double cost_bf16(const oc_engine *engine, const oc_conv_problem *problem) {
     if (problem->pass == OC_CONV_BACKWARD_WEIGHTS)
-        return oc_conv_macs(problem) / 1.3 + 120 * (double)oc_conv_direct_of(engine, problem).filter_floats;
+        return oc_conv_macs(problem) / (problem->stride > 1 ? 1.4 : 1.6) +
+               60 * (double)oc_conv_direct_of(engine, problem).filter_floats;
     return cost(engine, problem, &bf16);
 }
 

@@ -242,18 +242,28 @@ static bool direct_supports(oc_engine *engine, const oc_conv_problem *problem) {
 
 #define L2_BYTES 1e6
 
+/* Multiply-adds for each weight's gradient, which is brought to the plain layout: from blocks of sixteen slowly. Of
+ * bfloat16 maps the pixels are first turned, for products of two at a time: what that takes shows most where few pixels
+ * of a row are used. */
+static double gradients_cost(const oc_engine *engine, const oc_conv_problem *problem, bool native) {
+    if (native && (problem->stride > 1 || problem->kh * problem->kw == 1)) return 400;
+    return oc_engine_block(engine) > 8 ? 250 : 40;
+}
+
 /* Shares of the peak measured on Zen 3 to Zen 5: 0.75 to 0.95 for 3×3 and 1×1 on blocks, less from the three plain
- * channels of an image; by weights the gradients are brought to the plain layout too, from blocks of sixteen slowly. */
+ * channels of an image, and by weights of groups of bfloat16. */
 static double direct_cost(const oc_engine *engine, const oc_conv_problem *problem) {
     const oc_layout weights = oc_conv_weights_layout(problem);
+    const bool one = problem->kh * problem->kw == 1, by_weights = problem->pass == OC_CONV_BACKWARD_WEIGHTS;
+    const bool bf16 = problem->src.dtype == OC_BF16, native = bf16 && oc_cpu_level_now() == OC_CPU_AVX512_BF16;
     /* Of bf16 two products take the time of one where the processor has them; elsewhere they are emulated. */
-    const double products = problem->src.dtype == OC_F32 ? 1 : oc_cpu_level_now() == OC_CPU_AVX512_BF16 ? 2 : 0.5;
-    const bool one = problem->kh * problem->kw == 1;
-    const double share = products * (problem->src.order != OC_ORDER_BLOCKED ? 0.6 : one ? 0.9 : 0.85);
-    const double back = oc_engine_block(engine) > 8 ? 250 : 40, macs = filled_macs(engine, problem) / share;
-    if (problem->pass == OC_CONV_BACKWARD_WEIGHTS) return macs + back * (double)oc_layout_count(&weights);
+    const double products = native ? 2 : bf16 ? 0.5 : 1;
+    const double shared = native && by_weights && problem->groups > 1 ? 0.5 : one ? 0.9 : 0.85;
+    const double share = products * (problem->src.order != OC_ORDER_BLOCKED ? 0.6 : shared);
+    const double macs = filled_macs(engine, problem) / share;
+    if (by_weights) return macs + gradients_cost(engine, problem, native) * (double)oc_layout_count(&weights);
     /* Image by image a filter beyond L2 comes from the last cache again. */
-    const double bytes = (double)oc_layout_bytes(&weights), again = one ? 0.2 : 0.9;
+    const double bytes = (double)oc_layout_bytes(&weights) / (bf16 ? 2 : 1), again = one ? 0.2 : 0.9;
     return macs + (bytes > L2_BYTES ? again * bytes * (double)problem->src.shape.dim[0] : 0);
 }
 

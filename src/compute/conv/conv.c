@@ -62,15 +62,18 @@ bool oc_conv_algorithm_is_last(const oc_conv_algorithm *algorithm) {
 /* Errors grow from layer to layer; batch norm over the batch keeps them from it, the more so the more images there are.
  * With given statistics (inference) a deep net can make a hundred times as much of them. A few images are no great
  * work, and are computed as exactly as possible there; with many, what each algorithm costs the scores and gradients of
- * each model is told in results/exactness.md. Transforms that are rounded to bfloat16 are for gradients alone, which
- * are no farther off by them. Forward they add as much as rounding the maps does, and that grows from layer to layer:
- * the worst tensor's gradient in seresnet34 comes out up to 2.3 times as far off as by PyTorch's autocast, for 1.4
- * (tests/test_golden_bf16_products.c). */
+ * each model is told in results/exactness.md. Transforms that are rounded to bfloat16 are for gradients, which are no
+ * farther off by them. Forward they add as much as rounding the maps does, and that grows from layer to layer: with
+ * them everywhere the worst tensor's gradient in seresnet34 comes out up to 2.3 times as far off as by PyTorch's
+ * autocast, for 1.4 without (tests/test_golden_bf16_products.c); so forward they are for the smallest maps, the last
+ * few layers of a net, where they save most. */
 #define MANY_IMAGES 16
+#define SMALL_PIXELS 64
 
 static bool good_enough(const oc_conv_algorithm *a, const oc_conv_problem *problem) {
     const bool many = problem->src.shape.dim[0] >= MANY_IMAGES;
-    if (a->exactness == OC_CONV_HALF) return problem->pass != OC_CONV_FORWARD && !problem->exact;
+    const bool small = problem->dst.shape.dim[2] * problem->dst.shape.dim[3] <= SMALL_PIXELS;
+    if (a->exactness == OC_CONV_HALF) return (problem->pass != OC_CONV_FORWARD || small) && !problem->exact;
     if (problem->exact && a->exactness == OC_CONV_COARSE) return false;
     return many || a->exactness == OC_CONV_DIRECT || (a->exactness == OC_CONV_FINE && problem->training);
 }

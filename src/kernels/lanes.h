@@ -92,9 +92,34 @@ OC_INLINE oc_floats oc_sqrt(oc_floats x) {
 #endif
 }
 
-/* mask ? a : b, lane by lane; a lane of the mask is all ones or all zeros, as comparisons give it. */
-OC_INLINE oc_floats oc_select(oc_ints mask, oc_floats a, oc_floats b) {
-    return (oc_floats)(((oc_ints)a & mask) | ((oc_ints)b & ~mask));
+/* Which lanes a comparison is true of, and what is taken there: a bit each, or all ones or all zeros. */
+#if defined OC_LEVEL_AVX512
+typedef __mmask16 oc_mask;
+#else
+typedef oc_ints oc_mask;
+#endif
+
+/* Where a is larger than b or NaN. */
+OC_INLINE oc_mask oc_exceeds(oc_floats a, oc_floats b) {
+#if defined OC_LEVEL_AVX512
+    return _kor_mask16(_mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ),
+                       _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_UNORD_Q));
+#else
+    return (a > b) | ~(a >= -INFINITY); /* only NaN is not even that */
+#endif
+}
+
+/* mask ? a : b, lane by lane. */
+OC_INLINE oc_ints oc_select_ints(oc_mask mask, oc_ints a, oc_ints b) {
+#if defined OC_LEVEL_AVX512
+    return (oc_ints)_mm512_mask_mov_epi32((__m512i)b, mask, (__m512i)a);
+#else
+    return (a & mask) | (b & ~mask);
+#endif
+}
+
+OC_INLINE oc_floats oc_select(oc_mask mask, oc_floats a, oc_floats b) {
+    return (oc_floats)oc_select_ints(mask, (oc_ints)a, (oc_ints)b);
 }
 
 /* Integers 0 … 255 as bytes at any address, and back. Written out, since compilers convert them one by one. */

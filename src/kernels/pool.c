@@ -79,9 +79,9 @@ OC_INLINE void max_lanes(const oc_stored *src, int64_t w, int64_t block, shape k
 #pragma GCC unroll 3
         for (int64_t x = v.x0; x < v.x1; x++) {
             const oc_floats s = oc_load_stored(src + pixel_at(v, y, x, w, block));
-            const oc_ints wins = (s > best) | ~(s >= -INFINITY); /* only NaN is not even that */
+            const oc_mask wins = oc_exceeds(s, best);
             best = oc_select(wins, s, best);
-            winner = ((int32_t)(y * k.size + x) & wins) | (winner & ~wins);
+            winner = oc_select_ints(wins, (oc_ints){0} + (int32_t)(y * k.size + x), winner);
         }
     oc_store_stored(dst, best);
     if (index) oc_bytes_store(index, winner);
@@ -142,12 +142,12 @@ static void max_backward_tiles(const oc_pool *p, const oc_stored *diff_dst, cons
     for (int64_t oy = 0; oy < p->dst.h; oy++)
         for (int64_t ox = 0; ox < p->dst.w; ox++)
             for (int64_t c = 0; c < block; c += OC_LANES, diff_dst += OC_LANES, index += OC_LANES) {
-                const oc_ints winner = oc_bytes_load(index), diff = (oc_ints)oc_load_stored(diff_dst);
+                const oc_patterns winner = oc_load_bytes(index), diff = oc_load_patterns(diff_dst);
                 oc_stored *to = diff_src + (oy * 2 * w + ox * 2) * block + c;
-                oc_store_stored(to, (oc_floats)(diff & (winner == 0)));
-                oc_store_stored(to + block, (oc_floats)(diff & (winner == 1)));
-                oc_store_stored(to + w * block, (oc_floats)(diff & (winner == 2)));
-                oc_store_stored(to + (w + 1) * block, (oc_floats)(diff & (winner == 3)));
+                oc_store_patterns(to, oc_where(winner, 0, diff));
+                oc_store_patterns(to + block, oc_where(winner, 1, diff));
+                oc_store_patterns(to + w * block, oc_where(winner, 2, diff));
+                oc_store_patterns(to + (w + 1) * block, oc_where(winner, 3, diff));
             }
 }
 

@@ -59,13 +59,44 @@ OC_INLINE oc_bits oc_nan_mask(oc_bits bits) {
 
 /* The nearest bfloat16's bits, in the upper half of each lane; what is in the lower does not matter. */
 OC_INLINE oc_bits oc_rounded(oc_floats v) {
+#if defined OC_LEVEL_AVX512
+    /* The same with masks, a third fewer instructions. */
+    const __m512i bits = (__m512i)v;
+    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
+    const __m512i down = _mm512_set1_epi32(OC_HALF_ULP), up = _mm512_set1_epi32(OC_HALF_ULP + 1);
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_mask_blend_epi32(odd, down, up));
+    return (oc_bits)_mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(OC_QUIET));
+#else
     const oc_bits bits = (oc_bits)v, nan = oc_nan_mask(bits);
     const oc_bits rounded = bits + OC_HALF_ULP + (bits >> 16 & 1);
     return (rounded & ~nan) | ((bits | OC_QUIET) & nan);
+#endif
 }
 
 OC_INLINE void oc_store_stored(oc_stored *to, oc_floats v) {
+#if defined OC_LEVEL_AVX512
+    const __m512i high = _mm512_srli_epi32((__m512i)oc_rounded(v), 16);
+    _mm256_storeu_si256((__m256i *)(void *)to, _mm512_cvtepi32_epi16(high));
+#else
     *(oc_halves_at *)to = __builtin_convertvector(oc_rounded(v) >> 16, oc_halves);
+#endif
+}
+
+/* Bits as they lie in memory: numbers that are only moved. */
+typedef oc_halves oc_patterns;
+
+OC_INLINE oc_patterns oc_load_patterns(const oc_stored *from) {
+    return *(const oc_halves_at *)from;
+}
+
+OC_INLINE void oc_store_patterns(oc_stored *to, oc_patterns v) {
+    *(oc_halves_at *)to = v;
+}
+
+/* A byte for each lane. */
+OC_INLINE oc_patterns oc_load_bytes(const uint8_t *from) {
+    return __builtin_convertvector(*(const oc_bytes_at *)from, oc_patterns);
 }
 
 /* One number in every lane: twice in each, of which the lower half is cleared. */
@@ -93,10 +124,29 @@ OC_INLINE void oc_store_stored(oc_stored *to, oc_floats v) {
     oc_store(to, v);
 }
 
+typedef oc_ints oc_patterns;
+
+OC_INLINE oc_patterns oc_load_patterns(const oc_stored *from) {
+    return (oc_ints)oc_load(from);
+}
+
+OC_INLINE void oc_store_patterns(oc_stored *to, oc_patterns v) {
+    oc_store(to, (oc_floats)v);
+}
+
+OC_INLINE oc_patterns oc_load_bytes(const uint8_t *from) {
+    return oc_bytes_load(from);
+}
+
 OC_INLINE oc_floats oc_spread(const oc_stored *from) {
     return oc_broadcast(*from);
 }
 
 #endif
+
+/* `v` where `place` is `which`, zero elsewhere. */
+OC_INLINE oc_patterns oc_where(oc_patterns place, uint8_t which, oc_patterns v) {
+    return v & (oc_patterns)(place == (oc_patterns){0} + which);
+}
 
 #endif

@@ -165,7 +165,22 @@ OC_INLINE void oc_bytes_store(uint8_t *to, oc_ints v) {
 
 /* max(x, 0) as PyTorch's ReLU: NaN stays NaN. */
 OC_INLINE oc_floats oc_relu(oc_floats x) {
+#if defined OC_LEVEL_AVX512
+    const __mmask16 keep = _mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_NLT_UQ);
+    return (oc_floats)_mm512_maskz_mov_ps(keep, (__m512)x);
+#else
     return (oc_floats)((oc_ints)x & ~(x < 0));
+#endif
+}
+
+/* v where x > 0, and 0 elsewhere: the gradient of ReLU. */
+OC_INLINE oc_floats oc_where_positive(oc_floats x, oc_floats v) {
+#if defined OC_LEVEL_AVX512
+    const __mmask16 keep = _mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return (oc_floats)_mm512_maskz_mov_ps(keep, (__m512)v);
+#else
+    return (oc_floats)((oc_ints)v & (x > 0));
+#endif
 }
 
 #endif

@@ -35,26 +35,33 @@ static int64_t channels_of(const oc_map *map, int64_t block) {
 
 /* ---- Sums ---- */
 
-/* The sum of a run of at most OC_TILE vectors, and of squared distances from its mean. */
+/* The sum of a run of at most OC_TILE vectors, and of squared distances from its mean: of four chains each. */
 OC_INLINE void moments(const oc_stored *src, int64_t count, int64_t stride, int lanes, oc_floats *sum,
                        oc_floats *squares) {
-    oc_floats s[4] = {{0}}, q[4] = {{0}};
+    oc_four s = {{{0}}}, q = {{{0}}};
     int64_t p = 0;
-    for (; p + 4 <= count; p += 4)
-        for (int k = 0; k < 4; k++) s[k] += oc_load_stored_some(src + (p + k) * stride, lanes);
-    for (; p < count; p++) s[0] += oc_load_stored_some(src + p * stride, lanes);
-    const oc_floats total = (s[0] + s[1]) + (s[2] + s[3]), mean = total / (float)count;
-    for (p = 0; p + 4 <= count; p += 4)
+    for (; p + 4 <= count; p += 4) {
+        const oc_four x = oc_load_four(src + p * stride, stride, lanes);
+        for (int k = 0; k < 4; k++) s.v[k] += x.v[k];
+    }
+    s = oc_four_apart(&s, stride, lanes);
+    for (; p < count; p++) s.v[0] += oc_load_stored_some(src + p * stride, lanes);
+    const oc_floats total = oc_four_sum(&s), mean = total / (float)count;
+    const oc_four means = oc_four_of(mean, stride, lanes);
+    for (p = 0; p + 4 <= count; p += 4) {
+        const oc_four x = oc_load_four(src + p * stride, stride, lanes);
         for (int k = 0; k < 4; k++) {
-            const oc_floats d = oc_load_stored_some(src + (p + k) * stride, lanes) - mean;
-            q[k] += d * d;
+            const oc_floats d = x.v[k] - means.v[k];
+            q.v[k] += d * d;
         }
+    }
+    q = oc_four_apart(&q, stride, lanes);
     for (; p < count; p++) {
         const oc_floats d = oc_load_stored_some(src + p * stride, lanes) - mean;
-        q[0] += d * d;
+        q.v[0] += d * d;
     }
     *sum = total;
-    *squares = (q[0] + q[1]) + (q[2] + q[3]);
+    *squares = oc_four_sum(&q);
 }
 
 static void sums(const oc_norm_args *args, int64_t begin, int64_t end) {
@@ -129,11 +136,24 @@ static void prepare(const oc_norm_args *args, int64_t first, int64_t last) {
     }
 }
 
+OC_INLINE oc_floats normalized(oc_floats x, oc_floats center, oc_floats factor, oc_floats offset, bool relu) {
+    const oc_floats y = (x - center) * factor + offset;
+    return relu ? oc_relu(y) : y;
+}
+
 OC_INLINE void normalize(const oc_stored *src, oc_stored *dst, int64_t count, int64_t stride, int lanes,
                          oc_floats center, oc_floats factor, oc_floats offset, bool relu) {
-    for (int64_t i = 0; i < count * stride; i += stride) {
-        const oc_floats y = (oc_load_stored_some(src + i, lanes) - center) * factor + offset;
-        oc_store_stored_some(dst + i, relu ? oc_relu(y) : y, lanes);
+    const oc_four centers = oc_four_of(center, stride, lanes), factors = oc_four_of(factor, stride, lanes);
+    const oc_four offsets = oc_four_of(offset, stride, lanes);
+    int64_t p = 0;
+    for (; p + 4 <= count; p += 4) {
+        oc_four x = oc_load_four(src + p * stride, stride, lanes);
+        for (int k = 0; k < 4; k++) x.v[k] = normalized(x.v[k], centers.v[k], factors.v[k], offsets.v[k], relu);
+        oc_store_four(dst + p * stride, &x, stride, lanes);
+    }
+    for (; p < count; p++) {
+        const oc_floats x = oc_load_stored_some(src + p * stride, lanes);
+        oc_store_stored_some(dst + p * stride, normalized(x, center, factor, offset, relu), lanes);
     }
 }
 
@@ -189,32 +209,63 @@ OC_INLINE view view_of(const oc_norm_args *args, int64_t at, int64_t i, const oc
                   .share = share_of(args, i, run)};
 }
 
-/* The gradient before the ReLU, and the distance from the mean. */
+/* The numbers of a run's channels, as they go with four of its vectors. */
+typedef struct fours {
+    oc_four center, factor, offset, share;
+} fours;
+
+OC_INLINE fours fours_of(const view *v, int64_t stride, int lanes) {
+    return (fours){oc_four_of(v->center, stride, lanes), oc_four_of(v->factor, stride, lanes),
+                   oc_four_of(v->offset, stride, lanes), oc_four_of(v->share, stride, lanes)};
+}
+
+/* The gradient before the ReLU, of g behind it. */
+OC_INLINE oc_floats before_relu(oc_floats g, oc_floats distance, oc_floats factor, oc_floats offset, bool relu) {
+    return relu ? oc_where_positive(distance * factor + offset, g) : g;
+}
+
+/* That gradient, and the distance from the mean: of a vector, and of four. */
 OC_INLINE oc_floats gradient(const view *v, int64_t i, int lanes, bool relu, oc_floats *distance) {
     const oc_floats g = oc_load_stored_some(v->diff_dst + i, lanes) + v->share;
     *distance = oc_load_stored_some(v->src + i, lanes) - v->center;
-    if (!relu) return g;
-    return (oc_floats)((oc_ints)g & (*distance * v->factor + v->offset > 0));
+    return before_relu(g, *distance, v->factor, v->offset, relu);
+}
+
+OC_INLINE oc_four gradient_four(const view *v, const fours *f, int64_t i, int64_t stride, int lanes, bool relu,
+                                oc_four *distance) {
+    oc_four g = oc_load_four(v->diff_dst + i, stride, lanes);
+    *distance = oc_load_four(v->src + i, stride, lanes);
+    for (int k = 0; k < 4; k++) {
+        distance->v[k] -= f->center.v[k];
+        g.v[k] = before_relu(g.v[k] + f->share.v[k], distance->v[k], f->factor.v[k], f->offset.v[k], relu);
+    }
+    return g;
 }
 
 /* Sums over a run of at most OC_TILE vectors. */
 OC_INLINE void products(const view *v, int64_t count, int64_t stride, int lanes, bool relu, oc_floats *sum,
                         oc_floats *product) {
-    oc_floats s[4] = {{0}}, q[4] = {{0}}, d;
+    const fours f = fours_of(v, stride, lanes);
+    oc_four s = {{{0}}}, q = {{{0}}};
     int64_t p = 0;
-    for (; p + 4 <= count; p += 4)
+    for (; p + 4 <= count; p += 4) {
+        oc_four d;
+        const oc_four g = gradient_four(v, &f, p * stride, stride, lanes, relu, &d);
         for (int k = 0; k < 4; k++) {
-            const oc_floats g = gradient(v, (p + k) * stride, lanes, relu, &d);
-            s[k] += g;
-            q[k] += g * d;
+            s.v[k] += g.v[k];
+            q.v[k] += g.v[k] * d.v[k];
         }
-    for (; p < count; p++) {
-        const oc_floats g = gradient(v, p * stride, lanes, relu, &d);
-        s[0] += g;
-        q[0] += g * d;
     }
-    *sum = (s[0] + s[1]) + (s[2] + s[3]);
-    *product = (q[0] + q[1]) + (q[2] + q[3]);
+    s = oc_four_apart(&s, stride, lanes);
+    q = oc_four_apart(&q, stride, lanes);
+    for (; p < count; p++) {
+        oc_floats d;
+        const oc_floats g = gradient(v, p * stride, lanes, relu, &d);
+        s.v[0] += g;
+        q.v[0] += g * d;
+    }
+    *sum = oc_four_sum(&s);
+    *product = oc_four_sum(&q);
 }
 
 OC_INLINE void backward_sums_part(const oc_norm_args *args, int64_t i, bool relu) {
@@ -262,12 +313,25 @@ static void backward_join(const oc_norm_args *args, int64_t first, int64_t last)
     }
 }
 
+OC_INLINE oc_floats of_src(oc_floats g, oc_floats distance, oc_floats factor, oc_floats slope, oc_floats constant,
+                           bool fixed) {
+    return fixed ? g * factor : g * factor + (distance * slope + constant);
+}
+
 OC_INLINE void gradients(const view *v, oc_stored *diff_src, int64_t count, int64_t stride, int lanes, bool relu,
                          bool fixed, oc_floats slope, oc_floats constant) {
-    for (int64_t i = 0; i < count * stride; i += stride) {
-        oc_floats d, g = gradient(v, i, lanes, relu, &d) * v->factor;
-        if (!fixed) g += d * slope + constant;
-        oc_store_stored_some(diff_src + i, g, lanes);
+    const fours f = fours_of(v, stride, lanes);
+    const oc_four slopes = oc_four_of(slope, stride, lanes), constants = oc_four_of(constant, stride, lanes);
+    int64_t p = 0;
+    for (; p + 4 <= count; p += 4) {
+        oc_four d, g = gradient_four(v, &f, p * stride, stride, lanes, relu, &d);
+        for (int k = 0; k < 4; k++) g.v[k] = of_src(g.v[k], d.v[k], f.factor.v[k], slopes.v[k], constants.v[k], fixed);
+        oc_store_four(diff_src + p * stride, &g, stride, lanes);
+    }
+    for (; p < count; p++) {
+        oc_floats d;
+        const oc_floats g = gradient(v, p * stride, lanes, relu, &d);
+        oc_store_stored_some(diff_src + p * stride, of_src(g, d, v->factor, slope, constant, fixed), lanes);
     }
 }
 

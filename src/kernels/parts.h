@@ -101,6 +101,76 @@ OC_INLINE bool oc_run_next(oc_run *run, int64_t pixels, int64_t block) {
     return true;
 }
 
+/* ---- Four vectors of a run ---- */
+
+/* Where they lie one behind another, their lanes may be in an order of their own, which is the same for all that these
+ * functions give; no arithmetic sees it. `stride` and `lanes` are the run's, and must be constants to be quick. */
+typedef struct oc_four {
+    oc_floats v[4];
+} oc_four;
+
+#if defined OC_PAIRED
+OC_INLINE bool oc_is_paired(int64_t stride, int lanes) {
+    return stride == OC_LANES && lanes == OC_LANES;
+}
+#endif
+
+OC_INLINE oc_four oc_load_four(const oc_stored *from, int64_t stride, int lanes) {
+    oc_four four;
+#if defined OC_PAIRED
+    if (oc_is_paired(stride, lanes)) {
+        oc_load_pair(from, &four.v[0], &four.v[1]);
+        oc_load_pair(from + 2 * stride, &four.v[2], &four.v[3]);
+        return four;
+    }
+#endif
+    for (int k = 0; k < 4; k++) four.v[k] = oc_load_stored_some(from + k * stride, lanes);
+    return four;
+}
+
+OC_INLINE void oc_store_four(oc_stored *to, const oc_four *four, int64_t stride, int lanes) {
+#if defined OC_PAIRED
+    if (oc_is_paired(stride, lanes)) {
+        oc_store_pair(to, four->v[0], four->v[1]);
+        oc_store_pair(to + 2 * stride, four->v[2], four->v[3]);
+        return;
+    }
+#endif
+    for (int k = 0; k < 4; k++) oc_store_stored_some(to + k * stride, four->v[k], lanes);
+}
+
+/* The same vector four times. */
+OC_INLINE oc_four oc_four_of(oc_floats v, int64_t stride, int lanes) {
+    oc_four four = {{v, v, v, v}};
+#if defined OC_PAIRED
+    if (oc_is_paired(stride, lanes)) {
+        oc_pair_of(v, &four.v[0], &four.v[1]);
+        oc_pair_of(v, &four.v[2], &four.v[3]);
+    }
+#else
+    (void)stride, (void)lanes;
+#endif
+    return four;
+}
+
+/* The four one by one, in the run's order. */
+OC_INLINE oc_four oc_four_apart(const oc_four *four, int64_t stride, int lanes) {
+    oc_four apart = *four;
+#if defined OC_PAIRED
+    if (oc_is_paired(stride, lanes)) {
+        oc_unpair(four->v[0], four->v[1], &apart.v[0], &apart.v[1]);
+        oc_unpair(four->v[2], four->v[3], &apart.v[2], &apart.v[3]);
+    }
+#else
+    (void)stride, (void)lanes;
+#endif
+    return apart;
+}
+
+OC_INLINE oc_floats oc_four_sum(const oc_four *four) {
+    return (four->v[0] + four->v[1]) + (four->v[2] + four->v[3]);
+}
+
 /* As many pixels as give runs of 64 vectors: what may be summed in single precision. */
 #define OC_TILE 64
 OC_INLINE int64_t oc_tile_pixels(int64_t block) {

@@ -83,6 +83,35 @@ OC_INLINE void oc_store_stored(oc_stored *to, oc_floats v) {
 #endif
 }
 
+/* 2 · OC_LANES numbers, those at even and those at odd places, which is less work than keeping their order. */
+#if defined OC_LEVEL_AVX512
+#define OC_PAIRED 1
+
+OC_INLINE void oc_load_pair(const oc_stored *from, oc_floats *even, oc_floats *odd) {
+    const oc_bits both = (oc_bits)_mm512_loadu_si512(from);
+    *even = (oc_floats)(both << 16);
+    *odd = (oc_floats)(both & 0xffff0000U);
+}
+
+OC_INLINE void oc_store_pair(oc_stored *to, oc_floats even, oc_floats odd) {
+    const __m512i low = (__m512i)(oc_rounded(even) >> 16), high = (__m512i)oc_rounded(odd);
+    _mm512_storeu_si512(to, _mm512_mask_blend_epi16(0xaaaaaaaaU, low, high));
+}
+
+/* From a vector, twice, to a pair, and from a pair back to two vectors. */
+OC_INLINE void oc_pair_of(oc_floats v, oc_floats *even, oc_floats *odd) {
+    const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
+    *even = (oc_floats)_mm512_permutexvar_ps(at, (__m512)v);
+    *odd = (oc_floats)_mm512_permutexvar_ps(_mm512_add_epi32(at, _mm512_set1_epi32(1)), (__m512)v);
+}
+
+OC_INLINE void oc_unpair(oc_floats even, oc_floats odd, oc_floats *first, oc_floats *second) {
+    const __m512i at = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    *first = (oc_floats)_mm512_permutex2var_ps((__m512)even, at, (__m512)odd);
+    *second = (oc_floats)_mm512_permutex2var_ps((__m512)even, _mm512_add_epi32(at, _mm512_set1_epi32(8)), (__m512)odd);
+}
+#endif
+
 /* Bits as they lie in memory: numbers that are only moved. */
 typedef oc_halves oc_patterns;
 

@@ -65,8 +65,10 @@ static double cost(const oc_engine *engine, const oc_conv_problem *problem) {
     const double channels = problem->src.dtype == OC_BF16 ? 0.25 : 0.4;
     const double share[] = {[OC_DIRECT_LANES] = 0.6, [OC_DIRECT_CHANNELS] = channels, [OC_DIRECT_ELEMENTS] = 0.005};
     const oc_direct conv = oc_conv_direct_of(engine, problem);
-    if (problem->pass == OC_CONV_BACKWARD_WEIGHTS && conv.way == OC_DIRECT_CHANNELS)
-        return oc_conv_macs(problem) / 0.75 + (conv.products ? 120 * (double)conv.filter_floats : 0);
+    if (problem->pass == OC_CONV_BACKWARD_WEIGHTS && conv.products)
+        return oc_conv_macs(problem) / 0.75 + 120 * (double)conv.filter_floats;
+    if (problem->pass == OC_CONV_BACKWARD_WEIGHTS && conv.way == OC_DIRECT_CHANNELS && problem->groups > 1)
+        return oc_conv_macs(problem) / 0.75;
     return oc_conv_macs(problem) / share[conv.way];
 }
 

@@ -15,6 +15,7 @@ const oc_command *const oc_commands[] = {
     &oc_command_study,
     &oc_command_report,
     &oc_command_serve,
+    &oc_command_export,
     &oc_command_models,
     &oc_command_bench,
     &oc_command_data_info,

@@ -25,6 +25,7 @@ find_path(OC_RANDOM123_INCLUDE Random123/philox.h REQUIRED)
 find_library(OC_GIF_LIBRARY gif REQUIRED)
 find_path(OC_GIF_INCLUDE gif_lib.h REQUIRED)
 find_program(OC_PROTOC_C protoc-c REQUIRED)
+find_path(OC_ONNX_PROTO_DIR onnx/onnx.proto REQUIRED)
 
 set(OC_DEPENDENCIES
     ${OC_DNNL_LIBRARY}

@@ -149,6 +149,10 @@ int64_t oc_classifier_capacity(const oc_classifier *classifier) {
     return classifier->capacity;
 }
 
+const float *oc_classifier_scores(const oc_classifier *classifier) {
+    return classifier->scores;
+}
+
 /* ---- Classifying ------------------------------------------------------------------------------------------------ */
 
 oc_status oc_classifier_begin(oc_classifier *c, int64_t count, int *rung, oc_error *err) {

@@ -40,4 +40,8 @@ int64_t oc_classifier_capacity(const oc_classifier *classifier);
 oc_status oc_classifier_batch(oc_classifier *classifier, oc_classifier_item *items, int64_t count,
                               oc_prediction *predictions, size_t top_k, oc_error *err);
 
+/* The scores [count, classes] behind the predictions of the last batch, before the softmax; of an image that could not
+ * be decoded anything. Owned by the classifier, valid until its next batch. */
+const float *oc_classifier_scores(const oc_classifier *classifier);
+
 #endif

@@ -73,27 +73,45 @@ typedef struct oc_weights_shape {
 
 #define OC_FILTER_TAPS 49 /* at most */
 
+/* tile[o][l] = the l-th of `weights` (or a zero behind them) of output o, and zeros for outputs that are not there. */
+OC_INLINE void oc_fill_tile(const float *from, int64_t outputs, int64_t row, int64_t weights,
+                            float tile[OC_LANES][OC_LANES]) {
+    const int64_t some = weights < 0 ? 0 : weights < OC_LANES ? weights : OC_LANES;
+    memset(tile, 0, OC_LANES * sizeof *tile);
+    for (int64_t o = 0; o < outputs; o++) memcpy(tile[o], from + o * row, (size_t)some * sizeof **tile);
+}
+
+/* Two columns of vectors, `step` apart, each transposed into the other's place; they may be the same. */
+OC_INLINE void oc_exchange_transposed(oc_floats *a, oc_floats *b, int64_t step) {
+    oc_floats first[OC_LANES], second[OC_LANES];
+    for (int i = 0; i < OC_LANES; i++) {
+        first[i] = a[i * step];
+        second[i] = b[i * step];
+    }
+    oc_transpose(first);
+    oc_transpose(second);
+    for (int i = 0; i < OC_LANES; i++) {
+        a[i * step] = second[i];
+        b[i * step] = first[i];
+    }
+}
+
 /* g[k·taps + p]: weight p of the filters of row k, one lane a column, zeros where a block has no more channels. Filters
- * that are `turned` are so by 180 degrees too: weight p is taps − 1 − p of the convolution's. */
+ * that are `turned` are so by 180 degrees too: weight p is taps − 1 − p of the convolution's. Threads may have little
+ * stack: beside g there are some kilobytes. */
 OC_INLINE void oc_filter_block(const oc_weights_shape *shape, const int taps, const float *plain, int64_t output,
                                int64_t input, oc_floats *g) {
     const int64_t outputs = oc_present(shape->oc, output), inputs = oc_present(shape->ic, input);
-    const int64_t row = shape->ic * taps, few = (int64_t)OC_LANES * taps;
-    const float *from = plain + output * OC_LANES * row + input * few;
-    float filled[OC_LANES * OC_LANES * OC_FILTER_TAPS];
-    oc_floats t[OC_LANES * OC_FILTER_TAPS];
+    const int64_t row = shape->ic * taps;
+    const float *from = plain + output * OC_LANES * row + input * OC_LANES * taps;
     const bool whole = outputs == OC_LANES && inputs == OC_LANES;
-    if (!whole) {
-        memset(filled, 0, (size_t)(OC_LANES * few) * sizeof *filled);
-        for (int64_t o = 0; o < outputs; o++)
-            memcpy(filled + o * few, from + o * row, (size_t)(inputs * taps) * sizeof *filled);
-    }
-    oc_floats *const to = shape->turned ? t : g;
-    for (int p = 0; p < taps; p++)
-        oc_transpose_at((whole ? from : filled) + p * OC_LANES, whole ? row : few, (float *)&to[p * OC_LANES],
+    for (int p = 0; p < taps; p++) {
+        float tile[OC_LANES][OC_LANES];
+        if (!whole) oc_fill_tile(from + p * OC_LANES, outputs, row, inputs * taps - p * OC_LANES, tile);
+        oc_transpose_at(whole ? from + p * OC_LANES : tile[0], whole ? row : OC_LANES, (float *)&g[p * OC_LANES],
                         OC_LANES);
-    for (int p = 0; shape->turned && p < taps; p++)
-        oc_transpose_at((const float *)&t[p], few, (float *)&g[taps - 1 - p], few);
+    }
+    for (int p = 0; shape->turned && 2 * p < taps; p++) oc_exchange_transposed(&g[p], &g[taps - 1 - p], taps);
 }
 
 #endif

@@ -134,21 +134,38 @@ static void plan(oc_im2col *work) {
     work->scratch_floats = r.results + oc_divide_up(panels, work->ranges) * vectors * r.column;
 }
 
-/* Panels (product.h) for each tap; by data the taps lie in the opposite order. */
-static void filters(const oc_im2col *work, const float *weights, void *packed, int64_t begin, int64_t end) {
+/* Panels (product.h) for each tap; by data the taps lie in the opposite order. g: room for a block's filters. */
+static void pack_blocks(const oc_im2col *work, const float *weights, void *packed, int64_t begin, int64_t end,
+                        oc_floats *g) {
     const int taps = (int)(work->kh * work->kw);
     const int64_t from = work->from.channels, to = work->to.channels, rows = work->from.blocks;
     const oc_weights_shape shape = {work->data ? from : to, work->data ? to : from, work->data};
     for (int64_t b = begin; b < end; b++) {
         const int64_t column = b / rows, row = b % rows;
         const oc_panel panel = oc_panel_of(OC_PRODUCT_KERNELS.vectors, rows * OC_LANES, work->to.blocks, column);
-        oc_floats g[OC_LANES * OC_FILTER_TAPS];
         oc_filter_block(&shape, taps, weights, work->data ? row : column, work->data ? column : row, g);
         for (int tap = 0; tap < taps; tap++)
             for (int64_t k = 0; k < OC_LANES; k++)
                 oc_panel_store((oc_operand *)packed + tap * work->filter_blocks * OC_LANES * OC_LANES, panel,
                                row * OC_LANES + k, g[k * taps + tap]);
     }
+}
+
+/* Filters of many taps want room that a thread's stack need not have: they alone are to take it. */
+#define TAPS_FEW 9
+static __attribute__((noinline)) void pack_many_taps(const oc_im2col *work, const float *weights, void *packed,
+                                                     int64_t begin, int64_t end) {
+    oc_floats g[OC_LANES * OC_FILTER_TAPS];
+    pack_blocks(work, weights, packed, begin, end, g);
+}
+
+static void filters(const oc_im2col *work, const float *weights, void *packed, int64_t begin, int64_t end) {
+    if (work->kh * work->kw > TAPS_FEW) {
+        pack_many_taps(work, weights, packed, begin, end);
+        return;
+    }
+    oc_floats g[OC_LANES * TAPS_FEW];
+    pack_blocks(work, weights, packed, begin, end, g);
 }
 
 /* `count` pixels of each block, `step` numbers apart, to the matrix's rows. */

@@ -172,7 +172,7 @@ static void write_networks(export *e) {
     const oc_shape pixels = oc_shape_make(3, first->size, first->size, 3);
     const oc_onnx_value images =
         oc_onnx_input(e->onnx, INPUT, e->preprocessing ? OC_U8 : OC_F32, e->preprocessing ? &pixels : &planes);
-    oc_onnx_value scores[OC_ENSEMBLE_MOST], unit = e->preprocessing ? unit_values(e->onnx, images) : NULL;
+    oc_onnx_value scores[OC_ENSEMBLE_MOST] = {NULL}, unit = e->preprocessing ? unit_values(e->onnx, images) : NULL;
     oc_onnx_value own[OC_ENSEMBLE_MOST]; /* what each network is given */
     for (size_t m = 0; m < count; m++) {
         oc_model *network = oc_model_network(e->model, m);

@@ -234,7 +234,7 @@ static Onnx__AttributeProto *attribute_of(oc_onnx *onnx, const char *name) {
     Onnx__AttributeProto **all =
         onnx->last ? keep(onnx, onnx->last->n_attribute + 1, sizeof(Onnx__AttributeProto *)) : NULL;
     char *text = keep_text(onnx, name);
-    if (onnx->status != OC_OK) return NULL;
+    if (onnx->status != OC_OK || !attribute || !all) return NULL;
     onnx__attribute_proto__init(attribute);
     attribute->name = text;
     attribute->has_type = true;

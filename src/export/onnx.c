@@ -17,13 +17,12 @@
 #define OUTPUT "scores"
 
 /* What is exported, and the constants that the builder borrows meanwhile. */
-typedef struct export {
+typedef struct job {
     oc_onnx *onnx;
     oc_model *model;
     bool preprocessing;
     float weight[OC_ENSEMBLE_MOST]; /* logarithms */
-}
-export;
+} job;
 
 static const float full = 255;
 
@@ -92,7 +91,7 @@ static bool normalises_alike(const oc_model *a, const oc_model *b) {
 /* ---- Joining scores ---- */
 
 /* A member's scores in the ensemble's order of classes. */
-static oc_onnx_value gathered(export *e, size_t member, const char *prefix, oc_onnx_value scores) {
+static oc_onnx_value gathered(job *e, size_t member, const char *prefix, oc_onnx_value scores) {
     oc_status status = OC_OK;
     oc_error err = {0};
     const oc_ensemble *ensemble = e->model->ensemble;
@@ -118,7 +117,7 @@ cleanup:
 }
 
 /* The linear layer over all members' scores. */
-static oc_onnx_value stacked(export *e, const oc_onnx_value *scores, int count) {
+static oc_onnx_value stacked(job *e, const oc_onnx_value *scores, int count) {
     const oc_ensemble *ensemble = e->model->ensemble;
     const int64_t classes = (int64_t)e->model->classes.count;
     const oc_shape weight = oc_shape_make(2, classes, classes * count), bias = oc_shape_make(1, classes);
@@ -132,7 +131,7 @@ static oc_onnx_value stacked(export *e, const oc_onnx_value *scores, int count) 
 }
 
 /* log Σ w·softmax, by the logarithms throughout, as oc_ensemble_combine has it. Members of no weight are left out. */
-static oc_onnx_value averaged(export *e, const oc_onnx_value *scores, int count) {
+static oc_onnx_value averaged(job *e, const oc_onnx_value *scores, int count) {
     const float *weight = e->model->ensemble->weight;
     const oc_shape scalar = oc_shape_make(0);
     oc_onnx_value member[OC_ENSEMBLE_MOST];
@@ -165,7 +164,7 @@ static oc_onnx_value averaged(export *e, const oc_onnx_value *scores, int count)
     return dst;
 }
 
-static void write_networks(export *e) {
+static void write_networks(job *e) {
     oc_model *first = oc_model_network(e->model, 0);
     const size_t count = oc_model_networks(e->model);
     const oc_shape planes = oc_shape_make(3, 3, first->size, first->size);
@@ -232,7 +231,7 @@ static uint8_t formula(int64_t y, int64_t x, int64_t c) {
 }
 
 /* Scores of the formula's image, computed as always. */
-static oc_status tell_reference(export *e, oc_error *err) {
+static oc_status tell_reference(job *e, oc_error *err) {
     oc_status status = OC_OK;
     oc_classifier *classifier = NULL;
     uint8_t *pixels = NULL;
@@ -252,7 +251,7 @@ cleanup:
     return status;
 }
 
-static void tell(export *e) {
+static void tell(job *e) {
     const oc_model *first = oc_model_network(e->model, 0);
     const oc_image_options *image = &first->image;
     char background[16];
@@ -273,7 +272,7 @@ static void tell(export *e) {
 
 oc_status oc_export_onnx(oc_model *model, const char *path, const oc_onnx_options *options, oc_error *err) {
     oc_status status = OC_OK;
-    export e = {.model = model, .preprocessing = options && options->preprocessing};
+    job e = {.model = model, .preprocessing = options && options->preprocessing};
     OC_TRY(check(model, err));
     OC_TRY(oc_onnx_create(&e.onnx, oc_model_name(model), err));
     write_networks(&e);

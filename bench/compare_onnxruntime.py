@@ -10,6 +10,7 @@ Progress goes to standard error, the table to standard output. Where torch, onnx
 install torch onnx onnxruntime), or timm for its models, this says so in one line.
 """
 
+import inspect
 import json
 import os
 import statistics
@@ -26,8 +27,9 @@ def export(model, batch, args, path):
     torch.manual_seed(0)
     net = peers.make(model, args.classes, args.size).eval()
     images = torch.randn(batch, 3, args.size, args.size)
-    # The exporter by tracing, which needs no further package.
-    torch.onnx.export(net, (images,), path, input_names=["images"], output_names=["logits"], dynamo=False)
+    # The exporter by tracing, which needs no further package and is the only one that older versions have.
+    tracing = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    torch.onnx.export(net, (images,), path, input_names=["images"], output_names=["logits"], **tracing)
 
 
 # ---- The worker: one process of ONNX Runtime ----

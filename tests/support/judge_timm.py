@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-MEAN, STD = (0.4824, 0.4495, 0.3981), (0.2765, 0.2691, 0.2825)
+MEAN, STD = (0.4824, 0.4495, 0.3981), (0.2765, 0.2691, 0.2825)  # of a weights file that does not say them
 
 
 def make(name, stem, pool, classes):
@@ -55,7 +55,10 @@ def compare(name, stem, pool, path, logits_path, images):
         ours, names = file.get_tensor("logits").double(), json.loads(file.metadata()["names"])
     paths = {p.name: p for p in pathlib.Path(images).rglob("*") if p.is_file()}
     pixels = np.stack([np.asarray(Image.open(paths[pathlib.Path(n).name]).convert("RGB")) for n in names])
-    batch = (torch.from_numpy(pixels).float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    with safe_open(path, "pt") as file:
+        meta = file.metadata() or {}
+    mean, std = (torch.tensor(json.loads(meta[k]) if k in meta else v) for k, v in (("mean", MEAN), ("std", STD)))
+    batch = (torch.from_numpy(pixels).float() / 255 - mean) / std
     with torch.no_grad():
         theirs = net.double()(batch.permute(0, 3, 1, 2).double())
     error = ((ours - theirs).abs().max() / theirs.abs().max()).item()

@@ -9,7 +9,7 @@
 #include "progress.h"
 
 static const oc_flag flags[] = {
-    {"--model", "NAME", "which model; may be repeated; all unless given"},
+    {"--model", "MODEL", "which model; may be repeated; all unless given"},
     {"--batch-size", "N", "images in a step; 64 unless given"},
     {"--size", "N", "input height and width; 64 unless given"},
     {"--classes", "N", "classes; 200 unless given"},
@@ -217,8 +217,13 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_bench = {
     .name = "bench",
     .summary = "measures training and inference of models beside this machine's peak",
-    .usage = "[--model NAME]... [--train|--infer] [--batch-size N] [--steps N] [--layers] [--json]",
+    .description = "Measures training and inference of models on this machine, beside what the machine can do. No "
+                   "number is a bare time: each stands beside the machine's measured peak, and beside a floor of the "
+                   "same convolutions alone that is measured in the same run. What makes the numbers doubtful, as "
+                   "other programs that run meanwhile, is said below them.",
+    .usage = "[--model MODEL]... [--train|--infer] [--batch-size N] [--steps N] [--layers] [--json]",
     .example = "ocelli bench --model myresnet-small",
+    .docs = "docs/bench.md",
     .flags = flags,
     .computes = true,
     .run = run,

@@ -186,35 +186,51 @@ static oc_status run_demo(const oc_args *args, oc_error *err) {
 const oc_command oc_command_data_info = {
     .name = "data info",
     .summary = "what is in a data set: counts, sizes, colours, turned, transparent and broken files",
+    .description = "Reads every file of a data set and tells what is there: splits and classes, sizes, colour modes, "
+                   "turned and transparent images, mean and deviation of the colours; and what is not read, with the "
+                   "reason, files that cannot be decoded among them.\n\n"
+                   "PATH is a Tiny ImageNet folder or its .zip as distributed, or a folder (or .zip) of class "
+                   "folders.",
     .usage = "PATH [--json]",
     .example = "ocelli data info tiny-imagenet-200.zip",
+    .docs = "docs/data.md",
     .flags = info_flags,
     .computes = true,
     .least = 1,
     .most = 1,
+    .words = "PATH",
     .run = run_info,
 };
 
 const oc_command oc_command_data_pack = {
     .name = "data pack",
     .summary = "decodes a data set into the cache, or checks what is there",
+    .description = "Decodes every image of a data set once into the cache, from which training and evaluation then "
+                   "read it. A run does so by itself where it is needed; this does it beforehand, or with --verify "
+                   "checks what is there against the files.",
     .usage = "PATH [--verify[=all]] [--size N] [--cache DIR]",
     .example = "ocelli data pack tiny-imagenet-200.zip",
+    .docs = "docs/data.md",
     .flags = pack_flags,
     .computes = true,
     .least = 1,
     .most = 1,
+    .words = "PATH",
     .run = run_pack,
 };
 
 const oc_command oc_command_data_demo = {
     .name = "data demo",
     .summary = "writes a generated data set in Tiny ImageNet's layout",
+    .description = "Draws a data set of simple shapes that can be learnt in minutes, for trying things out without a "
+                   "download. The same flags give the same images.",
     .usage = "DIR [--classes N] [--per-class N] [--seed N]",
     .example = "ocelli data demo demo --classes 10 --per-class 200",
+    .docs = "docs/data.md",
     .flags = demo_flags,
     .computes = true,
     .least = 1,
     .most = 1,
+    .words = "DIR",
     .run = run_demo,
 };

@@ -17,9 +17,10 @@
 static const oc_flag flags[] = {
     OC_FLAG_DATA,
     {"--out", "RUN", "folder for the ensemble, its report and the members' scores"},
-    {"--method", "NAME", "stack (a linear layer over all scores), mean or weighted; stack unless given"},
-    {"--fit-on", "WHAT", "train, or holdout:F, the share that the members' own runs left out; train unless given"},
-    {"--init", "NAME", "stack: start random, or as the mean of the members; mean unless given"},
+    {"--method", "stack|mean|weighted", "how they are joined; stack, a linear layer over all scores, unless given"},
+    {"--fit-on", "train|holdout:F",
+     "images of the fit: train, or holdout:F, the share that the members' own runs left out; train unless given"},
+    {"--init", "random|mean", "stack: start random, or as the mean of the members; mean unless given"},
     {"--prune", "K", "keep the K members that are most useful together"},
     {"--epochs", "N", "stack: passes over the images; 20 unless given"},
     {"--seed", "N", "stack: governs order and random start; 0 unless given"},
@@ -169,11 +170,20 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_ensemble = {
     .name = "ensemble",
     .summary = "joins trained models into one that sees better than each",
+    .description = "Joins several trained models into one that sees better than each. Its members may differ in "
+                   "model, input size, normalisation and order of classes, which are matched by name; they are "
+                   "frozen, and what is fitted is how their scores are weighed.\n\n"
+                   "The result is one weights file, best.safetensors in the folder of --out, which `ocelli eval`, "
+                   "`ocelli predict`, `ocelli serve` and `ocelli export` take like any other. The members' scores "
+                   "are kept beside it, so that a second fit computes none. What each member contributes, and how "
+                   "alike their errors are, is printed.",
     .usage = "--data PATH --out RUN [--method stack|mean|weighted] [--fit-on train|holdout:F] [--prune K] WEIGHTS...",
     .example = "ocelli ensemble --data tiny-imagenet-200.zip --out runs/all --fit-on holdout:0.1 "
                "members/*/best.safetensors",
+    .docs = "docs/ensemble.md",
     .flags = flags,
     .computes = true,
     .most = WORDS_MOST,
+    .words = "WEIGHTS",
     .run = run,
 };

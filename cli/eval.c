@@ -20,12 +20,12 @@ static const oc_flag flags[] = {
     OC_FLAG_SIZE,
     OC_FLAG_STEM,
     OC_FLAG_NO_STEM_POOL,
-    {"--split", "NAME", "train, val, test or holdout; val unless given"},
+    {"--split", "train|val|test|holdout", "which images; val unless given"},
     {"--batch-size", "N", "images at once; 64 unless given"},
     OC_FLAG_PRECISION,
     {"--tta", NULL, "average the scores of each image and its mirror image; takes twice as long"},
-    {"--paired", "FILE", "compare with these weights on the same images, by McNemar's test"},
-    {"--save-logits", "FILE", "write every image's scores and label to a safetensors file"},
+    {"--paired", "FILE.safetensors", "compare with these weights on the same images, by McNemar's test"},
+    {"--save-logits", "FILE.safetensors", "write every image's scores and label"},
     OC_FLAG_JSON,
     OC_FLAG_RECIPE,
     OC_FLAG_SET,
@@ -208,8 +208,17 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_eval = {
     .name = "eval",
     .summary = "accuracy, loss and calibration of a weights file on a split of a data set",
+    .description = "Scores every image of a split with a weights file, of a network or of an ensemble, and prints "
+                   "how good the guesses are: top-1 with its 95 % interval, top-5, loss and calibration error. With "
+                   "--json there are the confusion of classes and the accuracy of each as well.\n\n"
+                   "--paired tells whether a difference between two models is chance: both score the same images, "
+                   "and McNemar's exact test looks at those that only one of them gets right.\n\n"
+                   "A split without labels has no figures; its scores can still be kept by --save-logits. A weights "
+                   "file that does not say its model or its classes, as those of other programs, needs --model and "
+                   "--classes.",
     .usage = "--data PATH --weights FILE [--split val] [--tta] [--paired FILE] [--json] [--save-logits FILE]",
     .example = "ocelli eval --data tiny-imagenet-200.zip --weights run/best.safetensors",
+    .docs = "docs/evaluation.md",
     .flags = flags,
     .computes = true,
     .run = run,

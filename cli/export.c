@@ -8,7 +8,7 @@
 
 static const oc_flag flags[] = {
     OC_FLAG_WEIGHTS,
-    {"--onnx", "FILE", "write an ONNX file of it, for any batch size"},
+    {"--onnx", "FILE.onnx", "write an ONNX file of it, for any batch size"},
     {"--with-preprocessing", NULL, "let the ONNX file take images as bytes, and normalise them itself"},
     OC_FLAG_MODEL,
     OC_FLAG_CLASSES,
@@ -40,8 +40,12 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_export = {
     .name = "export",
     .summary = "writes a trained model or ensemble for other programs: as an ONNX file",
+    .description = "Writes a network or an ensemble as an ONNX file, for ONNX Runtime, OpenCV, TensorRT, OpenVINO "
+                   "and others, with its classes inside. The same weights give the same bytes. The file takes "
+                   "normalised images in float, or with --with-preprocessing the bytes of decoded ones.",
     .usage = "--weights FILE --onnx FILE.onnx [--with-preprocessing]",
     .example = "ocelli export --weights run/best.safetensors --onnx model.onnx",
+    .docs = "docs/export.md",
     .flags = flags,
     .computes = true,
     .run = run,

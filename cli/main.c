@@ -7,16 +7,6 @@
 #include "environment.h"
 #include "options.h"
 
-const oc_command *const oc_commands[] = {
-    &oc_command_train,     &oc_command_eval,
-    &oc_command_predict,   &oc_command_ensemble,
-    &oc_command_study,     &oc_command_report,
-    &oc_command_serve,     &oc_command_export,
-    &oc_command_models,    &oc_command_bench,
-    &oc_command_data_info, &oc_command_data_pack,
-    &oc_command_data_demo, NULL,
-};
-
 static void print_usage(FILE *out) {
     fprintf(out,
             "ocelli %s: trains image classifiers on ordinary CPUs, and classifies with them\n\n"
@@ -27,22 +17,17 @@ static void print_usage(FILE *out) {
                  "example: ocelli train --data tiny-imagenet-200.zip --model myresnet-small --out run\n");
 }
 
-/* Length of the group's name ("data" of "data pack"), 0 where the subcommand is in none. */
-static size_t group_length(const oc_command *command) {
-    const char *space = strchr(command->name, ' ');
-    return space ? (size_t)(space - command->name) : 0;
-}
-
 static bool is_group(const char *word) {
     for (size_t i = 0; oc_commands[i]; i++)
-        if (group_length(oc_commands[i]) == strlen(word) && strncmp(oc_commands[i]->name, word, strlen(word)) == 0)
+        if (oc_command_group(oc_commands[i]) == strlen(word) && strncmp(oc_commands[i]->name, word, strlen(word)) == 0)
             return true;
     return false;
 }
 
 static void print_group(const char *group, FILE *out) {
     for (size_t i = 0; oc_commands[i]; i++)
-        if (group_length(oc_commands[i]) == strlen(group) && strncmp(oc_commands[i]->name, group, strlen(group)) == 0)
+        if (oc_command_group(oc_commands[i]) == strlen(group) &&
+            strncmp(oc_commands[i]->name, group, strlen(group)) == 0)
             fprintf(out, "ocelli %s %s\n  %s\n  example: %s\n", oc_commands[i]->name, oc_commands[i]->usage,
                     oc_commands[i]->summary, oc_commands[i]->example);
 }
@@ -55,11 +40,11 @@ static const oc_command *find(const char *name) {
 
 /* "unknown subcommand", with the nearest one of the group (NULL: of the top). */
 static oc_status unknown(const char *group, const char *word, oc_error *err) {
-    const char *candidates[32];
+    const char *candidates[32] = {0};
     size_t count = 0, length = group ? strlen(group) : 0;
     if (!group) candidates[count++] = "data";
     for (size_t i = 0; oc_commands[i] && count < 32; i++) {
-        if (group_length(oc_commands[i]) != length) continue;
+        if (oc_command_group(oc_commands[i]) != length) continue;
         if (group && strncmp(oc_commands[i]->name, group, length) != 0) continue;
         candidates[count++] = oc_commands[i]->name + (length ? length + 1 : 0);
     }

@@ -128,9 +128,14 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_models = {
     .name = "models",
     .summary = "lists the models, or one model's layers with output shape, parameters and MACs",
-    .usage = "[NAME] [--tensors] [--classes N] [--size N] [--stem KIND] [--no-stem-pool]",
+    .description = "Without a name, lists the models with their parameters and multiply-accumulates. With one, lists "
+                   "its layers, or by --tensors the named tensors that a weights file of it has, which are "
+                   "PyTorch's. A model that takes other classes or another input size has other numbers: --classes "
+                   "and --size.",
+    .usage = "[MODEL] [--tensors] [--classes N] [--size N] [--stem 3x3|7x7|deep] [--no-stem-pool]",
     .example = "ocelli models myresnet-small",
     .flags = flags,
     .most = 1,
+    .words = "MODEL",
     .run = run,
 };

@@ -43,6 +43,34 @@ oc_status oc_cli_fail(oc_error *err, oc_status status, const char *where, const 
 
 /* ---- the tables ---- */
 
+size_t oc_command_group(const oc_command *command) {
+    const char *space = strchr(command->name, ' ');
+    return space ? (size_t)(space - command->name) : 0;
+}
+
+bool oc_flag_may_stand_alone(const oc_flag *flag) {
+    return !flag->value || flag->value[0] == '[';
+}
+
+const char *oc_key_value(const oc_recipe_key *key) {
+    switch (key->type) {
+    case OC_KEY_BOOL:
+        return "true|false";
+    case OC_KEY_INT:
+        return "N";
+    case OC_KEY_REAL:
+        return "X";
+    case OC_KEY_TEXT:
+        return "MODEL"; /* the one text is the model's name */
+    case OC_KEY_CHOICE:
+    case OC_KEY_STATISTIC:
+        return key->choices;
+    case OC_KEY_COLOR:
+        return "GREY|R,G,B";
+    }
+    return "";
+}
+
 /* The recipe key that has this flag, or NULL. */
 static const oc_recipe_key *recipe_key(const char *flag) {
     const oc_recipe_key *key;
@@ -51,38 +79,38 @@ static const oc_recipe_key *recipe_key(const char *flag) {
     return NULL;
 }
 
-/* A flag that stands for "false" by itself. */
-static bool is_switch(const oc_recipe_key *key) {
-    return strncmp(key->flag, "--no-", 5) == 0;
-}
-
-/* Whether a flag has a value, as --name=value, or also as the next word. */
-typedef enum taking { VALUE_NONE, VALUE_NEEDED, VALUE_OPTIONAL } taking;
-
-/* Whether the subcommand knows the flag (a name, not a word of the user's), and whether it takes a value. */
-static bool find_flag(const oc_command *command, const char *name, const char **known, taking *takes) {
+bool oc_command_flag(const oc_command *command, size_t index, oc_flag *out, const oc_recipe_key **key) {
+    *key = NULL;
     for (const oc_flag *flag = command->flags; flag->name; flag++)
-        if (strcmp(flag->name, name) == 0) {
-            *known = flag->name;
-            *takes = !flag->value ? VALUE_NONE : flag->value[0] == '[' ? VALUE_OPTIONAL : VALUE_NEEDED;
+        if (index-- == 0) {
+            *out = *flag;
             return true;
         }
-    const oc_recipe_key *key = command->recipe ? recipe_key(name) : NULL;
-    if (!key) return false;
-    *known = key->flag;
-    *takes = is_switch(key) ? VALUE_NONE : VALUE_NEEDED;
-    return true;
+    for (size_t i = 0; command->recipe && (*key = oc_recipe_key_at(i)); i++)
+        if ((*key)->flag && index-- == 0) {
+            /* "--no-…" stands for "false" by itself. */
+            const bool is_switch = strncmp((*key)->flag, "--no-", 5) == 0;
+            *out = (oc_flag){(*key)->flag, is_switch ? NULL : oc_key_value(*key), (*key)->help};
+            return true;
+        }
+    *out = (oc_flag){"--help", NULL, "print usage, flags and an example"};
+    return index == 0;
+}
+
+/* Whether the subcommand has a flag of this name. */
+static bool find_flag(const oc_command *command, const char *name, oc_flag *out) {
+    const oc_recipe_key *key;
+    for (size_t i = 0; oc_command_flag(command, i, out, &key); i++)
+        if (strcmp(out->name, name) == 0) return true;
+    return false;
 }
 
 static oc_status unknown_flag(const oc_command *command, const char *name, oc_error *err) {
     const char *candidates[FLAGS_MOST];
     size_t count = 0;
-    candidates[count++] = "--help";
-    for (const oc_flag *flag = command->flags; flag->name && count < FLAGS_MOST; flag++)
-        candidates[count++] = flag->name;
+    oc_flag flag;
     const oc_recipe_key *key;
-    for (size_t i = 0; command->recipe && (key = oc_recipe_key_at(i)); i++)
-        if (key->flag && count < FLAGS_MOST) candidates[count++] = key->flag;
+    for (; count < FLAGS_MOST && oc_command_flag(command, count, &flag, &key); count++) candidates[count] = flag.name;
     const char *nearest = oc_text_nearest(name, candidates, count);
     if (nearest) return oc_cli_fail(err, OC_E_USAGE, name, "unknown flag; did you mean %s?", nearest);
     return oc_cli_fail(err, OC_E_USAGE, name, "unknown flag; \"ocelli %s --help\" lists the valid ones", command->name);
@@ -99,19 +127,18 @@ bool oc_args_wants_help(int argc, char *const *argv) {
 /* Takes the flag argv[*i], and its value, which may be the next word. */
 static oc_status take_flag(oc_args *args, int argc, char *const *argv, int *i, oc_error *err) {
     char name[64];
-    const char *word = argv[*i], *equals = strchr(word, '='), *known = NULL;
+    oc_flag flag;
+    const char *word = argv[*i], *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
-    taking takes = VALUE_NONE;
     snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1), word);
-    if (length >= sizeof name || !find_flag(args->command, name, &known, &takes))
-        return unknown_flag(args->command, name, err);
+    if (length >= sizeof name || !find_flag(args->command, name, &flag)) return unknown_flag(args->command, name, err);
     const char *value = equals ? equals + 1 : NULL;
-    if (takes == VALUE_NONE && value) return oc_cli_fail(err, OC_E_USAGE, known, "takes no value");
-    if (takes == VALUE_NEEDED && !value) {
-        if (*i + 1 >= argc) return oc_cli_fail(err, OC_E_USAGE, known, "needs a value");
+    if (!flag.value && value) return oc_cli_fail(err, OC_E_USAGE, flag.name, "takes no value");
+    if (!oc_flag_may_stand_alone(&flag) && !value) {
+        if (*i + 1 >= argc) return oc_cli_fail(err, OC_E_USAGE, flag.name, "needs a value");
         value = argv[++*i];
     }
-    args->flag[args->flags++] = (given){.flag = known, .value = value};
+    args->flag[args->flags++] = (given){.flag = flag.name, .value = value};
     return OC_OK;
 }
 
@@ -331,59 +358,4 @@ int oc_cli_end(oc_status status, oc_error *err) {
     fprintf(stderr, "ocelli: %s%s%s\n", err->where, err->where[0] ? ": " : "",
             err->message[0] ? err->message : oc_status_text(status));
     return status == OC_E_USAGE ? 2 : status == OC_E_STOPPED ? 130 : 1;
-}
-
-/* ---- help ---- */
-
-static void print_flag(FILE *out, const char *name, const char *value, const char *help, const char *more) {
-    char left[64];
-    snprintf(left, sizeof left, "%s%s%s", name, value && value[0] != '[' ? " " : "", value ? value : "");
-    fprintf(out, "  %-22s %s%s\n", left, help, more);
-}
-
-/* What stands for the value of a recipe key. */
-static const char *key_value(const oc_recipe_key *key) {
-    switch (key->type) {
-    case OC_KEY_BOOL:
-        return "true|false";
-    case OC_KEY_INT:
-        return "N";
-    case OC_KEY_REAL:
-        return "X";
-    case OC_KEY_TEXT:
-        return "NAME";
-    case OC_KEY_CHOICE:
-        return key->choices;
-    case OC_KEY_COLOR:
-        return "GREY|R,G,B";
-    case OC_KEY_STATISTIC:
-        return "NAME|R,G,B";
-    }
-    return "";
-}
-
-void oc_command_help(const oc_command *command, FILE *out) {
-    const oc_recipe_key *key;
-    fprintf(out, "ocelli %s: %s\n\nusage: ocelli %s %s\n\n", command->name, command->summary, command->name,
-            command->usage);
-    for (const oc_flag *flag = command->flags; flag->name; flag++)
-        print_flag(out, flag->name, flag->value, flag->help, "");
-    if (command->recipe) {
-        for (size_t i = 0; (key = oc_recipe_key_at(i)); i++) {
-            char more[128];
-            snprintf(more, sizeof more, " (%s)", key->default_value);
-            if (key->flag && is_switch(key))
-                print_flag(out, key->flag, NULL, "no ", key->help);
-            else if (key->flag)
-                print_flag(out, key->flag, key_value(key), key->help, more);
-        }
-    }
-    print_flag(out, "--help", NULL, "this text", "");
-    if (command->recipe) {
-        fprintf(out, "\nsettings of the recipe, in its file or by --set key=value:\n");
-        for (size_t i = 0; (key = oc_recipe_key_at(i)); i++)
-            fprintf(out, "  %-24s %-12s %s%s%s\n", key->key, key->default_value, key->help, key->choices ? ": " : "",
-                    key->choices ? key->choices : "");
-    }
-    fprintf(out, "\nexample: %s\n", command->example);
 }

@@ -5,26 +5,32 @@
 #include <stdio.h>
 
 #include "ocelli/ocelli.h"
+#include "ocelli/recipe.h"
 
 typedef struct oc_flag {
-    const char *name;  /* "--threads" */
-    const char *value; /* what stands for its value in --help, "N"; "[=NAME]": it may have one; NULL: a switch */
-    const char *help;  /* one line */
+    const char *name; /* "--threads" */
+    /* What stands for its value in --help; "[=NAME]": it may have one; NULL: a switch. Of "DIR", "FILE.yaml", "MODEL",
+     * "fp32|bf16" and the other words of cli/manual/value.c the completions of shells know what to offer. */
+    const char *value;
+    const char *help; /* one line */
 } oc_flag;
 
 /* What was given: the flags in their order, the last one winning unless the subcommand reads all, and the rest. */
 typedef struct oc_args oc_args;
 
 typedef struct oc_command {
-    const char *name;     /* "train"; of a group: "data pack" */
-    const char *summary;  /* one line */
-    const char *usage;    /* what follows the name */
-    const char *example;  /* a whole command line */
-    const oc_flag *flags; /* ended by a row without a name */
-    bool recipe;          /* also takes the recipe's flags and --set */
-    bool computes;        /* worth a run with the settings of cli/environment.c */
-    int least, most;      /* words that are no flags */
-    const char *helper;   /* the program that does it instead of `run`; NULL: `run` does */
+    const char *name;        /* "train"; of a group: "data pack" */
+    const char *summary;     /* one line */
+    const char *description; /* some paragraphs with an empty line between them; NULL: the summary says it all */
+    const char *usage;       /* what follows the name */
+    const char *example;     /* a whole command line */
+    const char *docs;        /* the document that tells more, "docs/data.md", or NULL */
+    const oc_flag *flags;    /* ended by a row without a name */
+    bool recipe;             /* also takes the recipe's flags and --set */
+    bool computes;           /* worth a run with the settings of cli/environment.c */
+    int least, most;         /* words that are no flags */
+    const char *words;  /* what they are, as oc_flag.value has it, the last for all further ones; NULL: any files */
+    const char *helper; /* the program that does it instead of `run`; NULL: `run` does */
     /* Does it. Prints results; what went wrong is for the caller to print. */
     oc_status (*run)(const oc_args *args, oc_error *err);
 } oc_command;
@@ -73,8 +79,18 @@ int oc_cli_end(oc_status status, oc_error *err);
 /* Prints a subcommand's --help. */
 void oc_command_help(const oc_command *command, FILE *out);
 
-/* The subcommands (in main.c); ended by NULL. */
+/* The subcommands (in commands.c); ended by NULL. */
 extern const oc_command *const oc_commands[];
+/* Length of the group's name ("data" of "data pack"), 0 where the subcommand is in none. */
+size_t oc_command_group(const oc_command *command);
+
+/* The flags that a subcommand takes, one by one: its own, then, with *key, those of recipe keys, then --help; *key is
+ * NULL for all others. Of a switch of a key the help says what it turns off. False beyond the last. */
+bool oc_command_flag(const oc_command *command, size_t index, oc_flag *out, const oc_recipe_key **key);
+/* Whether it is complete without a value. */
+bool oc_flag_may_stand_alone(const oc_flag *flag);
+/* What stands for the value of a recipe key, as oc_flag.value has it. */
+const char *oc_key_value(const oc_recipe_key *key);
 
 /* Flags that several subcommands have, so that they read the same everywhere. */
 #define OC_FLAG_DATA                                                                                                   \
@@ -82,12 +98,12 @@ extern const oc_command *const oc_commands[];
 #define OC_FLAG_THREADS                                                                                                \
     { "--threads", "N", "threads; unless given all processors, fewer under a CPU quota or OMP_NUM_THREADS" }
 #define OC_FLAG_PRECISION                                                                                              \
-    {                                                                                                                  \
-        "--precision", "NAME",                                                                                         \
-            "number format of activations: fp32, bf16 or auto (which is fp32 here); fp32 unless given"                 \
-    }
+    { "--precision", "fp32|bf16|auto", "number format of activations; fp32 unless given, which auto is here too" }
 #define OC_FLAG_TUNE                                                                                                   \
-    { "--tune", "EFFORT", "how convolutions are chosen: off, by estimate (default); quick or full, by measuring" }
+    {                                                                                                                  \
+        "--tune", "off|quick|full",                                                                                    \
+            "how convolutions are chosen: off, by estimate (default); quick or full, by measuring"                     \
+    }
 #define OC_FLAG_CACHE                                                                                                  \
     { "--cache", "DIR", "where decoded images are kept; $XDG_CACHE_HOME/ocelli unless given" }
 #define OC_FLAG_SKIP_BAD                                                                                               \
@@ -97,21 +113,21 @@ extern const oc_command *const oc_commands[];
 #define OC_FLAG_JSON                                                                                                   \
     { "--json", NULL, "print JSON" }
 #define OC_FLAG_RECIPE                                                                                                 \
-    { "--recipe", "FILE", "settings from a YAML file" }
+    { "--recipe", "FILE.yaml", "settings from a YAML file" }
 #define OC_FLAG_SET                                                                                                    \
     { "--set", "KEY=VALUE", "one setting of the recipe; may be repeated" }
 #define OC_FLAG_WORDS                                                                                                  \
     { "--words", "FILE", "human names of classes: lines of code, tab, name (words.txt); those of --data unless given" }
 #define OC_FLAG_WEIGHTS                                                                                                \
-    { "--weights", "FILE", "the weights file" }
+    { "--weights", "FILE.safetensors", "the weights file" }
 #define OC_FLAG_MODEL                                                                                                  \
-    { "--model", "NAME", "model of a weights file that does not say it" }
+    { "--model", "MODEL", "model of a weights file that does not say it" }
 #define OC_FLAG_CLASSES                                                                                                \
     { "--classes", "N|FILE", "classes of a weights file that does not say them: a count, or a file of names" }
 #define OC_FLAG_SIZE                                                                                                   \
     { "--size", "N", "input size of a weights file that does not say it" }
 #define OC_FLAG_STEM                                                                                                   \
-    { "--stem", "KIND", "stem of a model that is not its own: 3x3, 7x7 or deep" }
+    { "--stem", "3x3|7x7|deep", "stem of a model that is not its own" }
 #define OC_FLAG_NO_STEM_POOL                                                                                           \
     { "--no-stem-pool", NULL, "of a model without the max-pool behind its stem" }
 #define OC_FLAG_END                                                                                                    \

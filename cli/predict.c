@@ -19,9 +19,9 @@ static const oc_flag flags[] = {
     {"--format", "table|csv|json", "how they are printed; table unless given"},
     OC_FLAG_WORDS,
     {"--data", "PATH", "a data set, for human names, or to predict for a submission"},
-    {"--submission", "FILE", "write \"id,pred\" rows for the splits of --data"},
+    {"--submission", "FILE.csv", "write \"id,pred\" rows for the splits of --data"},
     {"--tta", NULL, "for the submission: average the scores of each image and its mirror image"},
-    {"--split", "NAMES", "splits of the submission, separated by commas; val,test unless given"},
+    {"--split", "val,test|val|test", "splits of the submission, separated by commas; val,test unless given"},
     OC_FLAG_MODEL,
     OC_FLAG_CLASSES,
     OC_FLAG_SIZE,
@@ -270,11 +270,18 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_predict = {
     .name = "predict",
     .summary = "classifies images and folders of them, or writes the submission file of a data set",
+    .description = "Classifies images, or all images of folders, and prints the likeliest classes of each with their "
+                   "probabilities. With --submission it writes instead what it sees in the splits of a data set as a "
+                   "CSV file with the columns id and pred.\n\n"
+                   "What is printed are the codes of classes, and where --words or --data tells them, their names "
+                   "for people.",
     .usage = "--weights FILE [--top-k 5] [--format table|csv|json] IMAGE|DIR... or --weights FILE --data PATH "
              "--submission FILE",
     .example = "ocelli predict --weights run/best.safetensors --data tiny-imagenet-200.zip photo.jpeg",
+    .docs = "docs/evaluation.md",
     .flags = flags,
     .computes = true,
     .most = 1000000,
+    .words = "IMAGE|DIR",
     .run = run,
 };

@@ -10,7 +10,7 @@
 #define DEFAULT_OUT "report.html"
 
 static const oc_flag flags[] = {
-    {"--out", "FILE", "the page; " DEFAULT_OUT " unless given"},
+    {"--out", "FILE.html", "the page; " DEFAULT_OUT " unless given"},
     {"--data", "PATH", "evaluate best weights on this data set; that of each run unless given"},
     {"--stored", NULL, "compute nothing: show what is kept of evaluations"},
     {"--json", NULL, "print the numbers as JSON, and write no page"},
@@ -49,11 +49,18 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_report = {
     .name = "report",
     .summary = "writes one page that shows runs, studies and ensembles: curves, tables, confusion, examples",
+    .description = "Writes one HTML file that shows runs, studies and ensembles: curves, where the time went, a "
+                   "table, and of the best weights of each run confusion, calibration and examples. It opens "
+                   "anywhere, offline, and asks nothing of the network.\n\n"
+                   "RUN is the folder of a run, a study or an ensemble, or a folder of such folders. The figures of "
+                   "best weights are computed once and kept in the run's folder; --stored shows only what is there.",
     .usage = "RUN... [--out report.html] [--data PATH] [--json]",
     .example = "ocelli report runs/small runs/other --out report.html",
+    .docs = "docs/report.md",
     .flags = flags,
     .computes = true,
     .least = 1,
     .most = 4096,
+    .words = "RUN",
     .run = run,
 };

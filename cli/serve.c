@@ -5,7 +5,7 @@
 static const oc_flag flags[] = {
     OC_FLAG_WEIGHTS,
     {"--runs", "DIR", "show the runs and studies in this folder, as they are now"},
-    {"--host", "NAME", "name or address to listen at; 127.0.0.1 unless given: this machine only"},
+    {"--host", "ADDRESS", "name or address to listen at; 127.0.0.1 unless given: this machine only"},
     {"--port", "N", "port to listen at, 0 for any that is free; 8080 unless given"},
     {"--token", "FILE", "a file with the token that requests must show; unless given none"},
     {"--batch-size", "N", "images that are computed at once, at most; 8 unless given"},
@@ -32,8 +32,13 @@ static const oc_flag flags[] = {
 const oc_command oc_command_serve = {
     .name = "serve",
     .summary = "classifies images over HTTP, and shows runs as they train",
+    .description = "Serves over HTTP until it is stopped by Ctrl-C or SIGTERM. With --weights it classifies images, "
+                   "for programs and on a page for people; with --runs it shows the runs in a folder as `ocelli "
+                   "report` does, also those that still train. At least one of the two is needed.\n\n"
+                   "It listens to this machine alone unless --host says otherwise; --token then keeps strangers out.",
     .usage = "[--weights FILE] [--runs DIR] [--host 127.0.0.1] [--port 8080]",
     .example = "ocelli serve --weights run/best.safetensors --runs .",
+    .docs = "docs/serve.md",
     .flags = flags,
     .helper = "ocelli-serve",
 };

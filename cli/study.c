@@ -185,11 +185,18 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_study = {
     .name = "study",
     .summary = "trains a list of runs, joins them into an ensemble, and compares them in one table",
+    .description = "Trains the runs of a list one after the other, joins them into an ensemble where the file asks "
+                   "for that, and compares them in one table, study.csv and study.json. Each run is an ordinary run "
+                   "folder, as of `ocelli train`.\n\n"
+                   "The same command again passes over what is finished and resumes what was begun. --dry-run tells "
+                   "beforehand what would be done, and about how long it takes on this machine.",
     .usage = "FILE.yaml --data PATH --out DIR [--dry-run] [--json]",
     .example = "ocelli study recipes/studies/reference.yaml --data tiny-imagenet-200.zip --out study",
+    .docs = "docs/study.md",
     .flags = flags,
     .computes = true,
     .least = 1,
     .most = 1,
+    .words = "FILE.yaml",
     .run = run,
 };

@@ -14,7 +14,7 @@ static const oc_flag flags[] = {
     OC_FLAG_SET,
     {"--out", "RUN", "the run folder; run-<model> unless given"},
     {"--resume", NULL, "go on with the run in the run folder"},
-    {"--weights", "FILE", "start from these weights instead of random ones"},
+    {"--weights", "FILE.safetensors", "start from these weights instead of random ones"},
     {"--max-steps", "N", "stop after step N; the schedule's length stays epochs x steps an epoch"},
     {"--max-time", "SPAN", "stop after 2h30m, 10m or 90s"},
     {"--save-every", "N", "save the state every N steps, besides each epoch's end"},
@@ -123,8 +123,20 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_train = {
     .name = "train",
     .summary = "trains a model on a data set, with validation, records and checkpoints",
-    .usage = "--data PATH [--model NAME] [--recipe FILE] [--out RUN] [--resume] ...",
+    .description = "Trains a model on the training images of a data set and validates it before the first step, "
+                   "after every epoch and at the end. Everything is recorded in the run folder: the weights that did "
+                   "best on validation (best.safetensors) and the last ones, loss and accuracy of each epoch "
+                   "(metrics.csv), TensorBoard's events, the resolved recipe, which alone repeats the run, and a "
+                   "page that shows it all (report.html). `ocelli eval`, `ocelli predict`, `ocelli ensemble` and "
+                   "`ocelli export` take the weights.\n\n"
+                   "What decides what a run computes is its recipe. Each of its settings has a default; a file given "
+                   "by --recipe states others, and flags and --set win over that.\n\n"
+                   "Ctrl-C finishes the step, saves and exits; --resume goes on from there, to the same bits as if "
+                   "the run had never stopped. The first start decodes every image once into a cache, as `ocelli "
+                   "data pack` does.",
+    .usage = "--data PATH [--model MODEL] [--recipe FILE] [--out RUN] [--resume] ...",
     .example = "ocelli train --data tiny-imagenet-200.zip --model myresnet-small --epochs 40 --out run",
+    .docs = "docs/run-folder.md",
     .flags = flags,
     .recipe = true,
     .computes = true,

@@ -111,7 +111,7 @@ tidy: build-tidy/build.ninja ## clang's warnings and clang-tidy over the library
 layers: ## see that no folder includes what it may not
 	@scripts/layers
 
-install: all ## library, public headers, pkg-config file and command, under PREFIX (/usr/local); DESTDIR is heeded
+install: all ## library, public headers, pkg-config file, command, manual pages and completions, under PREFIX (/usr/local); DESTDIR is heeded
 	cmake --install build --prefix $(PREFIX)
 
 clean: ## remove every build folder

@@ -18,16 +18,14 @@ static void print_usage(FILE *out) {
 }
 
 static bool is_group(const char *word) {
-    for (size_t i = 0; oc_commands[i]; i++)
-        if (oc_command_group(oc_commands[i]) == strlen(word) && strncmp(oc_commands[i]->name, word, strlen(word)) == 0)
-            return true;
+    for (size_t i = 0; word[0] && oc_commands[i]; i++)
+        if (oc_command_in_group(oc_commands[i], word)) return true;
     return false;
 }
 
 static void print_group(const char *group, FILE *out) {
     for (size_t i = 0; oc_commands[i]; i++)
-        if (oc_command_group(oc_commands[i]) == strlen(group) &&
-            strncmp(oc_commands[i]->name, group, strlen(group)) == 0)
+        if (oc_command_in_group(oc_commands[i], group))
             fprintf(out, "ocelli %s %s\n  %s\n  example: %s\n", oc_commands[i]->name, oc_commands[i]->usage,
                     oc_commands[i]->summary, oc_commands[i]->example);
 }
@@ -41,12 +39,11 @@ static const oc_command *find(const char *name) {
 /* "unknown subcommand", with the nearest one of the group (NULL: of the top). */
 static oc_status unknown(const char *group, const char *word, oc_error *err) {
     const char *candidates[32] = {0};
-    size_t count = 0, length = group ? strlen(group) : 0;
+    size_t count = 0;
     if (!group) candidates[count++] = "data";
     for (size_t i = 0; oc_commands[i] && count < 32; i++) {
-        if (oc_command_group(oc_commands[i]) != length) continue;
-        if (group && strncmp(oc_commands[i]->name, group, length) != 0) continue;
-        candidates[count++] = oc_commands[i]->name + (length ? length + 1 : 0);
+        const char *name = oc_command_in_group(oc_commands[i], group ? group : "");
+        if (name) candidates[count++] = name;
     }
     const char *nearest = oc_text_nearest(word, candidates, count);
     char where[256];

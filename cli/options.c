@@ -48,6 +48,12 @@ size_t oc_command_group(const oc_command *command) {
     return space ? (size_t)(space - command->name) : 0;
 }
 
+const char *oc_command_in_group(const oc_command *command, const char *group) {
+    const size_t length = strlen(group);
+    if (oc_command_group(command) != length || strncmp(command->name, group, length) != 0) return NULL;
+    return command->name + (length ? length + 1 : 0);
+}
+
 bool oc_flag_may_stand_alone(const oc_flag *flag) {
     return !flag->value || flag->value[0] == '[';
 }

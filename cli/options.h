@@ -83,6 +83,8 @@ void oc_command_help(const oc_command *command, FILE *out);
 extern const oc_command *const oc_commands[];
 /* Length of the group's name ("data" of "data pack"), 0 where the subcommand is in none. */
 size_t oc_command_group(const oc_command *command);
+/* Its name in this group ("pack" of "data pack"; "": in none), NULL where it is in another. */
+const char *oc_command_in_group(const oc_command *command, const char *group);
 
 /* The flags that a subcommand takes, one by one: its own, then, with *key, those of recipe keys, then --help; *key is
  * NULL for all others. Of a switch of a key the help says what it turns off. False beyond the last. */

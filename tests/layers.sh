@@ -52,6 +52,9 @@ breach src/unknown/a.c 'int x;' 'src/unknown:0: is no known room'
 breach src/a.c 'int x;' 'lies in no room'
 breach cli/a.c '#include "base/error.h"' 'are allowed'
 breach cli/a.c '#include "ocelli/none.h"' 'does not exist'
+breach cli/a.c '#include "manual/manual.h"' 'are allowed'
+breach cli/manual/a.c '#include "base/error.h"' 'are allowed'
+breach cli/manual/a.c '#include "none.h"' 'are allowed'
 breach include/ocelli/a.h '#include "base/error.h"' 'public header'
 
 [[ $failures -eq 0 ]] && echo "layers: every deliberate breach was found"

@@ -72,14 +72,5 @@ endwhile()
 string(REPLACE "{{policy}}" "script-src${scripts}; style-src${styles}" page "${page}")
 
 file(WRITE "${OUT}.html" "${page}")
-file(READ "${OUT}.html" hex HEX)
-string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
-string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
-file(WRITE "${OUT}" "/* Generated: ${NAME}. */
-#include <stddef.h>
-extern const unsigned char oc_page_${NAME}[];
-extern const size_t oc_page_${NAME}_size;
-const unsigned char oc_page_${NAME}[] = {
-${hex}0};
-const size_t oc_page_${NAME}_size = sizeof oc_page_${NAME} - 1;
-")
+include(${CMAKE_CURRENT_LIST_DIR}/embed.cmake)
+oc_embed_write(oc_page_${NAME} "${OUT}.html" "${OUT}")

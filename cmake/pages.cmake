@@ -13,6 +13,7 @@ function(oc_page name source)
             -DSHARED=${CMAKE_SOURCE_DIR}/src/report/page -DCHART_JS=${OC_CHART_JS} -DOUT=${out}
             -P ${CMAKE_SOURCE_DIR}/cmake/page.cmake
     DEPENDS ${source} ${ARGN} ${OC_CHART_JS} ${CMAKE_SOURCE_DIR}/cmake/page.cmake
+            ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
     COMMENT "Putting together the page ${name}"
     VERBATIM)
   set(oc_page_sources ${oc_page_sources} ${out} PARENT_SCOPE)

@@ -32,16 +32,20 @@ cleanup:
 }
 
 static oc_status dump(char **out, const json_t *json, size_t flags, oc_error *err) {
-    *out = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | flags);
+    *out = json_dumps(json, JSON_ENCODE_ANY | flags);
     return *out ? OC_OK : oc_fail(err, OC_E_MEMORY, NULL, "cannot write JSON: out of memory, or text not UTF-8");
 }
 
 oc_status oc_json_text(char **out, const json_t *json, oc_error *err) {
-    return dump(out, json, 0, err);
+    return dump(out, json, JSON_COMPACT, err);
 }
 
 oc_status oc_json_figures(char **out, const json_t *json, oc_error *err) {
-    return dump(out, json, JSON_REAL_PRECISION(9), err);
+    return dump(out, json, JSON_COMPACT | JSON_REAL_PRECISION(9), err);
+}
+
+oc_status oc_json_pretty(char **out, const json_t *json, oc_error *err) {
+    return dump(out, json, JSON_REAL_PRECISION(9) | JSON_INDENT(2), err);
 }
 
 oc_status oc_json_names(char **out, const oc_names *names, oc_error *err) {

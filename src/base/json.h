@@ -18,6 +18,8 @@ oc_status oc_json_text(char **out, const json_t *json, oc_error *err);
 
 /* The same with numbers to nine digits, as metrics.csv has them. */
 oc_status oc_json_figures(char **out, const json_t *json, oc_error *err);
+/* The same over many lines, for people. */
+oc_status oc_json_pretty(char **out, const json_t *json, oc_error *err);
 
 /* *out = the names as the text of a JSON list, freed with oc_free; bytes that are not UTF-8 make a name "?". */
 oc_status oc_json_names(char **out, const oc_names *names, oc_error *err);

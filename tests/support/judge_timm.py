@@ -4,10 +4,16 @@
     judge_timm.py make MODEL STEM POOL CLASSES DTYPE FILE      a state_dict of random numbers, as timm's tools save it
     judge_timm.py compare MODEL STEM POOL FILE LOGITS IMAGES   loads FILE with strict=True, scores the images of a folder
                                                                and compares with the logits of `ocelli eval`
+    judge_timm.py open DIR LOGITS IMAGES [FILE]                opens a folder of `ocelli export --timm`, prepares images
+                                                               as timm does and compares; saves the model as FILE
+    judge_timm.py fails DIR                                    the plain call must refuse the folder
+    judge_timm.py same LOGITS LOGITS                           two files of logits must be the same
+    judge_timm.py png FROM TO                                  the images of a folder as PNG, with the same pixels
 
 STEM is 3x3, 7x7 or deep, POOL true or false.
 """
 
+import importlib.util
 import json
 import pathlib
 import sys
@@ -67,5 +73,59 @@ def compare(name, stem, pool, path, logits_path, images):
     sys.exit(0 if error < 1e-4 else 1)
 
 
+def opened(folder):
+    loader = pathlib.Path(folder, "load.py")
+    if loader.exists():
+        sys.dont_write_bytecode = True
+        spec = importlib.util.spec_from_file_location("load", loader)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.load()
+    net = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    return net, timm.data.resolve_data_config({}, pretrained_cfg=net.pretrained_cfg)
+
+
+def open_folder(folder, logits_path, images, saved=None):
+    net, config = opened(folder)
+    transform = timm.data.create_transform(**config)
+    with safe_open(logits_path, "pt") as file:
+        ours = file.get_tensor("logits").double()
+        names, classes = (json.loads(file.metadata()[key]) for key in ("names", "classes"))
+    assert list(net.pretrained_cfg["label_names"]) == classes, "the classes are others, or in another order"
+    paths = {p.name: p for p in pathlib.Path(images).rglob("*") if p.is_file()}
+    batch = torch.stack([transform(Image.open(paths[pathlib.Path(n).name]).convert("RGB")) for n in names])
+    with torch.no_grad():
+        theirs = net(batch).double()
+    error = ((ours - theirs).abs().max() / theirs.abs().max()).item()
+    agree = (ours.argmax(1) == theirs.argmax(1)).double().mean().item()
+    print(f"{folder}: {len(names)} images, error {error:.2g}, the same class for {agree:.3g}")
+    if saved:
+        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, saved)
+    sys.exit(0 if error < 1e-5 else 1)
+
+
+def fails(folder):
+    try:
+        timm.create_model(f"local-dir:{folder}", pretrained=True)
+    except Exception as error:
+        print(error)
+        sys.exit(0 if "open_with_load_py" in str(error) else 1)
+    sys.exit("it opens without a word")
+
+
+def same(one, other):
+    error = (load_file(one)["logits"] - load_file(other)["logits"]).abs().max() / load_file(one)["logits"].abs().max()
+    print(f"logits differ by {error.item():.2g}")
+    sys.exit(0 if error.item() < 1e-5 else 1)
+
+
+def png(source, target):
+    for path in sorted(p for p in pathlib.Path(source).rglob("*") if p.suffix.lower() in (".jpeg", ".jpg")):
+        out = pathlib.Path(target, path.relative_to(source)).with_suffix(".png")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).convert("RGB").save(out)
+
+
 if __name__ == "__main__":
-    {"make": write, "compare": compare}[sys.argv[1]](*sys.argv[2:])
+    commands = {"make": write, "compare": compare, "open": open_folder, "fails": fails, "same": same, "png": png}
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -17,6 +17,7 @@ static const oc_flag flags[] = {
     {"--timm", "DIR", "write a folder that timm opens"},
     {"--crop-pct", "P",
      "the share that timm is to show of an image: 1 (default), or 0.8 for photos; see docs/export.md"},
+    {"--certificate", "DIR", "write a folder by which any deployment can be judged; with --data by its own images"},
     OC_FLAG_WORDS,
     OC_FLAG_DATA,
     OC_FLAG_MODEL,
@@ -62,10 +63,15 @@ static oc_status write_timm(const export_job *job, const char *path, oc_error *e
     return status;
 }
 
+static oc_status write_certificate(const export_job *job, const char *path, oc_error *err) {
+    const oc_certificate_options options = {.dataset = job->dataset};
+    return oc_export_certificate(job->model, path, &options, err);
+}
+
 static const struct {
     const char *flag;
     oc_status (*write)(const export_job *job, const char *path, oc_error *err);
-} exports[] = {{"--onnx", write_onnx}, {"--timm", write_timm}};
+} exports[] = {{"--onnx", write_onnx}, {"--timm", write_timm}, {"--certificate", write_certificate}};
 #define EXPORTS (sizeof exports / sizeof *exports)
 
 /* Something to write, and each to a place of its own. */
@@ -86,7 +92,7 @@ static oc_status check(const oc_args *args, oc_error *err) {
     }
     if (given == 0)
         return oc_cli_fail(err, OC_E_USAGE, "--onnx",
-                           "or --timm is needed: what is to be written, say --onnx model.onnx");
+                           "or --timm or --certificate is needed: what is to be written, say --onnx model.onnx");
     return OC_OK;
 }
 
@@ -115,8 +121,8 @@ static oc_status run(const oc_args *args, oc_error *err) {
 
 const oc_command oc_command_export = {
     .name = "export",
-    .summary = "writes a trained model or ensemble for other programs: as an ONNX file, or as a folder for timm",
-    .usage = "--weights FILE [--onnx FILE.onnx [--with-preprocessing]] [--timm DIR [--crop-pct P]]",
+    .summary = "writes a trained model or ensemble for other programs: ONNX, timm, and what judges them there",
+    .usage = "--weights FILE [--onnx FILE.onnx] [--timm DIR] [--certificate DIR]",
     .example = "ocelli export --weights run/best.safetensors --onnx model.onnx",
     .flags = flags,
     .computes = true,

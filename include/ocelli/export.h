@@ -38,6 +38,20 @@ typedef struct oc_timm_options {
 OC_API oc_status oc_export_timm(const oc_model *model, const char *folder, const oc_timm_options *options,
                                 oc_error *err);
 
+typedef struct oc_certificate_options {
+    const oc_dataset *dataset; /* eight images of its split "val" serve; NULL: painted ones, which show more mistakes */
+} oc_certificate_options;
+
+/* Writes a folder by which any deployment of the model can be judged (docs/certificate.md): eight PNG images,
+ * certificate.json with the exact preprocessing, the logits that Ocelli computes for them and those that each of the
+ * well-known mistakes would give, model.onnx as oc_export_onnx writes it, README.md, and two judges, check.py and
+ * check.c. Of equal models equal, byte for byte. Replaces an earlier one as oc_export_timm does. `options` may be NULL.
+ * The model is changed for a while and as it was afterwards. OC_E_USAGE: what oc_export_onnx refuses; OC_E_EXISTS;
+ * OC_E_NOT_FOUND: the data set has no split "val"; OC_E_FORMAT: an image of it cannot be decoded; OC_E_NON_FINITE,
+ * OC_E_IO, OC_E_COMPUTE, OC_E_MEMORY. */
+OC_API oc_status oc_export_certificate(oc_model *model, const char *folder, const oc_certificate_options *options,
+                                       oc_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,27 +11,22 @@
 #define CROPPED_MUCH (1.0 / 3.0)
 #define SHAPES_LEAST 0.05 /* of the area: large squares, of which 0.64 is shown, are no reason to warn */
 
-/* What is kept, and within it, in the middle, the image as it is scaled. */
-typedef struct arrangement {
-    int64_t width, height, inner_width, inner_height;
-} arrangement;
-
-/* `length` in proportion, at least 1. */
-static int64_t scaled(int64_t length, int64_t to, int64_t from) {
+int64_t oc_kept_scaled(int64_t length, int64_t to, int64_t from) {
     const int64_t result = llround((double)length * (double)to / (double)from);
     return result < 1 ? 1 : result;
 }
 
-static arrangement arrange(int64_t w, int64_t h, int64_t size, oc_fit fit) {
+oc_arrangement oc_kept_arrangement(int64_t w, int64_t h, int64_t size, oc_fit fit) {
     const int64_t limit = size * 5 / 4, shorter = w < h ? w : h, longer = w < h ? h : w;
     if (fit == OC_FIT_CROP) {
-        if (shorter <= limit) return (arrangement){w, h, w, h};
-        const int64_t width = w <= h ? limit : scaled(w, limit, h), height = h <= w ? limit : scaled(h, limit, w);
-        return (arrangement){width, height, width, height};
+        if (shorter <= limit) return (oc_arrangement){w, h, w, h};
+        const int64_t width = w <= h ? limit : oc_kept_scaled(w, limit, h),
+                      height = h <= w ? limit : oc_kept_scaled(h, limit, w);
+        return (oc_arrangement){width, height, width, height};
     }
     const int64_t side = longer < limit ? longer : limit;
-    if (fit == OC_FIT_SQUASH) return (arrangement){side, side, side, side};
-    return (arrangement){side, side, scaled(w, side, longer), scaled(h, side, longer)};
+    if (fit == OC_FIT_SQUASH) return (oc_arrangement){side, side, side, side};
+    return (oc_arrangement){side, side, oc_kept_scaled(w, side, longer), oc_kept_scaled(h, side, longer)};
 }
 
 int64_t oc_central_side(int64_t width, int64_t height, int64_t size) {
@@ -48,7 +43,7 @@ oc_status oc_kept_fill(oc_kept *kept, const oc_pixels *image, int64_t size, cons
                        oc_error *err) {
     const oc_image_options usual = OC_IMAGE_OPTIONS_DEFAULT;
     if (!options) options = &usual;
-    const arrangement a = arrange(image->width, image->height, size, options->fit);
+    const oc_arrangement a = oc_kept_arrangement(image->width, image->height, size, options->fit);
     const int64_t w = a.inner_width, h = a.inner_height;
     oc_resizer *resizer = NULL;
     float *planes = NULL;
@@ -77,7 +72,7 @@ cleanup:
 }
 
 void oc_cropped_add(oc_cropped *cropped, int64_t width, int64_t height, int64_t size) {
-    const arrangement kept = arrange(width, height, size, OC_FIT_CROP);
+    const oc_arrangement kept = oc_kept_arrangement(width, height, size, OC_FIT_CROP);
     const double area = (double)kept.width * (double)kept.height;
     const double shorter = (double)(kept.width < kept.height ? kept.width : kept.height);
     const double side = (double)oc_central_side(kept.width, kept.height, size);

@@ -14,6 +14,15 @@ typedef struct oc_kept {
     int32_t width, height;
 } oc_kept;
 
+/* What is kept, and within it, in the middle, the image as it is scaled; sides in pixels. */
+typedef struct oc_arrangement {
+    int64_t width, height, inner_width, inner_height;
+} oc_arrangement;
+/* How an image of width × height (>= 1) is kept for input size `size`. */
+oc_arrangement oc_kept_arrangement(int64_t width, int64_t height, int64_t size, oc_fit fit);
+/* `length` in the proportion of `to` to `from`, to the nearest whole number, at least 1. */
+int64_t oc_kept_scaled(int64_t length, int64_t to, int64_t from);
+
 /* Fills *kept from `image` for input size `size` (>= 1): antialiased bilinear, rounded. Of `options` (NULL: the
  * defaults) fit and background count. OC_E_MEMORY. */
 oc_status oc_kept_fill(oc_kept *kept, const oc_pixels *image, int64_t size, const oc_image_options *options,

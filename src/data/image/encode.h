@@ -1,4 +1,4 @@
-/* Writing JPEG files: what the generated data set consists of. */
+/* Writing image files: JPEG, which the generated data set consists of, and PNG, which loses nothing. */
 #ifndef OC_DATA_ENCODE_H
 #define OC_DATA_ENCODE_H
 
@@ -9,5 +9,10 @@
  * OC_E_FORMAT (a side beyond 65,500). */
 oc_status oc_jpeg_encode(unsigned char **out, size_t *size, const uint8_t *pixels, int width, int height, bool grey,
                          int quality, oc_error *err);
+
+/* The same as a PNG of 8 bits a channel, without loss. *out is freed with free. OC_E_MEMORY, OC_E_FORMAT (a side beyond
+ * 2^31 - 1). */
+oc_status oc_png_encode(unsigned char **out, size_t *size, const uint8_t *pixels, int64_t width, int64_t height,
+                        oc_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Encoding by libjpeg-turbo. */
+/* Encoding JPEG by libjpeg-turbo. */
 #include "data/image/encode.h"
 
 #include <setjmp.h>

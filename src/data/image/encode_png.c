@@ -1,0 +1,27 @@
+/* Encoding PNG by libspng. */
+#include <spng.h>
+
+#include "base/error.h"
+#include "data/image/encode.h"
+
+oc_status oc_png_encode(unsigned char **out, size_t *size, const uint8_t *pixels, int64_t width, int64_t height,
+                        oc_error *err) {
+    oc_status status = OC_OK;
+    spng_ctx *png = spng_ctx_new(SPNG_CTX_ENCODER);
+    int code = png ? SPNG_OK : SPNG_EMEM;
+    struct spng_ihdr header = {
+        .width = (uint32_t)width, .height = (uint32_t)height, .bit_depth = 8, .color_type = SPNG_COLOR_TYPE_TRUECOLOR};
+    *out = NULL;
+    *size = 0;
+    if (width < 1 || height < 1 || width > INT32_MAX || height > INT32_MAX) code = SPNG_EOVERFLOW;
+    if (code == SPNG_OK) code = spng_set_option(png, SPNG_ENCODE_TO_BUFFER, 1);
+    if (code == SPNG_OK) code = spng_set_ihdr(png, &header);
+    if (code == SPNG_OK)
+        code = spng_encode_image(png, pixels, (size_t)width * (size_t)height * 3, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
+    if (code == SPNG_OK) *out = spng_get_png_buffer(png, size, &code);
+    if (code != SPNG_OK)
+        status = oc_fail(err, code == SPNG_EMEM ? OC_E_MEMORY : OC_E_FORMAT, NULL, "cannot encode a PNG: %s",
+                         spng_strerror(code));
+    spng_ctx_free(png);
+    return status;
+}

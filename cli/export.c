@@ -16,7 +16,7 @@ static const oc_flag flags[] = {
     {"--with-preprocessing", NULL, "let the ONNX file take images as bytes, and normalise them itself"},
     {"--timm", "DIR", "write a folder that timm opens"},
     {"--crop-pct", "P",
-     "the share that timm is to show of an image: 1 (default), or 0.8 for photos; see docs/export.md"},
+     "the share of an image that timm is to show: 1, or 0.8 for photos; unless given as --data needs it, or 1"},
     {"--certificate", "DIR", "write a folder by which any deployment can be judged; with --data by its own images"},
     OC_FLAG_WORDS,
     OC_FLAG_DATA,
@@ -43,7 +43,7 @@ static oc_status write_onnx(const export_job *job, const char *path, oc_error *e
 }
 
 static oc_status write_timm(const export_job *job, const char *path, oc_error *err) {
-    oc_timm_options options = {0};
+    oc_timm_options options = {.dataset = job->dataset};
     oc_words words = {.dataset = job->dataset};
     const size_t classes = oc_model_class_count(job->model);
     const char **list = calloc(classes, sizeof *list), *crop = oc_args_text(job->args, "--crop-pct");
@@ -54,7 +54,7 @@ static oc_status write_timm(const export_job *job, const char *path, oc_error *e
     }
     oc_status status = list ? OC_OK : oc_cli_fail(err, OC_E_MEMORY, NULL, "out of memory");
     if (status == OC_OK) status = oc_words_read(&words, job->args, err);
-    for (size_t c = 0; status == OC_OK && c < classes; c++)
+    for (size_t c = 0; list && status == OC_OK && c < classes; c++)
         list[c] = oc_words_name(&words, oc_model_class(job->model, c));
     options.words = list;
     if (status == OC_OK) status = oc_export_timm(job->model, path, &options, err);

@@ -50,6 +50,17 @@ quietly "$ocelli" export --weights "$weights" --timm "$work/link" --crop-pct 0.8
 printf 'n90000002\tan apple\n' >"$work/words.txt"
 quietly "$ocelli" export --weights "$weights" --timm "$timm" --words "$work/words.txt"
 grep -q '"n90000002": "an apple"' "$timm/config.json" || fail "no words in config.json"
+# A data set's images say what timm is to show of one.
+"$ocelli" export --weights "$weights" --certificate "$work/painted" >/dev/null || fail "no certificate"
+for size in small large; do mkdir -p "$work/$size/train/n90000001" "$work/$size/val/n90000001"; done
+cp "$work"/painted/image-[234].png "$work/large/val/n90000001/"
+cp "$work"/painted/image-[56].png "$work/small/val/n90000001/"
+for size in small large; do
+    cp "$work/$size"/val/n90000001/* "$work/$size/train/n90000001/"
+    quietly "$ocelli" export --weights "$weights" --timm "$timm" --data "$work/$size"
+    grep -q "\"crop_pct\": $([[ $size == large ]] && echo 0.8 || echo 1.0)" "$timm/config.json" ||
+        fail "$size images: $(grep crop_pct "$timm/config.json")"
+done
 trained tiny --model myresnet-tiny
 expect 2 "which timm does not have: use --onnx" "$ocelli" export --weights "$work/run-tiny/last.safetensors" \
     --timm "$timm"

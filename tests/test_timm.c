@@ -37,7 +37,7 @@ static oc_model *made(const char *name, const char *stem, bool no_stem_pool) {
     return model;
 }
 
-static json_t *exported(const oc_model *model, const oc_timm_options *options) {
+static json_t *exported(oc_model *model, const oc_timm_options *options) {
     oc_error err = {0};
     char path[400];
     json_t *config = NULL;
@@ -156,7 +156,7 @@ static void test_preparation(void **state) {
     }
 }
 
-static void refused(const oc_model *model, const oc_timm_options *options, oc_status status, const char *message) {
+static void refused(oc_model *model, const oc_timm_options *options, oc_status status, const char *message) {
     oc_error err = {0};
     assert_int_equal(oc_export_timm(model, target, options, &err), status);
     if (!strstr(err.message, message)) fail_msg("the message does not say '%s': %s", message, err.message);

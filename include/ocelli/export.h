@@ -23,20 +23,21 @@ typedef struct oc_onnx_options {
 OC_API oc_status oc_export_onnx(oc_model *model, const char *path, const oc_onnx_options *options, oc_error *err);
 
 typedef struct oc_timm_options {
-    /* Of models that crop (oc_fit): (0, 1], the share of the shorter side that timm is to show, as its crop_pct. 0, or
-     * 1: all, which is right for images of the model's size; 0.8 for those whose shorter side is 1.25 times that or
-     * more. */
+    /* Of models that crop (oc_fit): (0, 1], the share of the shorter side that timm is to show, as its crop_pct: 1,
+     * which is right for images of the model's size, or 0.8, which is for those whose shorter side is 1.25 times that
+     * or more. 0: 0.8 where most of the validation images of `dataset` are so large, else 1. */
     double crop_pct;
-    const char *const *words; /* [classes] the classes in words, in the model's order; may be NULL, each as well */
+    const oc_dataset *dataset; /* may be NULL */
+    const char *const *words;  /* [classes] the classes in words, in the model's order; may be NULL, each as well */
 } oc_timm_options;
 
 /* Writes a network as a folder that timm opens with timm.create_model("local-dir:FOLDER", pretrained=True):
  * config.json and model.safetensors; where timm has no such stem (3x3, or no pool), load.py besides, which opens it,
  * while that call fails. Whole or not at all; an earlier one at `folder` is replaced, and so is an empty folder; its
  * parent must be there. `options` may be NULL: zeros. OC_E_USAGE: an ensemble, a model that timm does not have, or a
- * crop_pct that is none; OC_E_EXISTS: the folder holds other things; OC_E_IO, OC_E_MEMORY. */
-OC_API oc_status oc_export_timm(const oc_model *model, const char *folder, const oc_timm_options *options,
-                                oc_error *err);
+ * crop_pct that is none; OC_E_EXISTS: the folder holds other things; OC_E_FORMAT: an image of the data set cannot be
+ * decoded; OC_E_IO, OC_E_MEMORY. */
+OC_API oc_status oc_export_timm(oc_model *model, const char *folder, const oc_timm_options *options, oc_error *err);
 
 typedef struct oc_certificate_options {
     const oc_dataset *dataset; /* eight images of its split "val" serve; NULL: painted ones, which show more mistakes */

@@ -6,6 +6,8 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "data/dataset.h"
+#include "export/certificate/certificate.h"
 #include "export/templates.h"
 #include "models/model.h"
 #include "ocelli/export.h"
@@ -17,6 +19,7 @@
 #define CREATOR "ocelli"
 #define DEEP_WIDTH 32 /* timm's stem_width for a deep stem; 64 for the others */
 #define PLAIN_WIDTH 64
+#define LARGE_CROP 0.8 /* what evaluation shows of the shorter side of large images */
 
 static const char *const names[] = {CONFIG, WEIGHTS, LOADER, "__pycache__", NULL};
 static const oc_folder_mark mark = {names, CONFIG, "\"creator\": \"" CREATOR "\""};
@@ -32,7 +35,7 @@ static bool needs_loader(const oc_model *model) {
     return strcmp(stem_of(model), "3x3") == 0 || model->options.no_stem_pool;
 }
 
-static oc_status check(const oc_model *model, const oc_timm_options *options, oc_error *err) {
+static oc_status check_model(const oc_model *model, oc_error *err) {
     if (model->ensemble)
         return oc_fail(err, OC_E_USAGE, model->path,
                        "an ensemble is no model of timm's: export each member's own weights file for timm, or the "
@@ -42,13 +45,36 @@ static oc_status check(const oc_model *model, const oc_timm_options *options, oc
                        "%s is a model of Ocelli's own, which timm does not have: use "
                        "--onnx",
                        oc_model_name(model));
-    if (!(options->crop_pct > 0 && options->crop_pct <= 1))
-        return oc_fail(err, OC_E_USAGE, "--crop-pct", "%g is not above 0 and up to 1", options->crop_pct);
-    if (model->image.fit != OC_FIT_CROP && options->crop_pct != 1)
+    return OC_OK;
+}
+
+static oc_status check_crop(const oc_model *model, double crop_pct, oc_error *err) {
+    if (!(crop_pct > 0 && crop_pct <= 1))
+        return oc_fail(err, OC_E_USAGE, "--crop-pct", "%g is not above 0 and up to 1", crop_pct);
+    if (model->image.fit != OC_FIT_CROP && crop_pct != 1)
         return oc_fail(err, OC_E_USAGE, "--crop-pct",
                        "this model sees images whole (data.fit=%s): there is nothing to crop",
                        oc_fit_name(model->image.fit));
     return OC_OK;
+}
+
+/* What is right for most images of a data set: see docs/export.md. */
+static oc_status choose_crop(double *crop_pct, oc_model *model, const oc_dataset *dataset, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_certificate sample = {.model = model};
+    size_t large = 0;
+    *crop_pct = 1;
+    if (model->image.fit != OC_FIT_CROP || !dataset || !oc_dataset_split(dataset, "val")) return OC_OK;
+    OC_TRY(oc_certificate_take(&sample, dataset, err));
+    for (size_t i = 0; i < sample.images; i++) {
+        const oc_certificate_image *image = &sample.image[i];
+        const int64_t shorter = image->width < image->height ? image->width : image->height;
+        large += shorter >= model->size * 5 / 4;
+    }
+    if (2 * large > sample.images) *crop_pct = LARGE_CROP;
+cleanup:
+    oc_certificate_free(&sample);
+    return status;
 }
 
 /* ---- config.json ---- */
@@ -125,13 +151,14 @@ cleanup:
 
 /* ---- The folder ---- */
 
-oc_status oc_export_timm(const oc_model *model, const char *folder, const oc_timm_options *options, oc_error *err) {
+oc_status oc_export_timm(oc_model *model, const char *folder, const oc_timm_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_folder_writer *writer = NULL;
     oc_timm_options all = options ? *options : (oc_timm_options){0};
     char *weights = NULL;
-    if (all.crop_pct == 0) all.crop_pct = 1;
-    OC_TRY(check(model, &all, err));
+    OC_TRY(check_model(model, err));
+    if (all.crop_pct == 0) OC_TRY(choose_crop(&all.crop_pct, model, all.dataset, err));
+    OC_TRY(check_crop(model, all.crop_pct, err));
     OC_TRY(oc_folder_writer_create(&writer, folder, &mark, err));
     OC_TRY(write_config(writer, model, &all, err));
     OC_TRY(oc_folder_writer_path(writer, &weights, WEIGHTS, err));

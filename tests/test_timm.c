@@ -75,20 +75,19 @@ static void test_stems(void **state) {
     (void)state;
     static const struct {
         const char *model, *stem;
-        bool no_pool, loader;
-        const char *type; /* stem_type among the arguments; NULL: none */
+        const char *type, *first; /* stem_type among the arguments, NULL: none; and the first convolution */
         int width;
-        const char *first;
+        bool no_pool, loader;
     } rows[] = {
-        {"resnet18", NULL, false, true, NULL, 0, "conv1"},
-        {"resnet18", "7x7", false, false, NULL, 0, "conv1"},
-        {"resnet18", "7x7", true, true, NULL, 0, "conv1"},
-        {"resnet18", "deep", false, false, "deep", 32, "conv1.0"},
-        {"seresnet18", "deep", true, true, "deep", 32, "conv1.0"},
-        {"skresnet18", NULL, true, true, NULL, 0, "conv1"},
-        {"resnet26d", NULL, false, false, NULL, 0, "conv1.0"},
-        {"resnet26d", "7x7", false, false, "", 64, "conv1"},
-        {"seresnext26d_32x4d", "3x3", false, true, NULL, 0, "conv1"},
+        {"resnet18", NULL, NULL, "conv1", 0, false, true},
+        {"resnet18", "7x7", NULL, "conv1", 0, false, false},
+        {"resnet18", "7x7", NULL, "conv1", 0, true, true},
+        {"resnet18", "deep", "deep", "conv1.0", 32, false, false},
+        {"seresnet18", "deep", "deep", "conv1.0", 32, true, true},
+        {"skresnet18", NULL, NULL, "conv1", 0, true, true},
+        {"resnet26d", NULL, NULL, "conv1.0", 0, false, false},
+        {"resnet26d", "7x7", "", "conv1", 64, false, false},
+        {"seresnext26d_32x4d", "3x3", NULL, "conv1", 0, false, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char path[400];

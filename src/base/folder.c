@@ -31,7 +31,8 @@ struct oc_folder_writer {
 static oc_status folder_fail(oc_error *err, const char *path, const char *what) {
     const int error_number = errno;
     char text[128];
-    return oc_fail(err, OC_E_IO, path, "cannot %s: %s", what, strerror_r(error_number, text, sizeof text));
+    return oc_fail(err, OC_E_IO, path, "cannot %s: %s%s", what, strerror_r(error_number, text, sizeof text),
+                   error_number == ENOENT ? "; the folder that it is to lie in must exist" : "");
 }
 
 /* ---- What is there ---- */

@@ -26,8 +26,8 @@ typedef enum figure_kind { DISC, RECTANGLE, STRIPES, FIGURE_KINDS } figure_kind;
 
 /* In whole pixels; stripes lie within a disc and are `step` wide. */
 typedef struct figure {
-    figure_kind kind;
     int64_t x, y, radius, step;
+    figure_kind kind;
     uint8_t colour[3];
 } figure;
 

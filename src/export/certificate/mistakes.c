@@ -25,12 +25,12 @@ typedef enum view {
 
 typedef struct row {
     const char *name, *cause;
-    bool bgr;
     const float *mean, *std; /* NULL: the model's own */
-    double scale;            /* of values before these, 0: 1 */
+    double scale;            /* of values before these; 0: 1 */
     oc_filter filter;
     view view;
-    int fit; /* the one fit for which the row is a mistake; ANY; or NOT + the one for which it is none */
+    int fit;  /* the one fit for which the row is a mistake; ANY; or NOT + the one for which it is none */
+    bool bgr; /* red and blue change places */
 } row;
 #define ANY (-1)
 #define NOT 16

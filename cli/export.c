@@ -12,7 +12,7 @@
 
 static const oc_flag flags[] = {
     OC_FLAG_WEIGHTS,
-    {"--onnx", "FILE", "write an ONNX file of it, for any batch size"},
+    {"--onnx", "FILE.onnx", "write an ONNX file of it, for any batch size"},
     {"--with-preprocessing", NULL, "let the ONNX file take images as bytes, and normalise them itself"},
     {"--timm", "DIR", "write a folder that timm opens"},
     {"--crop-pct", "P",
@@ -122,8 +122,18 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_export = {
     .name = "export",
     .summary = "writes a trained model or ensemble for other programs: ONNX, timm, and what judges them there",
+    .description = "Writes a network or an ensemble as an ONNX file, for ONNX Runtime, OpenCV, TensorRT, OpenVINO "
+                   "and others, with its classes inside. The same weights give the same bytes. The file takes "
+                   "normalised images in float, or with --with-preprocessing the bytes of decoded ones.\n\n"
+                   "For timm, a network becomes a folder that timm.create_model opens in one call, with its classes "
+                   "and how images are prepared; a stem that timm does not have comes with a small Python file that "
+                   "puts it right.\n\n"
+                   "A certificate is a folder by which any deployment is judged, in whatever language: images, the "
+                   "logits that are right for them, and two programs, in Python and in C, that compare and name the "
+                   "likely mistake (docs/certificate.md).",
     .usage = "--weights FILE [--onnx FILE.onnx] [--timm DIR] [--certificate DIR]",
     .example = "ocelli export --weights run/best.safetensors --onnx model.onnx",
+    .docs = "docs/export.md",
     .flags = flags,
     .computes = true,
     .run = run,

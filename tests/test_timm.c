@@ -1,3 +1,4 @@
+/* label: slow */
 /* Folders for timm as they are written: what config.json says for each model and variant, the tensors beside it, what
  * is refused and what then stays. That timm computes the same from them is for tests/cli_timm_export.sh. */
 #include <setjmp.h>

@@ -76,12 +76,13 @@ static const struct {
 
 /* Something to write, and each to a place of its own. */
 static oc_status check(const oc_args *args, oc_error *err) {
+    const char *weights = oc_args_text(args, "--weights");
     size_t given = 0;
     for (size_t i = 0; i < EXPORTS; i++) {
         const char *path = oc_args_text(args, exports[i].flag);
         if (!path) continue;
         given++;
-        if (oc_path_same(path, oc_args_text(args, "--weights")))
+        if (weights && oc_path_same(path, weights))
             return oc_cli_fail(err, OC_E_USAGE, exports[i].flag, "is the weights file itself; name another");
         for (size_t j = 0; j < i; j++) {
             const char *other = oc_args_text(args, exports[j].flag);

@@ -93,7 +93,7 @@ static oc_status check(const oc_args *args, oc_error *err) {
     }
     if (given == 0)
         return oc_cli_fail(err, OC_E_USAGE, "--onnx",
-                           "or --timm or --certificate is needed: what is to be written, say --onnx model.onnx");
+                           "is needed, or --timm or --certificate: what is to be written, say --onnx model.onnx");
     return OC_OK;
 }
 

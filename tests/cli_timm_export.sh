@@ -23,7 +23,7 @@ trained() {
 trained plain --model resnet18 --stem 7x7
 weights=$work/run-plain/last.safetensors
 timm=$work/timm
-expect 2 '--onnx: or --timm' "$ocelli" export --weights "$weights"
+expect 2 '--onnx: is needed, or --timm or --certificate' "$ocelli" export --weights "$weights"
 expect 2 'is what --onnx names too' "$ocelli" export --weights "$weights" --onnx "$timm" --timm "$timm"
 expect 2 'crop-pct: .*not above 0' "$ocelli" export --weights "$weights" --timm "$timm" --crop-pct 1.5
 expect 2 'crop-pct: .*not above 0' "$ocelli" export --weights "$weights" --timm "$timm" --crop-pct half

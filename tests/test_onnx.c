@@ -101,15 +101,15 @@ static void check_input(const Onnx__GraphProto *graph, int32_t type, int64_t a, 
 
 static void check_metadata(const Onnx__ModelProto *proto, const oc_model *model) {
     json_t *classes = json_loads(told(proto, "classes"), 0, NULL);
-    json_t *scores = json_loads(told(proto, "reference_scores"), 0, NULL);
+    json_t *logits = json_loads(told(proto, "reference_logits"), 0, NULL);
     assert_int_equal(json_array_size(classes), model->classes.count);
-    assert_int_equal(json_array_size(scores), model->classes.count);
+    assert_int_equal(json_array_size(logits), model->classes.count);
     for (size_t c = 0; c < model->classes.count; c++)
         assert_string_equal(json_string_value(json_array_get(classes, c)), model->classes.item[c]);
     assert_string_equal(told(proto, "model"), oc_model_name(model));
     assert_non_null(strstr(told(proto, "reading"), "\"fit\":\"crop\""));
     json_decref(classes);
-    json_decref(scores);
+    json_decref(logits);
 }
 
 static void test_models(void **state) {

@@ -15,8 +15,8 @@ typedef struct oc_onnx_options {
 } oc_onnx_options;
 
 /* Writes a network or an ensemble as an ONNX file (opset 13) for evaluation, atomically: any batch size N, output
- * "scores" [N, classes] before the softmax, layers and tensors called as in PyTorch. Metadata: classes and model, size,
- * mean and std, how images are read, and the scores that Ocelli computes for one image that a formula gives, to check
+ * "logits" [N, classes] before the softmax, layers and tensors called as in PyTorch. Metadata: classes and model, size,
+ * mean and std, how images are read, and the logits that Ocelli computes for one image that a formula gives, to check
  * another runtime by (docs/export.md). `options` may be NULL: zeros. OC_E_USAGE: an ensemble whose members read images
  * in different ways or sizes, or a file of more than 2 GiB; OC_E_NON_FINITE for weights that are unfit for use;
  * OC_E_IO, OC_E_COMPUTE, OC_E_MEMORY. */

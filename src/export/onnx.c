@@ -14,7 +14,7 @@
 #include "ocelli/models.h"
 
 #define INPUT "images"
-#define OUTPUT "scores"
+#define OUTPUT "logits"
 
 /* What is exported, and the constants that the builder borrows meanwhile. */
 typedef struct job {
@@ -88,17 +88,17 @@ static bool normalises_alike(const oc_model *a, const oc_model *b) {
     return oc_normalisation_equal(a->mean, a->std, b->mean, b->std);
 }
 
-/* ---- Joining scores ---- */
+/* ---- Joining logits ---- */
 
-/* A member's scores in the ensemble's order of classes. */
-static oc_onnx_value gathered(job *e, size_t member, const char *prefix, oc_onnx_value scores) {
+/* A member's logits in the ensemble's order of classes. */
+static oc_onnx_value gathered(job *e, size_t member, const char *prefix, oc_onnx_value logits) {
     oc_status status = OC_OK;
     oc_error err = {0};
     const oc_ensemble *ensemble = e->model->ensemble;
     const size_t classes = e->model->classes.count;
     char index[96], name[96];
     int64_t *map = NULL;
-    oc_onnx_value result = scores;
+    oc_onnx_value result = logits;
     bool same = true;
     OC_TRY(oc_alloc(&map, classes, sizeof *map, &err));
     for (size_t c = 0; c < classes; c++) {
@@ -108,7 +108,7 @@ static oc_onnx_value gathered(job *e, size_t member, const char *prefix, oc_onnx
     if (same) goto cleanup;
     snprintf(index, sizeof index, "%sclass_map", prefix);
     snprintf(name, sizeof name, "%sgathered", prefix);
-    result = binary(e->onnx, "Gather", name, scores, oc_onnx_integers(e->onnx, index, (int)classes, map));
+    result = binary(e->onnx, "Gather", name, logits, oc_onnx_integers(e->onnx, index, (int)classes, map));
     oc_onnx_attribute(e->onnx, "axis", 1);
 cleanup:
     if (status != OC_OK) oc_onnx_fail(e->onnx, status, "onnx", "%s", err.message);
@@ -116,12 +116,12 @@ cleanup:
     return result;
 }
 
-/* The linear layer over all members' scores. */
-static oc_onnx_value stacked(job *e, const oc_onnx_value *scores, int count) {
+/* The linear layer over all members' logits. */
+static oc_onnx_value stacked(job *e, const oc_onnx_value *logits, int count) {
     const oc_ensemble *ensemble = e->model->ensemble;
     const int64_t classes = (int64_t)e->model->classes.count;
     const oc_shape weight = oc_shape_make(2, classes, classes * count), bias = oc_shape_make(1, classes);
-    const oc_onnx_value all = oc_onnx_node(e->onnx, "Concat", "clf.scores", count, scores);
+    const oc_onnx_value all = oc_onnx_node(e->onnx, "Concat", "clf.logits", count, logits);
     oc_onnx_attribute(e->onnx, "axis", 1);
     const oc_onnx_value src[] = {all, oc_onnx_floats(e->onnx, "clf.weight", &weight, ensemble->weight),
                                  oc_onnx_floats(e->onnx, "clf.bias", &bias, ensemble->bias)};
@@ -131,7 +131,7 @@ static oc_onnx_value stacked(job *e, const oc_onnx_value *scores, int count) {
 }
 
 /* log Σ w·softmax, by the logarithms throughout, as oc_ensemble_combine has it. Members of no weight are left out. */
-static oc_onnx_value averaged(job *e, const oc_onnx_value *scores, int count) {
+static oc_onnx_value averaged(job *e, const oc_onnx_value *logits, int count) {
     const float *weight = e->model->ensemble->weight;
     const oc_shape scalar = oc_shape_make(0);
     oc_onnx_value member[OC_ENSEMBLE_MOST];
@@ -143,7 +143,7 @@ static oc_onnx_value averaged(job *e, const oc_onnx_value *scores, int count) {
         if (!(share > 0)) continue;
         for (int i = 0; i < 4; i++) snprintf(name[i], sizeof name[i], "clf.%d.%s", m, suffix[i]);
         e->weight[m] = (float)log(share);
-        const oc_onnx_value softmax = oc_onnx_node(e->onnx, "LogSoftmax", name[0], 1, &scores[m]);
+        const oc_onnx_value softmax = oc_onnx_node(e->onnx, "LogSoftmax", name[0], 1, &logits[m]);
         oc_onnx_attribute(e->onnx, "axis", 1);
         const oc_onnx_value weighted =
             binary(e->onnx, "Add", name[2], softmax, oc_onnx_floats(e->onnx, name[1], &scalar, &e->weight[m]));
@@ -171,7 +171,7 @@ static void write_networks(job *e) {
     const oc_shape pixels = oc_shape_make(3, first->size, first->size, 3);
     const oc_onnx_value images =
         oc_onnx_input(e->onnx, INPUT, e->preprocessing ? OC_U8 : OC_F32, e->preprocessing ? &pixels : &planes);
-    oc_onnx_value scores[OC_ENSEMBLE_MOST] = {NULL}, unit = e->preprocessing ? unit_values(e->onnx, images) : NULL;
+    oc_onnx_value logits[OC_ENSEMBLE_MOST] = {NULL}, unit = e->preprocessing ? unit_values(e->onnx, images) : NULL;
     oc_onnx_value own[OC_ENSEMBLE_MOST]; /* what each network is given */
     for (size_t m = 0; m < count; m++) {
         oc_model *network = oc_model_network(e->model, m);
@@ -187,13 +187,13 @@ static void write_networks(job *e) {
             if (!unit) unit = restored(e->onnx, first, images);
             own[m] = normalised(e->onnx, network, prefix, unit);
         }
-        scores[m] = oc_onnx_network(e->onnx, network, prefix, own[m]);
-        if (e->model->ensemble) scores[m] = gathered(e, m, prefix, scores[m]);
+        logits[m] = oc_onnx_network(e->onnx, network, prefix, own[m]);
+        if (e->model->ensemble) logits[m] = gathered(e, m, prefix, logits[m]);
     }
-    oc_onnx_value joined = scores[0];
+    oc_onnx_value joined = logits[0];
     if (e->model->ensemble)
-        joined = e->model->ensemble->combine == OC_COMBINE_STACK ? stacked(e, scores, (int)count)
-                                                                 : averaged(e, scores, (int)count);
+        joined = e->model->ensemble->combine == OC_COMBINE_STACK ? stacked(e, logits, (int)count)
+                                                                 : averaged(e, logits, (int)count);
     oc_onnx_output(e->onnx, OUTPUT, joined, (int64_t)e->model->classes.count);
 }
 
@@ -244,7 +244,7 @@ static oc_status tell_reference(job *e, oc_error *err) {
     OC_TRY(oc_classifier_batch(classifier, &item, 1, &best, 1, err));
     if (item.status != OC_OK) OC_TRY(oc_fail(err, item.status, item.error.where, "%s", item.error.message));
     oc_onnx_tell(e->onnx, "reference_image", FORMULA);
-    tell_json(e->onnx, "reference_scores", numbers(oc_classifier_scores(classifier), e->model->classes.count));
+    tell_json(e->onnx, "reference_logits", numbers(oc_classifier_scores(classifier), e->model->classes.count));
 cleanup:
     oc_classifier_destroy(&classifier);
     oc_free(pixels);

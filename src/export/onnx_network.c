@@ -158,12 +158,12 @@ static oc_onnx_value subsample(const place *p) {
     return cut(p, p->name, input(p, 0), 2, 2, 0, FAR, attr->stride);
 }
 
-/* a·s + b·s', where the softmax of two scores x, y is s = 1 / (1 + e^(y − x)), and s' the other way round. */
+/* a·s + b·s', where the softmax of two logits x, y is s = 1 / (1 + e^(y − x)), and s' the other way round. */
 static oc_onnx_value half_of(const place *p, int map, oc_onnx_value own, oc_onnx_value other) {
     static const char *const suffix[2][3] = {{".a.difference", ".a.share", ".a"}, {".b.difference", ".b.share", ".b"}};
     char text[NAME_LIMIT];
-    const oc_onnx_value scores[] = {own, other};
-    const oc_onnx_value difference = oc_onnx_node(p->onnx, "Sub", named(p, suffix[map][0], text), 2, scores);
+    const oc_onnx_value logits[] = {own, other};
+    const oc_onnx_value difference = oc_onnx_node(p->onnx, "Sub", named(p, suffix[map][0], text), 2, logits);
     const oc_onnx_value share = oc_onnx_node(p->onnx, "Sigmoid", named(p, suffix[map][1], text), 1, &difference);
     const oc_onnx_value src[] = {input(p, map), share};
     return oc_onnx_node(p->onnx, "Mul", named(p, suffix[map][2], text), 2, src);
@@ -172,9 +172,9 @@ static oc_onnx_value half_of(const place *p, int map, oc_onnx_value own, oc_onnx
 static oc_onnx_value select_paths(const place *p) {
     char text[NAME_LIMIT];
     const int64_t channels = p->node->dst.dim[0];
-    const oc_onnx_value scores = input(p, 2);
-    const oc_onnx_value a = cut(p, named(p, ".a.score", text), scores, 1, 1, 0, channels, 1);
-    const oc_onnx_value b = cut(p, named(p, ".b.score", text), scores, 1, 1, channels, 2 * channels, 1);
+    const oc_onnx_value logits = input(p, 2);
+    const oc_onnx_value a = cut(p, named(p, ".a.logits", text), logits, 1, 1, 0, channels, 1);
+    const oc_onnx_value b = cut(p, named(p, ".b.logits", text), logits, 1, 1, channels, 2 * channels, 1);
     const oc_onnx_value src[] = {half_of(p, 0, a, b), half_of(p, 1, b, a)};
     return oc_onnx_node(p->onnx, "Add", p->name, 2, src);
 }

@@ -99,7 +99,7 @@ def main(folder, mistake, out):
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     names = [entry["file"] for entry in certificate["images"]]
     batches = [prepared(folder / name, certificate["preprocessing"], mistake) for name in names]
-    logits = np.concatenate([session.run(["scores"], {"images": batch})[0] for batch in batches])
+    logits = np.concatenate([session.run(["logits"], {"images": batch})[0] for batch in batches])
     if mistake == "order":
         order = list(range(logits.shape[1]))
         random.Random(3).shuffle(order)

@@ -5,7 +5,7 @@
 
 Checks FILE with the onnx package where that is there; runs it on the images of a folder, prepared with numpy by what its
 metadata says, in batches of 1 and of 32, and compares with the logits of `ocelli eval`; then on the image of its own
-formula, and compares with the scores that the metadata have of it. All within 1e-4 of the largest score.
+formula, and compares with the logits that the metadata have of it. All within 1e-4 of the largest logit.
 """
 
 import json
@@ -62,10 +62,10 @@ def main(path, logits_path, images):
     batch = prepared(pixels_of(names, images), meta)
     worst = []
     for rows in (1, 32):
-        theirs = [session.run(["scores"], {"images": batch[i : i + rows]})[0] for i in range(0, len(batch), rows)]
+        theirs = [session.run(["logits"], {"images": batch[i : i + rows]})[0] for i in range(0, len(batch), rows)]
         worst.append(error(ours, np.concatenate(theirs)))
-    reference = np.array(json.loads(meta["reference_scores"]))[None]
-    worst.append(error(reference, session.run(["scores"], {"images": prepared(formula(int(meta["size"])), meta)})[0]))
+    reference = np.array(json.loads(meta["reference_logits"]))[None]
+    worst.append(error(reference, session.run(["logits"], {"images": prepared(formula(int(meta["size"])), meta)})[0]))
     texts = ", ".join(f"{w:.2g}" for w in worst)
     print(f"{meta['model']}: {len(names)} images; batches of 1, of 32, reference: {texts}; {checked}")
     sys.exit(0 if max(worst) < TOLERANCE else 1)

@@ -3,7 +3,7 @@
 #ifndef OC_RECORD_EVENTS_H
 #define OC_RECORD_EVENTS_H
 
-#include "ocelli/base.h"
+#include "record/record.h"
 
 typedef struct oc_events oc_events;
 
@@ -19,6 +19,13 @@ void oc_events_destroy(oc_events **events);
 /* Writes the scalars that are not NaN as one event, of at most OC_EVENT_SCALARS. */
 #define OC_EVENT_SCALARS 16
 oc_status oc_events_write(oc_events *events, int64_t step, const oc_scalar *scalars, size_t count, oc_error *err);
+/* Writes what `plugin` is told under `tag` (an event of step 0): `size` bytes of its own making. */
+oc_status oc_events_write_data(oc_events *events, const char *tag, const char *plugin, const void *content, size_t size,
+                               oc_error *err);
+/* Writes an image, in the form that every reader of these files understands. */
+oc_status oc_events_write_image(oc_events *events, int64_t step, const oc_record_image *image, oc_error *err);
+/* Seconds since 1970, as events have them. */
+double oc_events_now(void);
 oc_status oc_events_sync(oc_events *events, oc_error *err);
 
 #endif

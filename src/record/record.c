@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "record/csv.h"
 #include "record/events.h"
+#include "record/hparams.h"
 
 #define LOG_LINE_LIMIT 8192
 
@@ -98,13 +99,25 @@ oc_status oc_record_epoch(oc_record *record, const oc_metrics *m, oc_error *err)
                             m->share_validation};
     /* The training loss of every step is there already; "epoch" lets the average stand beside the validation's. */
     const oc_scalar scalars[] = {
-        {"loss/train_epoch", m->train_loss},        {"loss/validation", m->val_loss}, {"top1/train", m->train_top1},
-        {"top1/validation", m->val_top1},           {"top5/train", m->train_top5},    {"top5/validation", m->val_top5},
+        {OC_TAG_TRAIN_LOSS, m->train_loss}, {OC_TAG_VAL_LOSS, m->val_loss},  {"top1/train", m->train_top1},
+        {OC_TAG_VAL_TOP1, m->val_top1},     {"top5/train", m->train_top5},  {OC_TAG_VAL_TOP5, m->val_top5},
         {"images_per_second", m->images_per_second}};
     OC_TRY(oc_csv_append(record->metrics, integers, 2, reals, sizeof reals / sizeof reals[0], err));
     OC_TRY(oc_events_write(record->events, m->step, scalars, sizeof scalars / sizeof scalars[0], err));
 cleanup:
     return status;
+}
+
+oc_status oc_record_begin(oc_record *record, const oc_hparam *hparams, size_t count, oc_error *err) {
+    return oc_hparams_write_start(record->events, hparams, count, err);
+}
+
+oc_status oc_record_end(oc_record *record, oc_error *err) {
+    return oc_hparams_write_end(record->events, err);
+}
+
+oc_status oc_record_picture(oc_record *record, int64_t step, const oc_record_image *image, oc_error *err) {
+    return oc_events_write_image(record->events, step, image, err);
 }
 
 oc_status oc_record_sync(oc_record *record, oc_error *err) {

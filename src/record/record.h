@@ -53,6 +53,31 @@ void oc_record_destroy(oc_record **record);
 /* step counts from 1 (steps done). */
 oc_status oc_record_step(oc_record *record, int64_t step, double loss, double lr, oc_error *err);
 oc_status oc_record_epoch(oc_record *record, const oc_metrics *metrics, oc_error *err);
+
+/* A setting of the run, as TensorBoard's HParams plugin lists it. */
+typedef enum oc_hparam_type { OC_HPARAM_TEXT, OC_HPARAM_BOOL, OC_HPARAM_NUMBER } oc_hparam_type;
+typedef struct oc_hparam {
+    const char *name, *description;
+    oc_hparam_type type;
+    const char *text; /* of TEXT */
+    double number;    /* of NUMBER; of BOOL 0 or 1 */
+} oc_hparam;
+/* Tells TensorBoard what the run is of, so that runs of one folder are listed side by side. Once a start: of several
+ * TensorBoard takes the first. */
+oc_status oc_record_begin(oc_record *record, const oc_hparam *hparams, size_t count, oc_error *err);
+/* Tells TensorBoard that the run is complete; before the state that says so is saved. A run that was stopped, or has
+ * failed, has no end: it can be gone on with, and of several ends TensorBoard takes the first. */
+oc_status oc_record_end(oc_record *record, oc_error *err);
+
+/* A picture for TensorBoard. Texts and bytes are borrowed for the call. */
+typedef struct oc_record_image {
+    const char *tag, *description; /* description: Markdown; of several of a tag TensorBoard shows the first */
+    const void *png;               /* [size] */
+    size_t size;
+    int width, height;
+} oc_record_image;
+oc_status oc_record_picture(oc_record *record, int64_t step, const oc_record_image *image, oc_error *err);
+
 /* Makes all of it durable; called before a state is saved. */
 oc_status oc_record_sync(oc_record *record, oc_error *err);
 /* What a line of log.txt begins with that is a warning. */

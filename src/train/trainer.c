@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "compute/engine.h"
 #include "data/left_out.h"
 #include "train/auto_precision.h"
@@ -200,6 +201,31 @@ static oc_status open_about(oc_trainer *trainer, oc_error *err) {
     return oc_about_create(&trainer->about_run, trainer->folder.path, &start, err);
 }
 
+/* Has the records say what the recipe is: its values in their own types, what is no single number as text. */
+static oc_status record_recipe(oc_trainer *trainer, oc_error *err) {
+    oc_status status = OC_OK;
+    oc_hparam *hparams = NULL;
+    const size_t count = oc_recipe_key_count();
+    OC_TRY(oc_alloc(&hparams, count, sizeof *hparams, err));
+    for (size_t i = 0; i < count; i++) {
+        const oc_recipe_key *key = oc_recipe_key_at(i);
+        oc_hparam *h = &hparams[i];
+        char *end;
+        *h = (oc_hparam){.name = key->key, .description = key->help, .text = oc_recipe_get(trainer->recipe, key->key)};
+        if (key->type == OC_KEY_BOOL) {
+            h->type = OC_HPARAM_BOOL;
+            h->number = strcmp(h->text, "true") == 0;
+        } else if (key->type == OC_KEY_INT || key->type == OC_KEY_REAL) {
+            h->type = OC_HPARAM_NUMBER;
+            h->number = oc_number_read(h->text, &end);
+        }
+    }
+    OC_TRY(oc_record_begin(trainer->record, hparams, count, err));
+cleanup:
+    oc_free(hparams);
+    return status;
+}
+
 /* The first touch of the folder. A new run saves its state at step 0 at once, so that from here on a resume knows what
  * the run began with. */
 static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
@@ -216,6 +242,7 @@ static oc_status open_folder(oc_trainer *trainer, bool resumed, oc_error *err) {
     OC_TRY(oc_file_write_atomic(trainer->folder.data, text, strlen(text), err));
     OC_TRY(open_about(trainer, err));
     OC_TRY(oc_record_create(&trainer->record, trainer->folder.path, position->step, position->metrics_rows, err));
+    OC_TRY(record_recipe(trainer, err));
     oc_trainer_log(trainer, OC_LOG_INFO, "ocelli %s: %s, %zu parameters, %s, %s threads", oc_version(),
                    trainer->values.model_name, oc_table_parameters(oc_graph_table(trainer->model->graph)),
                    trainer->about[OC_ABOUT_DATA], trainer->about[OC_ABOUT_THREADS]);
@@ -311,6 +338,7 @@ void oc_trainer_destroy(oc_trainer **trainer) {
     oc_record_destroy(&t->record);
     oc_about_destroy(&t->about_run);
     oc_evaluator_destroy(&t->evaluator);
+    oc_confusion_free(&t->confusion);
     oc_train_step_close(&t->step);
     oc_slab_destroy(&t->slab);
     oc_batcher_destroy(&t->batcher);

@@ -9,6 +9,7 @@
 #include "record/about.h"
 #include "record/record.h"
 #include "train/checkpoint.h"
+#include "train/confusion.h"
 #include "train/run_folder.h"
 #include "train/step.h"
 #include "train/watchdog.h"
@@ -35,6 +36,7 @@ struct oc_trainer {
     oc_model *model;
     oc_train_step step; /* what a training step needs */
     oc_evaluator *evaluator;
+    oc_confusion confusion; /* of the validation that goes on, or the last */
     oc_run_folder folder;
     oc_about *about_run;   /* run.json; NULL likewise */
     oc_record *record;     /* NULL while nothing in the folder has been touched */

@@ -39,6 +39,7 @@ static void on_line(void *user, oc_log_level level, const char *line) {
 }
 
 static oc_status open_evaluator(oc_trainer *trainer, oc_error *err) {
+    oc_status status = OC_OK;
     const oc_recipe_values *values = &trainer->values;
     const oc_model *model = trainer->model;
     oc_evaluator_options options = {.batch_size = values->batch_size,
@@ -50,7 +51,10 @@ static oc_status open_evaluator(oc_trainer *trainer, oc_error *err) {
                                     .yields = true};
     memcpy(options.mean, model->mean, sizeof options.mean);
     memcpy(options.std, model->std, sizeof options.std);
-    return oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &options, err);
+    OC_TRY(oc_evaluator_create(&trainer->evaluator, model->graph, trainer->val_pack, &options, err));
+    OC_TRY(oc_confusion_open(&trainer->confusion, (int64_t)model->classes.count, err));
+cleanup:
+    return status;
 }
 
 /* Algorithms: of a run that goes on as its plan.txt says, of a new one as another run's does or as they are measured;

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -97,8 +98,11 @@ static void tell_step(oc_trainer *trainer) {
 
 static bool on_validation_batch(void *user, const float *logits, const uint32_t *sample, int64_t rows, int64_t done,
                                 int64_t total) {
-    (void)logits, (void)sample, (void)rows, (void)done, (void)total;
+    (void)done, (void)total;
     oc_trainer *trainer = user;
+    for (int64_t i = 0; i < rows; i++)
+        oc_confusion_add(&trainer->confusion, oc_pack_image(trainer->val_pack, sample[i]).label,
+                         logits + i * trainer->confusion.classes);
     tell_step(trainer);
     return !stop_asked(trainer);
 }
@@ -138,6 +142,26 @@ static void log_row(oc_trainer *trainer, const oc_metrics *row) {
                    row->seconds);
 }
 
+/* Puts the picture of the confusions that were just counted into the records. */
+static oc_status record_confusion(oc_trainer *trainer, oc_error *err) {
+    oc_status status = OC_OK;
+    unsigned char *png = NULL;
+    size_t size = 0;
+    int side = 0;
+    if (!trainer->confusion.count) return OC_OK;
+    OC_TRY(oc_confusion_png(&png, &size, &side, &trainer->confusion, err));
+    const oc_record_image image = {.tag = "confusion/validation",
+                                   .description = oc_confusion_description,
+                                   .png = png,
+                                   .size = size,
+                                   .width = side,
+                                   .height = side};
+    OC_TRY(oc_record_picture(trainer->record, trainer->position.step, &image, err));
+cleanup:
+    free(png);
+    return status;
+}
+
 /* Scores every validation image, writes the epoch's row, keeps the best weights, starts the next epoch's sums, and
  * saves. OC_E_STOPPED in the middle of it leaves the validation due. */
 static oc_status validate(oc_trainer *trainer, oc_error *err) {
@@ -147,6 +171,7 @@ static oc_status validate(oc_trainer *trainer, oc_error *err) {
     oc_score score = {0};
     double begin = oc_clock_seconds();
     trainer->validating = true;
+    oc_confusion_clear(&trainer->confusion);
     OC_TRY(oc_evaluator_run(trainer->evaluator, weights, &score, on_validation_batch, trainer, err));
     trainer->validation = oc_clock_seconds() - begin;
     double rows = score.rows > 0 ? (double)score.rows : 1;
@@ -169,7 +194,11 @@ static oc_status validate(oc_trainer *trainer, oc_error *err) {
     OC_TRY(oc_record_epoch(trainer->record, &row, err));
     log_row(trainer, &row);
     trainer->model->steps = p->step;
-    if (better) OC_TRY(oc_model_write(trainer->model, trainer->step.average.arena, trainer->folder.best, err));
+    if (better) {
+        OC_TRY(record_confusion(trainer, err));
+        OC_TRY(oc_model_write(trainer->model, trainer->step.average.arena, trainer->folder.best, err));
+    }
+    if (p->step >= trainer->total_steps) OC_TRY(oc_record_end(trainer->record, err));
     oc_train_status told = oc_trainer_status(trainer);
     told.validating = false;
 

@@ -14,5 +14,9 @@ oc_status oc_jpeg_encode(unsigned char **out, size_t *size, const uint8_t *pixel
  * 2^31 - 1). */
 oc_status oc_png_encode(unsigned char **out, size_t *size, const uint8_t *pixels, int64_t width, int64_t height,
                         oc_error *err);
+/* The same of pixels [height, width] that are each the place of a colour in palette [colours, 3] RGB, 1 … 256 colours.
+ */
+oc_status oc_png_encode_indexed(unsigned char **out, size_t *size, const uint8_t *pixels, int64_t width, int64_t height,
+                                const uint8_t *palette, int colours, oc_error *err);
 
 #endif

@@ -55,6 +55,7 @@ static oc_status write_experiment(oc_events *events, const oc_hparam *hparams, s
         info->name = (char *)hparams[i].name;
         info->description = (char *)hparams[i].description;
         info->type = types[hparams[i].type];
+        info->differs = hparams[i].given;
         if (hparams[i].type != OC_HPARAM_BOOL) continue;
         info->domain_case = OC__RECORD__HPARAM_INFO__DOMAIN_DOMAIN_DISCRETE;
         info->domain_discrete = &either;

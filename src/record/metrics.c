@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "record/csv.h"
 #include "record/record.h"
 
 #define FILE_LIMIT ((size_t)256 << 20)
@@ -34,24 +35,30 @@ static const size_t places[REALS] = {offsetof(oc_metrics, train_loss),
                                      offsetof(oc_metrics, share_optimizer),
                                      offsetof(oc_metrics, share_validation)};
 
-/* Reads one line, which a newline ends; false: it is no row. */
-static bool read_row(oc_metrics *row, const char *line, const char *newline) {
-    for (size_t field = 0; field < INTEGERS + REALS; field++) {
-        char ends = field + 1 < INTEGERS + REALS ? ',' : '\n', *end = NULL;
+/* Reads one line, which a newline ends, with `count` fields that stand in `columns` of a whole row; false: it is no
+ * row. */
+static bool read_row(oc_metrics *row, const char *line, const char *newline, const size_t *columns, size_t count) {
+    *row = (oc_metrics){0};
+    for (size_t i = 0; i < REALS; i++) *(double *)((char *)row + places[i]) = NAN;
+    for (size_t field = 0; field < count; field++) {
+        const bool last = field + 1 == count;
+        const size_t column = columns[field];
+        char ends = last ? '\n' : ',', *end = NULL;
         double number = NAN;
-        if (*line == ends) {
+        if (*line == ends || (last && *line == '\r')) {
             end = (char *)line;
         } else {
             number = oc_number_read(line, &end);
             if (end == line) return false;
         }
+        if (last && *end == '\r') end++;
         if (*end != ends || end > newline) return false;
         line = end + 1;
-        if (field >= INTEGERS) {
-            *(double *)((char *)row + places[field - INTEGERS]) = number;
+        if (column >= INTEGERS) {
+            *(double *)((char *)row + places[column - INTEGERS]) = number;
         } else {
             if (!(number >= 0 && number <= 9e15 && number == floor(number))) return false;
-            *(field == 0 ? &row->epoch : &row->step) = (int64_t)number;
+            *(column == 0 ? &row->epoch : &row->step) = (int64_t)number;
         }
     }
     return true;
@@ -61,20 +68,21 @@ oc_status oc_metrics_read(oc_metrics **rows, size_t *count, const char *path, oc
     oc_status status = OC_OK;
     char *text = NULL;
     oc_metrics *list = NULL;
-    size_t size = 0, capacity = 0, used = 0, header = strlen(oc_metrics_header);
+    size_t size = 0, capacity = 0, used = 0, column_count = 0, columns[OC_CSV_FIELDS];
     *rows = NULL;
     *count = 0;
     OC_TRY(oc_file_read(&text, &size, path, FILE_LIMIT, err));
-    if (size <= header || memcmp(text, oc_metrics_header, header) != 0 || text[header] != '\n') {
-        /* The run was killed while it wrote the first line. */
-        if (size <= header && memcmp(text, oc_metrics_header, size) == 0) goto cleanup;
+    const char *newline = strchr(text, '\n');
+    /* Where it has no end, the run was killed while it wrote the first line. */
+    if (!newline && size <= strlen(oc_metrics_header) && memcmp(text, oc_metrics_header, size) == 0) goto cleanup;
+    if (!newline || !oc_csv_columns(oc_metrics_header, text, newline, columns, &column_count)) {
         status = oc_fail(err, OC_E_FORMAT, path, "line 1 is not that of a run's metrics");
         goto cleanup;
     }
-    const char *line = text + header + 1, *newline;
+    const char *line = newline + 1;
     for (; (newline = strchr(line, '\n')); line = newline + 1) {
         OC_TRY(oc_grow(&list, &capacity, used + 1, sizeof *list, err));
-        if (!read_row(&list[used++], line, newline)) {
+        if (!read_row(&list[used++], line, newline, columns, column_count)) {
             char where[OC_ERROR_WHERE_SIZE];
             snprintf(where, sizeof where, "%.900s:%zu", path, used + 1);
             status = oc_fail(err, OC_E_FORMAT, where, "not a row of a run's metrics");

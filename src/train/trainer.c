@@ -211,7 +211,10 @@ static oc_status record_recipe(oc_trainer *trainer, oc_error *err) {
         const oc_recipe_key *key = oc_recipe_key_at(i);
         oc_hparam *h = &hparams[i];
         char *end;
-        *h = (oc_hparam){.name = key->key, .description = key->help, .text = oc_recipe_get(trainer->recipe, key->key)};
+        *h = (oc_hparam){.name = key->key,
+                         .description = key->help,
+                         .text = oc_recipe_get(trainer->recipe, key->key),
+                         .given = oc_recipe_states(trainer->recipe, key->key)};
         if (key->type == OC_KEY_BOOL) {
             h->type = OC_HPARAM_BOOL;
             h->number = strcmp(h->text, "true") == 0;

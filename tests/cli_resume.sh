@@ -19,7 +19,20 @@ train() {
     shift
     "$ocelli" train "${common[@]}" --out "$out" "$@" >"$work/train.out" 2>"$work/train.err"
 }
+# table FILE FIELDS FIRST: one well-formed table: lines that end in LF, as many fields in each, a header once, all numbers
+# or nothing, and a first column that counts on from FIRST.
+table() {
+    LC_ALL=C awk -F, -v fields="$2" -v first="$3" -v file="$1" '
+        NF != fields { print file ":" NR ": " NF " fields"; bad = 1 }
+        NR == 1 { if (!/^[a-z0-9_,]+$/) { print file ": no header"; bad = 1 } next }
+        !/^[0-9]+(,(-?[0-9]+(\.[0-9]+)?(e[-+][0-9]+)?)?)+$/ { print file ":" NR ": " $0; bad = 1 }
+        $1 != first + NR - 2 { print file ":" NR ": " $1 " instead of " first + NR - 2; bad = 1 }
+        END { exit bad || NR == 0 }' "$1" || return 1
+    [[ $(tail -c 1 "$1" | od -An -tx1) == " 0a" ]] || { echo "$1: no newline at its end"; return 1; }
+}
 same() {
+    table "$1/metrics.csv" 17 0 || fail "$2: metrics.csv is no table"
+    table "$1/steps.csv" 3 1 || fail "$2: steps.csv is no table"
     cmp -s "$work/whole/last.safetensors" "$1/last.safetensors" || fail "$2: the last weights differ"
     cmp -s "$work/whole/best.safetensors" "$1/best.safetensors" || fail "$2: the best weights differ"
     cmp -s "$work/whole/steps.csv" "$1/steps.csv" || fail "$2: steps.csv differs"
@@ -131,4 +144,16 @@ echo "killed $kills times, $early of them before the first save, $inside inside 
 [[ $kills -ge 10 && $early -ge 1 && $inside -ge 2 ]] || fail "only $kills kills, $early early, $inside inside a save"
 train "$run" --resume || fail "the run killed $kills times: $(tail -1 "$work/train.err")"
 same "$run" "killed $kills times"
+
+# Killed inside a row, which a slow disk may show cut anywhere; and a run that an earlier version began, with fewer
+# columns: one table either way.
+rm -rf "$run" && train "$run" --max-steps 4
+printf '1,3,2.' >>"$run/metrics.csv"
+printf '5,1.2' >>"$run/steps.csv"
+train "$run" --resume || fail "the run with torn rows: $(tail -1 "$work/train.err")"
+same "$run" "torn rows"
+rm -rf "$run" && train "$run" --max-steps 4
+cut -d, -f1-9 "$run/metrics.csv" >"$work/cut" && cp "$work/cut" "$run/metrics.csv"
+train "$run" --resume || fail "the run with fewer columns: $(tail -1 "$work/train.err")"
+same "$run" "fewer columns"
 finish

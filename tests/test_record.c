@@ -14,6 +14,7 @@
 
 #include "record/crc32c.h"
 #include "record/event.pb-c.h"
+#include "record/hparams.pb-c.h"
 #include "record/record.h"
 #include "support/bytes.h"
 #include "support/temporary.h"
@@ -180,6 +181,68 @@ static void test_cut_anywhere(void **state) {
     free(whole);
 }
 
+/* A table of an earlier version lacks columns, one that a spreadsheet has saved ends its lines otherwise: gone on with,
+ * it is one table of today's columns, and before that it is read as it is. */
+static void test_older_table(void **state) {
+    const fixture *f = *state;
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"epoch,step,val_loss,lr,val_top1\n0,0,5.5,,0.005\n1,4,5,0.001,0.02\n2,8,5,0.00",
+         METRICS_HEADER "0,0,,,,5.5,0.005,,,,,,,,,,\n1,4,,,,5,0.02,,0.001,,,,,,,,\n"},
+        {"epoch,step,val_loss\r\n0,0,5.5\r\n1,4,\r\n", METRICS_HEADER "0,0,,,,5.5,,,,,,,,,,,\n1,4,,,,,,,,,,,,,,,\n"},
+        {"epoch\n0\n1\n", METRICS_HEADER "0,,,,,,,,,,,,,,,,\n1,,,,,,,,,,,,,,,,\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        oc_error err = {0};
+        oc_record *record = NULL;
+        oc_metrics *rows = NULL;
+        size_t count = 0;
+        test_bytes_write(path_in(f, "metrics.csv"), cases[i].text, strlen(cases[i].text));
+        assert_int_equal(oc_metrics_read(&rows, &count, path_in(f, "metrics.csv"), &err), OC_OK);
+        assert_int_equal(count, 2);
+        assert_int_equal(rows[1].epoch, 1);
+        assert_true(isnan(rows[0].train_loss) && isnan(rows[0].share_validation));
+        assert_true(i == 2 || rows[0].val_loss == 5.5);
+        free(rows);
+        assert_int_equal(oc_record_create(&record, f->folder, 4, 2, &err), OC_OK);
+        oc_record_destroy(&record);
+        expect_text(f, "metrics.csv", cases[i].expected);
+    }
+}
+
+/* Tables that are no older ones of ours, or are damaged, are left as they are. */
+static void test_no_older_table(void **state) {
+    const fixture *f = *state;
+    static const char *const texts[] = {"epoch,step,val_loss,brightness\n0,0,1,2\n",
+                                        "epoch,step,epoch\n0,0,0\n",
+                                        "step,epoch\n0,0\n",
+                                        "epoch,step,lr\n0,0\n",
+                                        "epoch,step,lr\n0,0,1,2\n",
+                                        "epoch,step,\n0,0,\n",
+                                        "\n0\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        oc_error err = {0};
+        oc_record *record = NULL;
+        oc_metrics *rows = NULL;
+        size_t count = 0;
+        test_bytes_write(path_in(f, "metrics.csv"), texts[i], strlen(texts[i]));
+        assert_int_equal(oc_record_create(&record, f->folder, 0, 1, &err), OC_E_FORMAT);
+        assert_int_equal(oc_metrics_read(&rows, &count, path_in(f, "metrics.csv"), &err), OC_E_FORMAT);
+        expect_text(f, "metrics.csv", texts[i]);
+    }
+}
+
+static void test_no_numbers(void **state) {
+    const fixture *f = *state;
+    oc_error err = {0};
+    oc_record *record = NULL;
+    assert_int_equal(oc_record_create(&record, f->folder, 0, 0, &err), OC_OK);
+    assert_int_equal(oc_record_step(record, 1, -INFINITY, 1.5e-7, &err), OC_OK);
+    assert_int_equal(oc_record_step(record, 2, NAN, 0.25, &err), OC_OK);
+    oc_record_destroy(&record);
+    expect_text(f, "steps.csv", "step,loss,lr\n1,,1.5e-07\n2,,0.25\n");
+}
+
 static void test_foreign_table(void **state) {
     const fixture *f = *state;
     oc_record *record = NULL;
@@ -288,15 +351,123 @@ static void test_events(void **state) {
     free_events(events, count);
 }
 
+static const Oc__Record__Summary__Value *value_of(const Oc__Record__Event *event, const char *tag) {
+    assert_int_equal(event->what_case, OC__RECORD__EVENT__WHAT_SUMMARY);
+    assert_int_equal(event->summary->n_value, 1);
+    assert_string_equal(event->summary->value[0]->tag, tag);
+    return event->summary->value[0];
+}
+
+/* What the HParams plugin is told under a tag. */
+static Oc__Record__HparamsData *told(const Oc__Record__Event *event, const char *tag) {
+    const Oc__Record__Summary__Value *value = value_of(event, tag);
+    assert_int_equal(event->step, 0);
+    assert_int_equal(value->value_case, OC__RECORD__SUMMARY__VALUE__VALUE_TENSOR);
+    assert_string_equal(value->metadata->plugin_data->plugin_name, "hparams");
+    const ProtobufCBinaryData content = value->metadata->plugin_data->content;
+    Oc__Record__HparamsData *data = oc__record__hparams_data__unpack(NULL, content.len, content.data);
+    assert_non_null(data);
+    assert_int_equal(data->version, 0);
+    return data;
+}
+
+static void test_hparams(void **state) {
+    const fixture *f = *state;
+    static const oc_hparam hparams[] = {{.name = "model.name", .type = OC_HPARAM_TEXT, .text = "m", .given = true},
+                                        {.name = "data.augment", .type = OC_HPARAM_BOOL, .text = "true", .number = 1},
+                                        {.name = "optimizer.lr", .type = OC_HPARAM_NUMBER, .number = 0.1}};
+    Oc__Record__Event *events[EVENTS_MOST];
+    oc_record *record = NULL;
+    oc_error err = {0};
+    assert_int_equal(oc_record_create(&record, f->folder, 0, 0, &err), OC_OK);
+    assert_int_equal(oc_record_begin(record, hparams, 3, &err), OC_OK);
+    assert_int_equal(oc_record_end(record, &err), OC_OK);
+    oc_record_destroy(&record);
+    const int count = read_events(f, 0, events);
+    assert_int_equal(count, 2 + 3);
+    if (count != 5) return;
+
+    Oc__Record__HparamsData *data = told(events[2], "_hparams_/experiment");
+    assert_int_equal(data->data_case, OC__RECORD__HPARAMS_DATA__DATA_EXPERIMENT);
+    const Oc__Record__Experiment *experiment = data->experiment;
+    assert_int_equal(experiment->n_hparam_infos, 3);
+    assert_string_equal(experiment->hparam_infos[2]->name, "optimizer.lr");
+    assert_int_equal(experiment->hparam_infos[0]->type, OC__RECORD__HPARAM_INFO__TYPE__STRING);
+    assert_int_equal(experiment->hparam_infos[1]->type, OC__RECORD__HPARAM_INFO__TYPE__BOOL);
+    assert_int_equal(experiment->hparam_infos[2]->type, OC__RECORD__HPARAM_INFO__TYPE__FLOAT64);
+    assert_true(experiment->hparam_infos[0]->differs && !experiment->hparam_infos[2]->differs);
+    assert_int_equal(experiment->hparam_infos[0]->domain_case, OC__RECORD__HPARAM_INFO__DOMAIN__NOT_SET);
+    assert_int_equal(experiment->hparam_infos[1]->domain_discrete->n_values, 2);
+    assert_int_equal(experiment->n_metric_infos, 4);
+    assert_string_equal(experiment->metric_infos[0]->name->tag, "top1/validation");
+    oc__record__hparams_data__free_unpacked(data, NULL);
+
+    data = told(events[3], "_hparams_/session_start_info");
+    assert_int_equal(data->data_case, OC__RECORD__HPARAMS_DATA__DATA_SESSION_START_INFO);
+    const Oc__Record__SessionStart *start = data->session_start_info;
+    assert_true(start->start_time_secs > 1e9);
+    assert_int_equal(start->n_hparams, 3);
+    for (int i = 0; i < 3; i++) assert_string_equal(start->hparams[i]->key, hparams[i].name);
+    assert_int_equal(start->hparams[0]->value->kind_case, OC__RECORD__HPARAM_VALUE__KIND_STRING_VALUE);
+    assert_string_equal(start->hparams[0]->value->string_value, "m");
+    assert_int_equal(start->hparams[1]->value->kind_case, OC__RECORD__HPARAM_VALUE__KIND_BOOL_VALUE);
+    assert_true(start->hparams[1]->value->bool_value);
+    assert_int_equal(start->hparams[2]->value->kind_case, OC__RECORD__HPARAM_VALUE__KIND_NUMBER_VALUE);
+    assert_true(start->hparams[2]->value->number_value == 0.1);
+    oc__record__hparams_data__free_unpacked(data, NULL);
+
+    data = told(events[4], "_hparams_/session_end_info");
+    assert_int_equal(data->data_case, OC__RECORD__HPARAMS_DATA__DATA_SESSION_END_INFO);
+    assert_int_equal(data->session_end_info->status, OC__RECORD__SESSION_END__STATUS__SUCCESS);
+    assert_true(data->session_end_info->end_time_secs > 1e9);
+    oc__record__hparams_data__free_unpacked(data, NULL);
+    free_events(events, count);
+}
+
+/* An image of any size is one whole event. */
+static void test_picture(void **state) {
+    const fixture *f = *state;
+    const size_t size = 300000;
+    unsigned char *bytes = calloc(size, 1);
+    Oc__Record__Event *events[EVENTS_MOST];
+    oc_record *record = NULL;
+    oc_error err = {0};
+    assert_non_null(bytes);
+    for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(i * 7 % 251);
+    const oc_record_image image = {
+        .tag = "a/picture", .description = "of *it*", .png = bytes, .size = size, .width = 20, .height = 10};
+    assert_int_equal(oc_record_create(&record, f->folder, 0, 0, &err), OC_OK);
+    assert_int_equal(oc_record_picture(record, 7, &image, &err), OC_OK);
+    oc_record_destroy(&record);
+    const int count = read_events(f, 0, events);
+    assert_int_equal(count, 2 + 1);
+    const Oc__Record__Summary__Value *value = value_of(events[2], "a/picture");
+    assert_int_equal(events[2]->step, 7);
+    assert_int_equal(value->value_case, OC__RECORD__SUMMARY__VALUE__VALUE_IMAGE);
+    assert_int_equal(value->image->width, 20);
+    assert_int_equal(value->image->height, 10);
+    assert_int_equal(value->image->encoded_image_string.len, size);
+    assert_memory_equal(value->image->encoded_image_string.data, bytes, size);
+    assert_string_equal(value->metadata->plugin_data->plugin_name, "images");
+    assert_string_equal(value->metadata->summary_description, "of *it*");
+    free_events(events, count);
+    free(bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_tables, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_resume_cuts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_resume_is_seamless, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cut_anywhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_older_table, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_older_table, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_foreign_table, set_up, tear_down),
         cmocka_unit_test(test_crc32c),
         cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hparams, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_picture, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

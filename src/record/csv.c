@@ -107,8 +107,8 @@ static oc_status rewrite(const char *path, const char *header, const char *text,
         row++;
         OC_TRY(row_rewrite(&out, line, end, place, count, columns, &fits, err));
         if (!fits) {
-            status = oc_fail(err, OC_E_FORMAT, path, "line %zu has not %zu fields; move the file away to go on", row,
-                             count);
+            status =
+                oc_fail(err, OC_E_FORMAT, path, "line %zu has not %zu fields; move the file away to go on", row, count);
             goto cleanup;
         }
     }

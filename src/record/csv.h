@@ -13,9 +13,9 @@ typedef struct oc_csv_keep {
 #define OC_CSV_FIELDS 24
 
 /* Where the columns of a table's first line stand in `header`, both of names with commas between them: place[i] of the
- * i-th of *count. The line may lack columns and have them in another order (one of an earlier version does), and its end
- * may be CR LF. False: a name is not in `header`, or stands twice; or the first, which rows are known by, is another.
- * `line` ends at *end, which is its newline. */
+ * i-th of *count. The line may lack columns and have them in another order (one of an earlier version does), and its
+ * end may be CR LF. False: a name is not in `header`, or stands twice; or the first, which rows are known by, is
+ * another. `line` ends at *end, which is its newline. */
 bool oc_csv_columns(const char *header, const char *line, const char *end, size_t place[OC_CSV_FIELDS], size_t *count);
 
 /* Opens `path` for appending with `header` (without newline) as its first line: created when absent, else cut after

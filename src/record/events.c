@@ -159,7 +159,8 @@ static oc_status append_described(oc_events *events, int64_t step, const char *t
 
 oc_status oc_events_write_data(oc_events *events, const char *tag, const char *plugin, const void *content, size_t size,
                                oc_error *err) {
-    /* A value is asked for where there is nothing to say but the content: TensorBoard's own writers take an empty one. */
+    /* A value is asked for where there is nothing to say but the content: TensorBoard's own writers take an empty one.
+     */
     Oc__Record__TensorShape__Dim none = OC__RECORD__TENSOR_SHAPE__DIM__INIT, *dims[] = {&none};
     Oc__Record__TensorShape shape = OC__RECORD__TENSOR_SHAPE__INIT;
     shape.n_dim = 1;

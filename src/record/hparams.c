@@ -46,10 +46,10 @@ static oc_status write_experiment(oc_events *events, const oc_hparam *hparams, s
     OC_TRY(oc_alloc(&infos, count, sizeof *infos, err));
     OC_TRY(oc_alloc(&info_list, count, sizeof(void *), err));
     for (size_t i = 0; i < count; i++) {
-        static const Oc__Record__HparamInfo__Type types[] = {
-            [OC_HPARAM_TEXT] = OC__RECORD__HPARAM_INFO__TYPE__STRING,
-            [OC_HPARAM_BOOL] = OC__RECORD__HPARAM_INFO__TYPE__BOOL,
-            [OC_HPARAM_NUMBER] = OC__RECORD__HPARAM_INFO__TYPE__FLOAT64};
+        static const Oc__Record__HparamInfo__Type types[] = {[OC_HPARAM_TEXT] = OC__RECORD__HPARAM_INFO__TYPE__STRING,
+                                                             [OC_HPARAM_BOOL] = OC__RECORD__HPARAM_INFO__TYPE__BOOL,
+                                                             [OC_HPARAM_NUMBER] =
+                                                                 OC__RECORD__HPARAM_INFO__TYPE__FLOAT64};
         Oc__Record__HparamInfo *info = info_list[i] = &infos[i];
         oc__record__hparam_info__init(info);
         info->name = (char *)hparams[i].name;

@@ -98,10 +98,13 @@ oc_status oc_record_epoch(oc_record *record, const oc_metrics *m, oc_error *err)
                             m->share_optimizer,
                             m->share_validation};
     /* The training loss of every step is there already; "epoch" lets the average stand beside the validation's. */
-    const oc_scalar scalars[] = {
-        {OC_TAG_TRAIN_LOSS, m->train_loss}, {OC_TAG_VAL_LOSS, m->val_loss},  {"top1/train", m->train_top1},
-        {OC_TAG_VAL_TOP1, m->val_top1},     {"top5/train", m->train_top5},  {OC_TAG_VAL_TOP5, m->val_top5},
-        {"images_per_second", m->images_per_second}};
+    const oc_scalar scalars[] = {{OC_TAG_TRAIN_LOSS, m->train_loss},
+                                 {OC_TAG_VAL_LOSS, m->val_loss},
+                                 {"top1/train", m->train_top1},
+                                 {OC_TAG_VAL_TOP1, m->val_top1},
+                                 {"top5/train", m->train_top5},
+                                 {OC_TAG_VAL_TOP5, m->val_top5},
+                                 {"images_per_second", m->images_per_second}};
     OC_TRY(oc_csv_append(record->metrics, integers, 2, reals, sizeof reals / sizeof reals[0], err));
     OC_TRY(oc_events_write(record->events, m->step, scalars, sizeof scalars / sizeof scalars[0], err));
 cleanup:

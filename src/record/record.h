@@ -22,7 +22,8 @@ typedef struct oc_metrics {
 extern const char oc_metrics_header[];
 
 /* Reads a metrics.csv into *rows (freed with oc_free), NULL when it has none; a torn last line is left out. An empty
- * field, and a column that an earlier version did not write, is NaN. OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT with "file:line". */
+ * field, and a column that an earlier version did not write, is NaN. OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT with
+ * "file:line". */
 oc_status oc_metrics_read(oc_metrics **rows, size_t *count, const char *path, oc_error *err);
 
 /* What the rows of a metrics.csv say of a run; NaN and −1 where nothing. */

@@ -188,7 +188,7 @@ static void test_older_table(void **state) {
     static const struct {
         const char *text, *expected;
     } cases[] = {
-        {"epoch,step,val_loss,lr,val_top1\n0,0,5.5,,0.005\n1,4,5,0.001,0.02\n2,8,5,0.00",
+        {"epoch,step,val_loss,lr,val_top1\n0,0,5.5,,0.005\n1,4,5,0.001,0.02\n2,8,5,0.0",
          METRICS_HEADER "0,0,,,,5.5,0.005,,,,,,,,,,\n1,4,,,,5,0.02,,0.001,,,,,,,,\n"},
         {"epoch,step,val_loss\r\n0,0,5.5\r\n1,4,\r\n", METRICS_HEADER "0,0,,,,5.5,,,,,,,,,,,\n1,4,,,,,,,,,,,,,,,\n"},
         {"epoch\n0\n1\n", METRICS_HEADER "0,,,,,,,,,,,,,,,,\n1,,,,,,,,,,,,,,,,\n"}};
@@ -204,6 +204,12 @@ static void test_older_table(void **state) {
         assert_true(isnan(rows[0].train_loss) && isnan(rows[0].share_validation));
         assert_true(i == 2 || rows[0].val_loss == 5.5);
         free(rows);
+        assert_int_equal(oc_record_create(&record, f->folder, 4, 2, &err), OC_OK);
+        oc_record_destroy(&record);
+        expect_text(f, "metrics.csv", cases[i].expected);
+        /* What is beyond the rows that stay is looked at by nobody. */
+        test_bytes_write(path_in(f, "metrics.csv"), cases[i].text, strlen(cases[i].text));
+        append(path_in(f, "metrics.csv"), "\n2,8,,,,,\nnothing\n");
         assert_int_equal(oc_record_create(&record, f->folder, 4, 2, &err), OC_OK);
         oc_record_destroy(&record);
         expect_text(f, "metrics.csv", cases[i].expected);

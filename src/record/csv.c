@@ -90,8 +90,10 @@ cleanup:
     return status;
 }
 
-/* Writes the table `text` anew under `header`. OC_E_FORMAT: its columns, or a row's fields, are no part of them. */
-static oc_status rewrite(const char *path, const char *header, const char *text, size_t size, oc_error *err) {
+/* Writes the rows that stay of the table `text` anew under `header`. OC_E_FORMAT: its columns, or the fields of such a
+ * row, are no part of them. */
+static oc_status rewrite(const char *path, const char *header, const char *text, size_t size, oc_csv_keep keep,
+                         oc_error *err) {
     oc_status status = OC_OK;
     oc_text out = {0};
     size_t place[OC_CSV_FIELDS], count = 0, columns, row = 1;
@@ -101,6 +103,7 @@ static oc_status rewrite(const char *path, const char *header, const char *text,
         goto cleanup;
     }
     (void)column_find(header, "", 0, &columns);
+    size = kept_size(text, size, (size_t)(end + 1 - text), keep);
     OC_TRY(oc_text_printf(&out, err, "%s\n", header));
     for (line = end + 1; (end = memchr(line, '\n', (size_t)(text + size - line))); line = end + 1) {
         bool fits;
@@ -130,7 +133,7 @@ oc_status oc_csv_create(oc_file_appender **out, const char *path, const char *he
         bool same = common == 0 || memcmp(mapping.data, header, common) == 0;
         if (!(same && mapping.size <= header_size)) { /* a torn first line is written again */
             if (!same || mapping.data[header_size] != '\n') {
-                OC_TRY(rewrite(path, header, (const char *)mapping.data, mapping.size, err));
+                OC_TRY(rewrite(path, header, (const char *)mapping.data, mapping.size, keep, err));
                 oc_mapping_close(&mapping);
                 OC_TRY(oc_mapping_open(&mapping, path, err));
             }

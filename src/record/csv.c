@@ -65,8 +65,8 @@ bool oc_csv_columns(const char *header, const char *line, const char *end, size_
     return place[0] == 0;
 }
 
-/* Appends the row [line, end) with its fields where the columns of `header` are; false: it has another number of them
- * than the table has columns. */
+/* Appends the row [line, end), whose `count` fields belong to the columns place[i], as a row of `columns` fields; *fits
+ * = it has that many. */
 static oc_status row_rewrite(oc_text *out, const char *line, const char *end, const size_t *place, size_t count,
                              size_t columns, bool *fits, oc_error *err) {
     oc_status status = OC_OK;
@@ -157,16 +157,16 @@ cleanup:
     return status;
 }
 
-/* The program around the library may have set a locale whose decimal point is a comma, or a character of several bytes:
- * puts a point there. Returns the new length. */
-static size_t pointed(char *number) {
+/* Writes a number to nine digits, nothing for what is none, and returns its length. The program around the library may
+ * have set a locale whose decimal point is a comma, or a character of several bytes: it becomes a point. */
+static size_t number_write(char field[FIELD_SIZE], double number) {
     size_t length = 0;
-    for (const char *c = number; *c; c++) {
-        const bool digit = strchr("0123456789+-e", *c) != NULL;
-        if (digit)
-            number[length++] = *c;
-        else if (number[length - 1] != '.')
-            number[length++] = '.';
+    const int written = isfinite(number) ? snprintf(field, FIELD_SIZE, "%.9g", number) : 0;
+    for (int i = 0; i < written; i++) {
+        if (strchr("0123456789+-e", field[i]))
+            field[length++] = field[i];
+        else if (length > 0 && field[length - 1] != '.')
+            field[length++] = '.';
     }
     return length;
 }
@@ -180,8 +180,7 @@ oc_status oc_csv_append(oc_file_appender *csv, const int64_t *integers, size_t i
         size += (size_t)snprintf(row + size, FIELD_SIZE, "%" PRId64 ",", integers[i]);
     for (size_t i = 0; i < real_count; i++) {
         char *field = row + size;
-        if (isfinite(reals[i])) snprintf(field, FIELD_SIZE, "%.9g", reals[i]);
-        const size_t length = isfinite(reals[i]) ? pointed(field) : 0;
+        const size_t length = number_write(field, reals[i]);
         field[length] = ',';
         size += length + 1;
     }

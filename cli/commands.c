@@ -8,5 +8,6 @@ const oc_command *const oc_commands[] = {
     &oc_command_serve,     &oc_command_export,
     &oc_command_models,    &oc_command_bench,
     &oc_command_data_info, &oc_command_data_pack,
-    &oc_command_data_demo, NULL,
+    &oc_command_data_demo, &oc_command_data_fetch,
+    NULL,
 };

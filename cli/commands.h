@@ -7,7 +7,7 @@
 extern const oc_command oc_command_train, oc_command_eval, oc_command_predict, oc_command_models, oc_command_bench;
 extern const oc_command oc_command_ensemble, oc_command_study, oc_command_report, oc_command_serve;
 extern const oc_command oc_command_export;
-extern const oc_command oc_command_data_info, oc_command_data_pack, oc_command_data_demo;
+extern const oc_command oc_command_data_info, oc_command_data_pack, oc_command_data_demo, oc_command_data_fetch;
 
 /* A list of owned strings; start from {0}. */
 typedef struct oc_lines {

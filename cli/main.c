@@ -57,9 +57,8 @@ static oc_status execute_helper(const oc_command *command, char *const *whole, o
     const int reason = oc_environment_execute_helper(command->helper, whole);
     if (reason == ENOENT)
         return oc_cli_fail(err, OC_E_NOT_FOUND, command->name,
-                           "its program %s is not there: install what it needs (Debian's libmicrohttpd-dev) and build "
-                           "ocelli again",
-                           command->helper);
+                           "its program %s is not there: install what it needs (Debian's %s) and build ocelli again",
+                           command->helper, command->packages);
     return oc_cli_fail(err, OC_E_IO, command->name, "its program %s cannot be executed: %s", command->helper,
                        strerror(reason));
 }

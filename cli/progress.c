@@ -12,6 +12,7 @@
 
 #define BAR_SECONDS 0.1   /* between two drawings of a bar */
 #define LINE_SECONDS 15.0 /* between two plain lines */
+#define RATE_SECONDS 1.0  /* over which a rate is taken */
 #define BAR_CELLS 20
 #define LINE_SIZE 512
 
@@ -80,12 +81,17 @@ static bool due(oc_bar *bar, bool last) {
     return true;
 }
 
+/* True: the task is another one than before. */
+static bool begin_task(oc_bar *bar, const char *what) {
+    if (strncmp(bar->what, what, sizeof bar->what - 1) == 0) return false;
+    snprintf(bar->what, sizeof bar->what, "%s", what);
+    bar->began = now();
+    return true;
+}
+
 static bool on_progress(void *user, const char *what, int64_t done, int64_t total) {
     oc_bar *bar = user;
-    if (strncmp(bar->what, what, sizeof bar->what - 1) != 0) {
-        snprintf(bar->what, sizeof bar->what, "%s", what);
-        bar->began = now();
-    }
+    begin_task(bar, what);
     if (due(bar, done == total)) {
         char line[LINE_SIZE], cells[BAR_CELLS + 3], eta[32];
         double share = total > 0 ? (double)done / (double)total : 1, spent = now() - bar->began;
@@ -100,6 +106,37 @@ static bool on_progress(void *user, const char *what, int64_t done, int64_t tota
     return !(bar->stop && *bar->stop);
 }
 
+/* Looks at the rate once a second; one that changes is followed within some seconds. */
+static void follow_rate(oc_bar *bar, int64_t done) {
+    const double time = now(), spent = time - bar->rated;
+    if (done < bar->rated_done) bar->rated_done = done;
+    if (spent < RATE_SECONDS) return;
+    const double rate = (double)(done - bar->rated_done) / spent;
+    bar->rate = bar->rate > 0 ? 0.7 * bar->rate + 0.3 * rate : rate;
+    bar->rated = time;
+    bar->rated_done = done;
+}
+
+static bool on_bytes(void *user, const char *what, int64_t done, int64_t total) {
+    oc_bar *bar = user;
+    if (begin_task(bar, what)) {
+        bar->rated = bar->began;
+        bar->rated_done = done;
+        bar->rate = 0;
+    }
+    follow_rate(bar, done);
+    if (due(bar, done == total)) {
+        char line[LINE_SIZE], cells[BAR_CELLS + 3], eta[32];
+        draw_cells(total > 0 ? (double)done / (double)total : 1, cells);
+        oc_span_text(bar->rate > 0 ? (double)(total - done) / bar->rate : NAN, eta);
+        snprintf(line, sizeof line, "%s %s%s%.1f/%.1f MB  %.1f MB/s  ETA %s", what, bar->terminal ? cells : "",
+                 bar->terminal ? " " : "", (double)done * 1e-6, (double)total * 1e-6, bar->rate * 1e-6, eta);
+        show(bar, line);
+    }
+    if (done == total) oc_bar_clear(bar);
+    return !(bar->stop && *bar->stop);
+}
+
 static void on_log(void *user, oc_log_level level, const char *line) {
     oc_bar *bar = user;
     oc_bar_clear(bar);
@@ -108,6 +145,10 @@ static void on_log(void *user, oc_log_level level, const char *line) {
 
 oc_progress oc_bar_progress(oc_bar *bar) {
     return (oc_progress){.fn = on_progress, .user = bar};
+}
+
+oc_progress oc_bar_bytes(oc_bar *bar) {
+    return (oc_progress){.fn = on_bytes, .user = bar};
 }
 
 oc_log oc_bar_log(oc_bar *bar) {

@@ -41,4 +41,5 @@ const oc_command oc_command_serve = {
     .docs = "docs/serve.md",
     .flags = flags,
     .helper = "ocelli-serve",
+    .packages = "libmicrohttpd-dev",
 };

@@ -17,6 +17,10 @@ pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
 # For the helper program of `ocelli serve`, which is left out without it.
 pkg_check_modules(MICROHTTPD IMPORTED_TARGET libmicrohttpd>=0.9.71)
 
+# For that of `ocelli data fetch`, likewise. 7.85 can be told protocols by name, and has headers of answers.
+pkg_check_modules(CURL IMPORTED_TARGET libcurl>=7.85)
+pkg_check_modules(MD IMPORTED_TARGET libmd)
+
 # oneDNN 2.6 of Debian 12 ships neither a pkg-config nor a complete CMake file; that of 13 is found the same way.
 find_library(OC_DNNL_LIBRARY dnnl REQUIRED)
 find_path(OC_DNNL_INCLUDE oneapi/dnnl/dnnl.h REQUIRED)

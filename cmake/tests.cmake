@@ -64,7 +64,7 @@ target_link_libraries(ocelli_test_support PUBLIC ocelli_static PkgConfig::CMOCKA
 foreach(source IN LISTS oc_test_sources)
   cmake_path(GET source STEM name)
   # Of what is not built.
-  if(name MATCHES "^test_serve" AND NOT TARGET ocelli_serve)
+  if((name MATCHES "^test_serve" AND NOT TARGET ocelli_serve) OR (name MATCHES "^test_fetch" AND NOT TARGET ocelli_fetch))
     continue()
   endif()
   add_executable(${name} ${source})
@@ -84,10 +84,17 @@ foreach(source IN LISTS oc_test_sources)
   target_link_libraries(${name} PRIVATE ocelli_test_support)
   if(name MATCHES "^test_serve")
     target_link_libraries(${name} PRIVATE ocelli_serve)
+  elseif(name MATCHES "^test_fetch")
+    target_link_libraries(${name} PRIVATE ocelli_fetch PkgConfig::MD)
   endif()
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   oc_register_test(${name} ${source})
 endforeach()
+
+# What the tests of the command talk to.
+add_executable(serve_zeros ${CMAKE_SOURCE_DIR}/tests/programs/serve_zeros.c)
+target_include_directories(serve_zeros PRIVATE tests)
+target_link_libraries(serve_zeros PRIVATE ocelli_test_support)
 
 # They measure; no tests.
 foreach(name IN ITEMS convolutions memory prepare)

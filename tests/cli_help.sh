@@ -4,7 +4,8 @@ ocelli=$1
 # shellcheck source=tests/support/shell.sh
 . tests/support/shell.sh
 
-commands=("train" "eval" "predict" "ensemble" "study" "serve" "export" "models" "bench" "data info" "data pack" "data demo")
+commands=("train" "eval" "predict" "ensemble" "study" "serve" "export" "models" "bench" "data info" "data pack" "data demo"
+    "data fetch")
 quietly "$ocelli" --help
 for command in "${commands[@]}"; do
     grep -q "^  $command " "$work/out" || fail "--help does not list $command"

@@ -341,6 +341,13 @@ cleanup:
     return status;
 }
 
+oc_status oc_file_rename(const char *from, const char *to, oc_error *err) {
+    rename_kind kind = RENAME_REPLACED;
+    if (sys_rename(from, to, &kind) != 0) return io_fail(err, to, "rename the new file to its name", errno);
+    if (kind == RENAME_SWAPPED) unlink(from);
+    return sync_folder_of(to, to, err);
+}
+
 oc_status oc_file_check_writable(const char *path, oc_error *err) {
     oc_file_writer *writer = NULL;
     const oc_status status = oc_file_writer_create(&writer, path, err);

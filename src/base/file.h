@@ -36,6 +36,10 @@ oc_status oc_file_check_writable(const char *path, oc_error *err);
  * `path` now. OC_E_IO. */
 oc_status oc_file_remove_leftovers(const char *path, oc_error *err);
 
+/* Renames `from` to `to` in the same folder, in the place of a file there perhaps, and syncs the folder. OC_E_IO: both
+ * are as they were, unless it was the sync that failed. */
+oc_status oc_file_rename(const char *from, const char *to, oc_error *err);
+
 /* Reads a whole file of at most `limit` bytes; *data is NUL-terminated beyond *size and freed with oc_free.
  * OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT (larger than limit, or not a regular file). */
 oc_status oc_file_read(char **data, size_t *size, const char *path, size_t limit, oc_error *err);

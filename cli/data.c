@@ -1,4 +1,4 @@
-/* ocelli data info, pack and demo */
+/* ocelli data info, pack and demo; fetch is in fetch.c */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>

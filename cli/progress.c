@@ -106,15 +106,16 @@ static bool on_progress(void *user, const char *what, int64_t done, int64_t tota
     return !(bar->stop && *bar->stop);
 }
 
-/* Looks at the rate once a second; one that changes is followed within some seconds. */
-static void follow_rate(oc_bar *bar, int64_t done) {
+/* The rate of late, looked at once a second: one that changes is followed within some seconds. */
+static double follow_rate(oc_bar *bar, int64_t done) {
     const double time = now(), spent = time - bar->rated;
     if (done < bar->rated_done) bar->rated_done = done;
-    if (spent < RATE_SECONDS) return;
-    const double rate = (double)(done - bar->rated_done) / spent;
+    const double rate = spent > 0 ? (double)(done - bar->rated_done) / spent : 0;
+    if (spent < RATE_SECONDS) return bar->rate > 0 ? bar->rate : rate;
     bar->rate = bar->rate > 0 ? 0.7 * bar->rate + 0.3 * rate : rate;
     bar->rated = time;
     bar->rated_done = done;
+    return bar->rate;
 }
 
 static bool on_bytes(void *user, const char *what, int64_t done, int64_t total) {
@@ -124,13 +125,13 @@ static bool on_bytes(void *user, const char *what, int64_t done, int64_t total) 
         bar->rated_done = done;
         bar->rate = 0;
     }
-    follow_rate(bar, done);
+    const double rate = follow_rate(bar, done);
     if (due(bar, done == total)) {
         char line[LINE_SIZE], cells[BAR_CELLS + 3], eta[32];
         draw_cells(total > 0 ? (double)done / (double)total : 1, cells);
-        oc_span_text(bar->rate > 0 ? (double)(total - done) / bar->rate : NAN, eta);
+        oc_span_text(rate > 0 ? (double)(total - done) / rate : NAN, eta);
         snprintf(line, sizeof line, "%s %s%s%.1f/%.1f MB  %.1f MB/s  ETA %s", what, bar->terminal ? cells : "",
-                 bar->terminal ? " " : "", (double)done * 1e-6, (double)total * 1e-6, bar->rate * 1e-6, eta);
+                 bar->terminal ? " " : "", (double)done * 1e-6, (double)total * 1e-6, rate * 1e-6, eta);
         show(bar, line);
     }
     if (done == total) oc_bar_clear(bar);

@@ -38,6 +38,7 @@ asked() {
 expect 2 'data fetch: ' "$ocelli" data fetch
 expect 2 'data fetch: ' "$ocelli" data fetch tiny-imagenet
 expect 2 'b: one word too many' "$ocelli" data fetch tiny-imagenet a b
+expect 2 'the name of the folder is empty' "$ocelli" data fetch tiny-imagenet ''
 expect 2 "'tiny-imagnet'; did you mean 'tiny-imagenet'" "$ocelli" data fetch tiny-imagnet "$work"
 expect 2 '--ulr: .*--url' "$ocelli" data fetch tiny-imagenet "$work" --ulr x
 expect 2 'file:///etc/passwd: this is no address' "$ocelli" data fetch tiny-imagenet "$work/x" --url file:///etc/passwd

@@ -34,6 +34,9 @@ if [[ -x $build/ocelli-serve ]]; then
     expect 2 'serve: name --weights, --runs, or both' "$prefix/bin/ocelli" serve
     [[ -x $prefix/bin/ocelli-serve ]] && fail "the helper program is among the commands"
 fi
+if [[ -x $build/ocelli-fetch ]]; then
+    expect 2 "did you mean 'tiny-imagenet'" "$prefix/bin/ocelli" data fetch tinyimagenet "$work"
+fi
 # A page for each subcommand is found by man, and each shell's completion where that shell looks for it.
 pages=$("$ocelli" --help | grep -c '^  [a-z]')
 found=$(find "$prefix/share/man/man1" -name 'ocelli*.1' | wc -l)

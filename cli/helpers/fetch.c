@@ -15,6 +15,8 @@ static oc_status fetch(const oc_args *args, oc_error *err) {
     oc_fetch_options options = {
         .url = oc_args_text(args, "--url"), .progress = oc_bar_bytes(&bar), .log = oc_bar_log(&bar)};
     oc_status status = oc_archive_find(&archive, words[0], err);
+    if (status == OC_OK && !words[1][0])
+        status = oc_cli_fail(err, OC_E_USAGE, "data fetch", "the name of the folder is empty; \".\" is this one");
     if (status == OC_OK) status = oc_fetch(&there, archive, words[1], &options, err);
     oc_bar_clear(&bar);
     if (status == OC_OK) {

@@ -21,6 +21,7 @@
 #define WAIT_MOST 30.0
 #define STALL_SECONDS 30
 #define GLANCE_NANOSECONDS 50000000L
+#define KEPT_SIZE 64
 #define GAIN 100 /* a try has got on that brings this fraction of the file */
 
 /* What a message counts. */
@@ -71,6 +72,14 @@ static oc_status stopped(const oc_part *part, oc_error *err) {
                    megabytes(part->size));
 }
 
+/* What a message says of a part that stays. */
+static const char *kept(const oc_part *part, const oc_archive *archive, char text[KEPT_SIZE]) {
+    text[0] = '\0';
+    if (part->size > 0)
+        snprintf(text, KEPT_SIZE, "%.1f of %.1f MB are kept: ", megabytes(part->size), megabytes(archive->bytes));
+    return text;
+}
+
 /* Tries until the part is as long as the file. */
 static oc_status bring(const oc_archive *archive, oc_part *part, const oc_fetch_options *options, oc_error *err) {
     oc_status status = OC_OK;
@@ -79,6 +88,7 @@ static oc_status bring(const oc_archive *archive, oc_part *part, const oc_fetch_
     /* What was lost again is no gain, so that a server whose every answer begins anew comes to an end, too. */
     int64_t reached = part->size;
     double wait = options->wait;
+    char text[KEPT_SIZE];
     OC_TRY(oc_transfer_create(&transfer, archive, part, options, err));
     for (int tries = 1;; tries++) {
         OC_TRY(oc_transfer_try(transfer, &end, err));
@@ -90,9 +100,8 @@ static oc_status bring(const oc_archive *archive, oc_part *part, const oc_fetch_
         }
         if (tries >= options->tries) {
             status =
-                oc_fail(err, OC_E_IO, options->url,
-                        "%s, and %d tries brought nothing more; %.1f of %.1f MB are kept: run the same again later",
-                        end.reason, tries, megabytes(part->size), megabytes(archive->bytes));
+                oc_fail(err, OC_E_IO, options->url, "%s, and %d tries brought nothing more; %srun the same again later",
+                        end.reason, tries, kept(part, archive, text));
             goto cleanup;
         }
         const double pause = end.wait > wait ? (end.wait < WAIT_MOST ? end.wait : WAIT_MOST) : wait;

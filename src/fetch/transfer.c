@@ -4,6 +4,7 @@
 #include "fetch/transfer.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,16 +38,24 @@ struct oc_transfer {
     char text[CURL_ERROR_SIZE];
 };
 
+/* Digits at *text, which goes behind them; false where there are none, or too many. */
+static bool number(const char **text, int64_t *out) {
+    char *end;
+    if (**text < '0' || **text > '9') return false;
+    errno = 0;
+    *out = strtoll(*text, &end, 10);
+    *text = end;
+    return errno == 0;
+}
+
 bool oc_content_range(const char *text, int64_t *first, int64_t *whole) {
     int64_t last;
-    int used = 0;
     if (strncasecmp(text, "bytes ", 6) != 0) return false;
-    if (sscanf(text + 6, "%18" SCNd64 "-%18" SCNd64 "/%n", first, &last, &used) != 2 || used == 0) return false;
-    text += 6 + used;
+    text += 6;
+    if (!number(&text, first) || *text++ != '-' || !number(&text, &last) || *text++ != '/') return false;
     *whole = -1;
-    if (strcmp(text, "*") != 0 && (sscanf(text, "%18" SCNd64 "%n", whole, &used) != 1 || text[used] != '\0'))
-        return false;
-    return *first >= 0 && *first <= last && (*whole < 0 || last < *whole);
+    if (strcmp(text, "*") == 0) return *first <= last;
+    return number(&text, whole) && *text == '\0' && *first <= last && last < *whole;
 }
 
 /* A header of the last answer, redirects left behind; NULL: it has none. Libcurl's, until the next request. */
@@ -88,7 +97,7 @@ static oc_status begin_whole(oc_transfer *t) {
     if (t->part->size > 0)
         oc_log_line(&t->options->log, OC_LOG_WARN, "%s: %s: from the beginning again", t->archive->file,
                     strcmp(validator(t), t->part->validator) == 0 ? "the server cannot send the rest alone"
-                                                                  : "what has come cannot be gone on with there");
+                                                                  : "what is there now is not what came before");
     return oc_part_begin(t->part, validator(t), t->err);
 }
 
@@ -232,6 +241,7 @@ static bool is_final(const oc_transfer *t, CURLcode result) {
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
         /* Where there was an answer before, the network is gone for a while. */
         return !t->heard;
     default:

@@ -185,6 +185,7 @@ static void test_drops(void **state) {
     static const test_web_answer answers[] = {{.stop = 100000}, {.stop = 50000}, {.stop = 1}, {0}};
     place p;
     open_place(&p, answers, 4);
+    p.options.tries = 3; /* in a row */
     good(&p);
     assert_int_equal(p.web.asked, 4);
     asked_from(&p, 0, -1, "");
@@ -223,6 +224,22 @@ static void test_no_validator(void **state) {
     assert_int_equal(p.web.asked, 2);
     asked_from(&p, 1, -1, "");
     assert_int_equal(p.web.requests[1].sent, SIZE);
+    close_place(&p);
+}
+
+/* The validator of what was there before does not stay for what has none. */
+static void test_validator_goes(void **state) {
+    (void)state;
+    static const test_web_answer answers[] = {{.stop = 100000}, {.stop = 50000, .data = other, .validator = ""}, {0}};
+    place p;
+    open_place(&p, answers, 3);
+    p.options.tries = 1;
+    bad(&p, OC_E_IO, "1 tries");
+    assert_true(oc_path_exists(p.validator));
+    bad(&p, OC_E_IO, "1 tries");
+    assert_false(oc_path_exists(p.validator));
+    good(&p);
+    asked_from(&p, 2, -1, "");
     close_place(&p);
 }
 
@@ -483,7 +500,7 @@ static void test_addresses(void **state) {
     }
     /* The name is one that nobody may have (RFC 6761); port 1 has no server. One try, for that is final. */
     p.options.url = "http://nobody.invalid/";
-    bad(&p, OC_E_IO, "nobody.invalid");
+    bad(&p, OC_E_IO, "esolv");
     p.options.url = "http://127.0.0.1:1/";
     bad(&p, OC_E_IO, "--url");
     assert_string_equal(p.log, "");
@@ -663,6 +680,7 @@ int main(void) {
         cmocka_unit_test(test_drops),
         cmocka_unit_test(test_validators),
         cmocka_unit_test(test_no_validator),
+        cmocka_unit_test(test_validator_goes),
         cmocka_unit_test(test_gives_up),
         cmocka_unit_test(test_endless),
         cmocka_unit_test(test_stalls),

@@ -230,6 +230,7 @@ static oc_status ask(oc_transfer *t, oc_error *err) {
 
 /* What libcurl says of what a further try cannot mend; false: it may. */
 static bool is_final(const oc_transfer *t, CURLcode result) {
+    curl_off_t connected = 0;
     switch (result) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
@@ -244,6 +245,9 @@ static bool is_final(const oc_transfer *t, CURLcode result) {
     case CURLE_SSL_CONNECT_ERROR:
         /* Where there was an answer before, the network is gone for a while. */
         return !t->heard;
+    case CURLE_OPERATION_TIMEDOUT:
+        curl_easy_getinfo(t->curl, CURLINFO_CONNECT_TIME_T, &connected);
+        return !t->heard && connected == 0;
     default:
         return false;
     }

@@ -93,7 +93,8 @@ static oc_status begin_whole(oc_transfer *t) {
         snprintf(what, sizeof what, "what is there has %" PRId64 " bytes", (int64_t)length);
         return other_file(t, t->err, what);
     }
-    if (type && strncasecmp(type, "text/html", 9) == 0) return other_file(t, t->err, "what is there is a page");
+    if (length < 0 && type && strncasecmp(type, "text/html", 9) == 0)
+        return other_file(t, t->err, "what is there is a page");
     if (t->part->size > 0)
         oc_log_line(&t->options->log, OC_LOG_WARN, "%s: %s: from the beginning again", t->archive->file,
                     strcmp(validator(t), t->part->validator) == 0 ? "the server cannot send the rest alone"

@@ -29,8 +29,8 @@ typedef struct oc_command {
     bool recipe;             /* also takes the recipe's flags and --set */
     bool computes;           /* worth a run with the settings of cli/environment.c */
     int least, most;         /* words that are no flags */
-    const char *words;  /* what they are, as oc_flag.value has it, the last for all further ones; NULL: any files */
-    const char *helper; /* the program that does it instead of `run`; NULL: `run` does */
+    const char *words;    /* what they are, as oc_flag.value has it, the last for all further ones; NULL: any files */
+    const char *helper;   /* the program that does it instead of `run`; NULL: `run` does */
     const char *packages; /* Debian's, without which that program is not built */
     /* Does it. Prints results; what went wrong is for the caller to print. */
     oc_status (*run)(const oc_args *args, oc_error *err);

@@ -1,4 +1,5 @@
-# Where the libraries are. Sets OC_DEPENDENCIES (what to link), OC_DEPENDENCY_INCLUDES and OC_PROTOC_C.
+# Where the libraries are. Sets OC_DEPENDENCIES (what to link), OC_DEPENDENCY_INCLUDES and OC_PROTOC_C, and
+# OC_DEPENDENCY_NAMES, the same libraries by name, for programs elsewhere that link the static library.
 # Every package named here is in scripts/bootstrap too.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
@@ -55,3 +56,8 @@ if(NOT OC_PARALLEL_PTHREAD)
   find_package(OpenMP REQUIRED COMPONENTS C)
   list(APPEND OC_DEPENDENCIES ${OpenMP_C_LIBRARIES})
 endif()
+
+set(OC_DEPENDENCY_NAMES
+    dnnl ${JPEG_LIBRARIES} ${SPNG_LIBRARIES} ${WEBP_LIBRARIES} ${TIFF_LIBRARIES} gif ${LIBZIP_LIBRARIES} ${YAML_LIBRARIES}
+    ${JANSSON_LIBRARIES} ${XXHASH_LIBRARIES} ${UTF8PROC_LIBRARIES} ${PROTOBUF_C_LIBRARIES} ${OpenMP_C_LIB_NAMES} pthread m)
+list(REMOVE_DUPLICATES OC_DEPENDENCY_NAMES)

@@ -15,7 +15,7 @@ target_include_directories(ocelli_serve PRIVATE include src)
 target_include_directories(ocelli_serve SYSTEM PRIVATE ${OC_DEPENDENCY_INCLUDES})
 target_include_directories(ocelli_serve INTERFACE include)
 target_link_libraries(ocelli_serve PUBLIC ocelli_static PRIVATE PkgConfig::MICROHTTPD)
-install(TARGETS ocelli_serve ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS ocelli_serve ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 
 if(oc_cli_sources AND NOT OC_FUZZ)
   add_executable(ocelli-serve ${CMAKE_SOURCE_DIR}/cli/helpers/serve.c)

@@ -8,19 +8,19 @@
 
 /* The whole file; *size bytes, to be freed. NULL when it cannot be read. */
 static unsigned char *read_file(const char *path, size_t *size) {
+    const size_t piece = 1 << 20;
+    unsigned char *data = NULL, *grown;
+    size_t n = piece;
     FILE *file = fopen(path, "rb");
-    unsigned char *data = NULL;
-    size_t room = 0, n = 0;
-    *size = 0;
     if (!file) return NULL;
-    do {
-        room += 1 << 20;
-        unsigned char *grown = realloc(data, room);
-        if (!grown) break;
+    for (*size = 0; n == piece && (grown = realloc(data, *size + piece)); *size += n) {
         data = grown;
-        n = fread(data + *size, 1, room - *size, file);
-        *size += n;
-    } while (n > 0 && !feof(file));
+        n = fread(data + *size, 1, piece, file);
+    }
+    if (n == piece || ferror(file)) {
+        free(data);
+        data = NULL;
+    }
     fclose(file);
     return data;
 }
@@ -29,6 +29,7 @@ int main(int argc, char **argv) {
     oc_error error = {0};
     oc_model *model = NULL;
     oc_classifier *classifier = NULL;
+    bool unreadable = false;
     if (argc < 3) {
         fprintf(stderr, "usage: classify WEIGHTS IMAGE...\n");
         return 2;
@@ -37,8 +38,13 @@ int main(int argc, char **argv) {
     if (status == OC_OK) status = oc_classifier_create(&classifier, model, NULL, &error);
     for (int i = 2; status == OC_OK && i < argc; i++) {
         size_t size;
-        unsigned char *data = read_file(argv[i], &size);
         oc_prediction best;
+        unsigned char *data = read_file(argv[i], &size);
+        if (!data) {
+            fprintf(stderr, "classify: %s: cannot be read\n", argv[i]);
+            unreadable = true;
+            continue;
+        }
         status = oc_classifier_encoded(classifier, data, size, argv[i], &best, 1, &error);
         if (status == OC_OK) printf("%s: %s %.1f %%\n", argv[i], best.code, 100 * best.probability);
         free(data);
@@ -46,5 +52,5 @@ int main(int argc, char **argv) {
     if (status != OC_OK) fprintf(stderr, "classify: %s: %s\n", error.where, error.message);
     oc_classifier_destroy(&classifier);
     oc_model_destroy(&model);
-    return status == OC_OK ? 0 : 1;
+    return status == OC_OK && !unreadable ? 0 : 1;
 }

@@ -44,6 +44,20 @@ static void test_fail_cuts_and_may_quote_itself(void **state) {
     assert_string_equal(err.where, "place");
 }
 
+/* Versions as numbers: 203 is 0.2.3. */
+static void test_versions_that_fit(void **state) {
+    (void)state;
+    assert_true(oc_version_fits(OC_VERSION_NUMBER, oc_version_number()));
+    assert_true(oc_version_fits(203, 204));
+    assert_false(oc_version_fits(204, 203));
+    assert_false(oc_version_fits(203, 300));
+    assert_false(oc_version_fits(203, 10203));
+    assert_true(oc_version_fits(10203, 10300));
+    assert_false(oc_version_fits(10300, 10203));
+    assert_false(oc_version_fits(10203, 20203));
+    assert_false(oc_version_fits(0, 203));
+}
+
 static void test_status_and_version(void **state) {
     (void)state;
     for (int a = OC_OK; a <= OC_E_STOPPED; a++) {
@@ -61,6 +75,8 @@ static void test_status_and_version(void **state) {
         if (part < 2) assert_int_equal(*version++, '.');
     }
     assert_int_equal(*version, '\0');
+    assert_string_equal(oc_version(), OC_VERSION_STRING);
+    assert_int_equal(oc_version_number(), OC_VERSION_NUMBER);
 }
 
 typedef struct heard {
@@ -348,6 +364,7 @@ int main(void) {
         cmocka_unit_test(test_fail_fills_one_clean_line),
         cmocka_unit_test(test_fail_cuts_and_may_quote_itself),
         cmocka_unit_test(test_status_and_version),
+        cmocka_unit_test(test_versions_that_fit),
         cmocka_unit_test(test_log_and_progress),
         cmocka_unit_test(test_alloc),
         cmocka_unit_test(test_grow),

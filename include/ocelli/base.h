@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ocelli/version.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -78,8 +80,14 @@ OC_API bool oc_path_same(const char *a, const char *b);
 /* True when both are there and `path`, its links followed, lies somewhere in `folder`. */
 OC_API bool oc_path_inside(const char *path, const char *folder);
 
-/* The library's version, "MAJOR.MINOR.PATCH"; static. */
+/* The library's version, "MAJOR.MINOR.PATCH"; static. OC_VERSION_STRING is that of the headers. */
 OC_API const char *oc_version(void);
+/* The library's version as a number, OC_VERSION_NUMBER of the headers that it was built with. */
+OC_API int oc_version_number(void);
+/* Whether a program that was compiled with the headers of one version runs with a library of another:
+ *     if (!oc_version_fits(OC_VERSION_NUMBER, oc_version_number())) …
+ * True for the same version and for later ones with the same MAJOR, before 1.0 with the same MINOR, too. */
+OC_API bool oc_version_fits(int compiled, int running);
 /* The commit that the library was built from, "b5c4f7e564", with a + where files were changed; "" where it is not
  * known; static. */
 OC_API const char *oc_commit(void);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "export/onnx.pb-c.h"
+#include "ocelli/version.h"
 
 #define IR_VERSION 7         /* that of opset 13 */
 #define FILE_LIMIT INT32_MAX /* protobuf's */
@@ -80,7 +81,7 @@ oc_status oc_onnx_create(oc_onnx **out, const char *name, oc_error *err) {
     onnx->model.has_ir_version = true;
     onnx->model.ir_version = IR_VERSION;
     onnx->model.producer_name = "ocelli";
-    onnx->model.producer_version = OC_VERSION;
+    onnx->model.producer_version = OC_VERSION_STRING;
     onnx->model.graph = &onnx->graph;
     onnx->model.n_opset_import = 1;
     onnx->model.opset_import = onnx->opsets;

@@ -21,7 +21,7 @@ CTEST = ctest -j$(TEST_JOBS) --output-on-failure --no-tests=error $(if $(TEST_FI
 
 .DEFAULT_GOAL := all
 .PHONY: all bootstrap bootstrap-test build-tests demo test check test-browser check-cpu debian asan ubsan tsan coverage fuzz mutants \
-        matrix bench format format-fix tidy layers install clean help
+        matrix bench format format-fix tidy layers install package clean help
 
 # CMake configures once; after that Ninja itself notices what changed, new files included. The command needs fewer
 # packages than the tests, so build/ is without tests until they are asked for.
@@ -111,11 +111,19 @@ tidy: build-tidy/build.ninja ## clang's warnings and clang-tidy over the library
 layers: ## see that no folder includes what it may not
 	@scripts/layers
 
-install: all ## library, public headers, pkg-config file, command, manual pages and completions, under PREFIX (/usr/local); DESTDIR is heeded
+install: all ## library, public headers, files for pkg-config and CMake, and command, under PREFIX (/usr/local); DESTDIR is heeded
 	cmake --install build --prefix $(PREFIX)
 
+package: ## Debian packages of the command, the library and its development files, in build/
+	@scripts/bootstrap build package
+	cmake --preset package
+	ninja -C build-package -j$(JOBS)
+	cmake -E make_directory build
+	cpack --config build-package/CPackConfig.cmake
+	@ls build/*.deb
+
 clean: ## remove every build folder
-	rm -rf build build-asan build-ubsan build-tsan build-coverage build-fuzz build-tidy
+	rm -rf build build-asan build-ubsan build-tsan build-coverage build-fuzz build-tidy build-package
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

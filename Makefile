@@ -21,7 +21,7 @@ CTEST = ctest -j$(TEST_JOBS) --output-on-failure --no-tests=error $(if $(TEST_FI
 
 .DEFAULT_GOAL := all
 .PHONY: all bootstrap bootstrap-test build-tests demo test check test-browser check-cpu debian asan ubsan tsan coverage fuzz mutants \
-        matrix bench format format-fix tidy layers install package clean help
+        matrix bench format format-fix tidy layers abi api-docs install package clean help
 
 # CMake configures once; after that Ninja itself notices what changed, new files included. The command needs fewer
 # packages than the tests, so build/ is without tests until they are asked for.
@@ -111,6 +111,17 @@ tidy: build-tidy/build.ninja ## clang's warnings and clang-tidy over the library
 layers: ## see that no folder includes what it may not
 	@scripts/layers
 
+abi: ## see that programs linked with the last release run with the library as it is now
+	@scripts/bootstrap build abi
+	cmake --preset abi
+	ninja -C build-abi -j$(JOBS) ocelli_shared
+	scripts/abi
+
+api-docs: ## pages of the library's reference, in build/api-docs/html
+	@scripts/bootstrap docs
+	@mkdir -p build/api-docs
+	OC_VERSION=$$(scripts/version) doxygen docs/Doxyfile
+
 install: all ## library, public headers, files for pkg-config and CMake, and command, under PREFIX (/usr/local); DESTDIR is heeded
 	cmake --install build --prefix $(PREFIX)
 
@@ -123,7 +134,8 @@ package: ## Debian packages of the command, the library and its development file
 	@ls build/*.deb
 
 clean: ## remove every build folder
-	rm -rf build build-asan build-ubsan build-tsan build-coverage build-fuzz build-tidy build-package
+	rm -rf build build-asan build-ubsan build-tsan build-coverage build-fuzz build-tidy build-package \
+	    build-abi
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

@@ -88,7 +88,8 @@ file(WRITE ${oc_debian_dir}/shlibs "libocelli ${oc_abi} ${oc_library_package} (>
 file(WRITE ${oc_debian_dir}/triggers "activate-noawait ldconfig\n")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${oc_debian_dir}/shlibs ${oc_debian_dir}/triggers)
 
-# A package's description: one line, then paragraphs, which cpack indents.
+# A package's description: one line, then paragraphs, which cpack indents. A summary would be put before them.
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")
 set(about "Ocelli trains image classifiers on ordinary CPUs, reproducibly to the bit, and\njoins several of them into one.")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME ocelli)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION science)

@@ -1,5 +1,6 @@
 # One cmocka executable and one CTest test for each tests/test_*.c, one CTest test for each tests/cli_*.sh (called
-# with the path of the command), and one each for the includes, the public headers and the table of mutants. Tests run
+# with the path of the command), and one each for the includes, the public headers, the check of the ABI
+# and the table of mutants. Tests run
 # in the source tree.
 #
 # Four comment lines in a test's source steer its build and run:
@@ -126,6 +127,9 @@ oc_register_test(layers ${CMAKE_SOURCE_DIR}/tests/layers.sh)
 
 add_test(NAME headers COMMAND ${OC_BASH} ${CMAKE_SOURCE_DIR}/tests/headers.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 oc_register_test(headers ${CMAKE_SOURCE_DIR}/tests/headers.sh)
+
+add_test(NAME abi COMMAND ${OC_BASH} ${CMAKE_SOURCE_DIR}/tests/abi.sh WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+oc_register_test(abi ${CMAKE_SOURCE_DIR}/tests/abi.sh)
 
 # Rows that the code has moved away from; `make mutants` tries the variants themselves.
 add_test(NAME mutants COMMAND ${CMAKE_SOURCE_DIR}/scripts/mutants --check WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -15,11 +15,12 @@
 extern "C" {
 #endif
 
+/* What the shared library exports. */
 #define OC_API __attribute__((visibility("default")))
 
 /* Why a call failed. The command maps OC_E_USAGE to exit status 2, OC_E_STOPPED to 130 and the others to 1. */
 typedef enum oc_status {
-    OC_OK = 0,
+    OC_OK = 0,       /* done */
     OC_E_USAGE,      /* an argument, flag or key that is unknown, of the wrong type or out of range */
     OC_E_NOT_FOUND,  /* a file, folder, class or tensor that is not there */
     OC_E_EXISTS,     /* something would be overwritten */
@@ -32,34 +33,36 @@ typedef enum oc_status {
     OC_E_STOPPED     /* the caller asked to stop; everything was saved */
 } oc_status;
 
+/* Bytes of the texts of an oc_error, their NULs included. */
 #define OC_ERROR_MESSAGE_SIZE 2048
-#define OC_ERROR_WHERE_SIZE 1024
+#define OC_ERROR_WHERE_SIZE 1024 /* see OC_ERROR_MESSAGE_SIZE */
 
 /* Filled by a failing call, untouched by a successful one. `where` names the file, "file:line", flag or key the message
  * is about, or is empty. Both are NUL-terminated UTF-8 and at most one line. */
 typedef struct oc_error {
-    oc_status status;
-    char message[OC_ERROR_MESSAGE_SIZE];
-    char where[OC_ERROR_WHERE_SIZE];
+    oc_status status;                    /* why it failed */
+    char message[OC_ERROR_MESSAGE_SIZE]; /* what is wrong, and what to do */
+    char where[OC_ERROR_WHERE_SIZE];     /* what it is about */
 } oc_error;
 
 /* The status's name in words ("not found"); never NULL, static. */
 OC_API const char *oc_status_text(oc_status status);
 
+/* How much a line of the log matters: good to know, or likely to be a mistake. */
 typedef enum oc_log_level { OC_LOG_INFO, OC_LOG_WARN } oc_log_level;
 
 /* Receives one line without a newline. Called from the calling thread, unless where it is given says otherwise. fn may
  * be NULL: silence. */
 typedef struct oc_log {
-    void (*fn)(void *user, oc_log_level level, const char *line);
-    void *user;
+    void (*fn)(void *user, oc_log_level level, const char *line); /* the receiver */
+    void *user;                                                   /* given to fn */
 } oc_log;
 
 /* Told how far a long task is: `done` of `total` (both >= 0) of `what` ("decode train"). Returns false to ask the
  * task to stop, which then returns OC_E_STOPPED. Called from the calling thread only. fn may be NULL. */
 typedef struct oc_progress {
-    bool (*fn)(void *user, const char *what, int64_t done, int64_t total);
-    void *user;
+    bool (*fn)(void *user, const char *what, int64_t done, int64_t total); /* the receiver */
+    void *user;                                                            /* given to fn */
 } oc_progress;
 
 /* The candidate (of `count` strings, up to the first NULL) nearest to `word` by Damerau–Levenshtein distance, in which

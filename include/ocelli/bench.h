@@ -11,8 +11,9 @@ extern "C" {
 /* What is measured. */
 typedef enum oc_bench_parts { OC_BENCH_ALL, OC_BENCH_TRAIN, OC_BENCH_INFER } oc_bench_parts;
 
+/* How it is measured. All zero: the defaults that are named. */
 typedef struct oc_bench_options {
-    oc_bench_parts parts;
+    oc_bench_parts parts;  /* training, inference, or both */
     int64_t batch_size;    /* 0: 64 */
     int64_t size;          /* 0: 64 */
     int64_t classes;       /* 0: 200 */
@@ -22,7 +23,7 @@ typedef struct oc_bench_options {
     int threads;           /* 0: all */
     bool augment;          /* training prepares its batches, with the whole augmentation, from generated images */
     bool layers;           /* a row for every step of the plans */
-    oc_log log;
+    oc_log log;            /* what is being measured */
 } oc_bench_options;
 
 /* Measures training of `model` (by name) on generated images, and inference in batches of one and of batch_size, beside
@@ -32,6 +33,7 @@ typedef struct oc_bench_options {
  * batches; OC_E_MEMORY, OC_E_COMPUTE, OC_E_IO. Where the system allows it, the process's peak of memory is reset. */
 OC_API oc_status oc_bench_model(char **json, const char *model, const oc_bench_options *options, oc_error *err);
 
+/* Frees what oc_bench_model gave; takes NULL. */
 OC_API void oc_bench_free(char *json);
 
 #ifdef __cplusplus

@@ -12,23 +12,25 @@ extern "C" {
  * there is none, or words.txt was not to be read. Owned by the data set, or `code`. */
 OC_API const char *oc_dataset_class_name(const oc_dataset *dataset, const char *code);
 
-/* The data set's class codes, sorted bytewise; NULL beyond the count. Owned by the data set. */
+/* How many classes the data set has. */
 OC_API size_t oc_dataset_class_count(const oc_dataset *dataset);
+/* The class code at `index`, in bytewise order; NULL beyond the count. Owned by the data set. */
 OC_API const char *oc_dataset_class(const oc_dataset *dataset, size_t index);
 
 /* What of a packed cache is checked: every byte against its checksum, and some hundred images, chosen by chance, or
  * all, decoded anew and compared. */
 typedef enum oc_verify { OC_VERIFY_NOTHING, OC_VERIFY_SAMPLE, OC_VERIFY_ALL } oc_verify;
 
+/* What oc_data_info and oc_data_pack are to do. All zero: the defaults that are named. */
 typedef struct oc_data_options {
     int64_t size;                  /* input size the pack is for; 0: 64 */
     const oc_image_options *image; /* how images are read, as oc_recipe_image_options has it; NULL: the defaults */
-    const char *cache;
-    int threads; /* 0: all */
-    bool skip_bad;
-    oc_verify verify;
-    oc_progress progress;
-    oc_log log;
+    const char *cache;             /* packed cache's folder; NULL: the user's */
+    int threads;                   /* 0: all */
+    bool skip_bad;                 /* leave undecodable images out */
+    oc_verify verify;              /* of oc_data_pack */
+    oc_progress progress;          /* decoding, packing, verifying */
+    oc_log log;                    /* what was left out, what is odd */
 } oc_data_options;
 
 /* Statistics of a whole data set as JSON text (freed with oc_data_free): path, classes, and per split images, images
@@ -52,18 +54,20 @@ typedef struct oc_data_options {
  * have no key, test images without labels no images_per_class; mean and std are empty without pixels. Bytes of names
  * that are not UTF-8 are shown as '?'. */
 OC_API oc_status oc_data_info(char **json, const oc_dataset *dataset, const oc_data_options *options, oc_error *err);
+/* Frees what oc_data_info gave; takes NULL. */
 OC_API void oc_data_free(char *json);
 
 /* Makes (or opens) the packed cache of every split; with verify, checks it. */
 OC_API oc_status oc_data_pack(const oc_dataset *dataset, const oc_data_options *options, oc_error *err);
 
+/* How much is generated. All zero: the defaults that are named. */
 typedef struct oc_demo_options {
-    int classes;   /* 2 … 1000; 0: 10 */
-    int per_class; /* training images a class, 1 … 100000; 0: 200. Validation: a fifth of it, at least 5 */
-    uint64_t seed;
-    int threads; /* 0: all */
-    oc_progress progress;
-    oc_log log;
+    int classes;          /* 2 … 1000; 0: 10 */
+    int per_class;        /* training images a class, 1 … 100000; 0: 200. Validation: a fifth of it, at least 5 */
+    uint64_t seed;        /* another seed, other images */
+    int threads;          /* 0: all */
+    oc_progress progress; /* writing images */
+    oc_log log;           /* told what is worth knowing */
 } oc_demo_options;
 
 /* Writes a generated data set in Tiny ImageNet's layout (64×64 JPEG, words.txt, wnids.txt, val_annotations.txt) into

@@ -25,12 +25,15 @@ typedef struct oc_paired {
 OC_API oc_status oc_evaluate_paired(oc_paired *out, oc_model *a, oc_model *b, const oc_dataset *dataset,
                                     const oc_eval_options *options, oc_error *err);
 
+/* Receives what an image file is taken for: its `top_k` likeliest classes, or predictions NULL and the reason. All is
+ * borrowed for the call only. */
+typedef void (*oc_on_image)(void *user, const char *path, const oc_prediction *predictions, size_t top_k,
+                            const oc_error *reason);
+
 /* Classifies image files and folders of them (recursively, paths sorted bytewise; as in data sets the content decides
  * where a name does not), calling on_image for each in order with its `top_k` predictions, or, for a file that cannot
  * be read or decoded, or is an image in a format that is not read, with predictions NULL and the reason. *failed =
  * number of such files. OC_E_NOT_FOUND when a path is absent (before anything is classified) or no image is found. */
-typedef void (*oc_on_image)(void *user, const char *path, const oc_prediction *predictions, size_t top_k,
-                            const oc_error *reason);
 OC_API oc_status oc_predict_files(oc_classifier *classifier, const char *const *paths, size_t count, size_t top_k,
                                   oc_on_image on_image, void *user, int64_t *failed, oc_error *err);
 

@@ -8,6 +8,7 @@
 extern "C" {
 #endif
 
+/* What the file is to be. */
 typedef struct oc_onnx_options {
     /* The file's input is the image as it was decoded, "images" uint8 [N, size, size, 3] in RGB, and normalising it is
      * part of the network. Otherwise the input is float32 [N, 3, size, size], (value / 255 - mean) / std. */

@@ -21,8 +21,10 @@ extern "C" {
 
 /* ---- Data sets -------------------------------------------------------------------------------------------------- */
 
+/* Images in classes, opened from a folder or a zip file. */
 typedef struct oc_dataset oc_dataset;
 
+/* What of a data set is left out or read otherwise. All zero: the defaults that are named. */
 typedef struct oc_dataset_options {
     /* [0, 1): share of each training class that is left out of `train`; 0: none. The images become `val` when the data
      * set has none, else the split `holdout`, on which an ensemble can be fitted. Whether an image is, its class and
@@ -40,6 +42,7 @@ typedef struct oc_dataset_options {
  * file, and the first bytes of those whose names do not tell what they are; no pixels. OC_E_NOT_FOUND, OC_E_IO,
  * OC_E_FORMAT (which file and line). */
 OC_API oc_status oc_dataset_open(oc_dataset **out, const char *path, const oc_dataset_options *options, oc_error *err);
+/* Takes NULL, sets NULL. */
 OC_API void oc_dataset_destroy(oc_dataset **dataset);
 
 /* How an image that is not square becomes square: its middle alone, the whole pressed together, or the whole within a
@@ -51,7 +54,7 @@ typedef enum oc_fit { OC_FIT_CROP, OC_FIT_SQUASH, OC_FIT_LETTERBOX } oc_fit;
 typedef struct oc_image_options {
     bool exif;             /* turned as the orientation says that the file states, as every viewer does */
     uint8_t background[3]; /* RGB: what pixels that are not opaque are composited on, and what fills a letterbox */
-    oc_fit fit;
+    oc_fit fit;            /* how it becomes square */
 } oc_image_options;
 /* The recipe's defaults. */
 #define OC_IMAGE_OPTIONS_DEFAULT                                                                                       \
@@ -59,9 +62,11 @@ typedef struct oc_image_options {
 
 /* ---- Recipes: every setting of a run, in one table (ocelli/recipe.h) -------------------------------------------- */
 
+/* The settings of a run. */
 typedef struct oc_recipe oc_recipe;
 /* All defaults: the reference recipe. */
 OC_API oc_status oc_recipe_create(oc_recipe **out, oc_error *err);
+/* Takes NULL, sets NULL. */
 OC_API void oc_recipe_destroy(oc_recipe **recipe);
 /* Sets what a YAML file states; other keys stay. OC_E_USAGE with where = "file:line". The recipe is untouched on an
  * error. */
@@ -72,24 +77,26 @@ OC_API oc_status oc_recipe_set(oc_recipe *recipe, const char *key, const char *v
 
 /* ---- Training --------------------------------------------------------------------------------------------------- */
 
+/* A run: model, plans, optimizer, and the folder that records it. */
 typedef struct oc_trainer oc_trainer;
 
 /* Where a run is. Counts from 0. */
 typedef struct oc_train_status {
-    int64_t epoch, epochs; /* the one being worked on */
-    int64_t step, steps;   /* done, and the schedule's length */
-    int64_t step_in_epoch, steps_per_epoch;
-    double loss;                         /* of the last step */
-    double train_loss, train_top1;       /* averages of this epoch so far */
-    double val_loss, val_top1, val_top5; /* of the last validation; NaN before the first */
-    double best_top1;                    /* NaN before the first */
-    double lr;
-    double images_per_second;    /* over this epoch */
-    double data_share;           /* of this epoch's time spent preparing batches, [0, 1] */
-    double seconds, eta_seconds; /* of the whole run; estimate to its end */
-    bool validating;
+    int64_t epoch, epochs;                  /* the one being worked on */
+    int64_t step, steps;                    /* done, and the schedule's length */
+    int64_t step_in_epoch, steps_per_epoch; /* done, and in all */
+    double loss;                            /* of the last step */
+    double train_loss, train_top1;          /* averages of this epoch so far */
+    double val_loss, val_top1, val_top5;    /* of the last validation; NaN before the first */
+    double best_top1;                       /* NaN before the first */
+    double lr;                              /* learning rate of the last step */
+    double images_per_second;               /* over this epoch */
+    double data_share;                      /* of this epoch's time spent preparing batches, [0, 1] */
+    double seconds, eta_seconds;            /* of the whole run; estimate to its end */
+    bool validating;                        /* in the middle of a validation */
 } oc_train_status;
 
+/* Where and how a run is trained. All zero but `out`: the defaults that are named. */
 typedef struct oc_train_options {
     const char *out;          /* run folder; created. OC_E_EXISTS when it holds a run and !resume, or when another
                                  process is training in it */
@@ -110,8 +117,8 @@ typedef struct oc_train_options {
     const volatile int *stop; /* set by a signal handler: finish the step, save, return OC_E_STOPPED; may be NULL  */
     void (*on_step)(void *user, const oc_train_status *status); /* after each step and during validation; may be NULL */
     void (*on_epoch)(void *user, const oc_train_status *status); /* after each validation; may be NULL */
-    void *user;
-    oc_progress progress; /* decoding into the cache */
+    void *user;                                                  /* given to on_step and on_epoch */
+    oc_progress progress;                                        /* decoding into the cache */
     oc_log log; /* while a step takes very long, that is said from another thread, but beside no other callback */
 } oc_train_options;
 
@@ -124,11 +131,14 @@ OC_API oc_status oc_trainer_create(oc_trainer **out, const oc_dataset *dataset, 
 OC_API oc_status oc_trainer_run(oc_trainer *trainer, oc_error *err);
 /* One step (and, where due, the validation and save around it); *done = nothing is left to do. */
 OC_API oc_status oc_trainer_step(oc_trainer *trainer, bool *done, oc_error *err);
+/* Where the run is now. */
 OC_API oc_train_status oc_trainer_status(const oc_trainer *trainer);
+/* Takes NULL, sets NULL. */
 OC_API void oc_trainer_destroy(oc_trainer **trainer);
 
 /* ---- Models and weights ----------------------------------------------------------------------------------------- */
 
+/* A network, or an ensemble, with its weights and classes. */
 typedef struct oc_model oc_model;
 
 /* Variants of a model, as timm names them. All zero: as the model's row in the registry says. */
@@ -155,20 +165,23 @@ OC_API oc_status oc_model_open(oc_model **out, const char *path, const char *nam
 OC_API const char *oc_model_note(const oc_model *model);
 /* Writes a weights file, atomically. */
 OC_API oc_status oc_model_save(const oc_model *model, const char *path, oc_error *err);
+/* Takes NULL, sets NULL. */
 OC_API void oc_model_destroy(oc_model **model);
 
 /* ---- Classifying ------------------------------------------------------------------------------------------------ */
 
+/* A model made ready to classify. */
 typedef struct oc_classifier oc_classifier;
 
 /* One guess. `code` is the class's name, owned by the model; a data set's words.txt says what it means in words
  * (oc_dataset_class_name, ocelli/data.h). */
 typedef struct oc_prediction {
-    int32_t class_index;
-    float probability;
-    const char *code;
+    int32_t class_index; /* place in the model's classes */
+    float probability;   /* by the softmax */
+    const char *code;    /* the class's name */
 } oc_prediction;
 
+/* What there is to be room for. All zero: the defaults that are named. */
 typedef struct oc_classifier_options {
     int64_t batch;         /* images that there is room for at once; 0: 1 */
     const char *precision; /* number format of activations: "fp32" (NULL, and "auto", mean that) or "bf16" */
@@ -181,6 +194,7 @@ OC_API oc_status oc_classifier_create(oc_classifier **out, oc_model *model, cons
 /* What of the environment was overruled or made its threads fewer, as one line ("OMP_THREAD_LIMIT=1: 1 thread instead
  * of 2"); "" where nothing did. The classifier's. */
 OC_API const char *oc_classifier_note(const oc_classifier *classifier);
+/* Takes NULL, sets NULL. */
 OC_API void oc_classifier_destroy(oc_classifier **classifier);
 /* The `top_k` likeliest classes (1 … classes) of one decoded image, pixels [height, width, 3] RGB uint8. */
 OC_API oc_status oc_classifier_pixels(oc_classifier *classifier, const uint8_t *pixels, int64_t width, int64_t height,
@@ -193,17 +207,18 @@ OC_API oc_status oc_classifier_encoded(oc_classifier *classifier, const void *da
 
 /* Figures over the labelled images; loss to calibration_error are NaN where there are none. */
 typedef struct oc_evaluation {
-    int64_t images, skipped;
-    double loss; /* mean cross-entropy with `smoothing` */
-    double top1, top5;
+    int64_t images, skipped;    /* scored, and left out since they cannot be decoded */
+    double loss;                /* mean cross-entropy with `smoothing` */
+    double top1, top5;          /* shares that are right, and that are among the five likeliest, [0, 1] */
     double top1_low, top1_high; /* 95 % confidence interval of top1 (Wilson's score interval) */
     double calibration_error; /* expected calibration error over 15 equal bins of confidence (Guo et al., ICML 2017) */
-    double images_per_second;
+    double images_per_second; /* at which they were scored */
     /* Of the images, those that the model is recorded to be trained on, for which it tells nothing of new ones; -1: its
      * weights file has no record of them. */
     int64_t trained_on;
 } oc_evaluation;
 
+/* What is evaluated, and how. All zero: the defaults that are named. */
 typedef struct oc_eval_options {
     const char *split;     /* NULL: "val" */
     int64_t batch_size;    /* 0: 64 */
@@ -211,13 +226,13 @@ typedef struct oc_eval_options {
     int threads;           /* 0: all */
     double smoothing;      /* label smoothing in the loss, [0, 1) */
     const char *cache;     /* NULL: the user's */
-    bool skip_bad;
+    bool skip_bad;         /* leave undecodable images out */
     /* Average the scores (before softmax) of each image and its mirror image; of an ensemble, those of each member. */
     bool tta;
     const char *save_logits; /* safetensors file to write: logits [N, classes], labels [N]; may be NULL */
-    int64_t *confusion; /* [classes, classes] to fill: images by class and guess, in the model's order; may be NULL */
-    oc_progress progress;
-    oc_log log;
+    int64_t *confusion;   /* [classes, classes] to fill: images by class and guess, in the model's order; may be NULL */
+    oc_progress progress; /* decoding, and computing scores */
+    oc_log log;           /* told what is worth knowing */
 } oc_eval_options;
 
 /* Over every image of the split, classes matched by name: a class of the data that the model does not know is

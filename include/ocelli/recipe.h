@@ -21,9 +21,10 @@ typedef enum oc_key_type {
     OC_KEY_STATISTIC
 } oc_key_type;
 
+/* A row of the table. */
 typedef struct oc_recipe_key {
-    const char *key; /* "optimizer.lr" */
-    oc_key_type type;
+    const char *key;           /* "optimizer.lr" */
+    oc_key_type type;          /* what values it takes */
     double min, max;           /* of numbers, inclusive */
     const char *default_value; /* as text */
     const char *choices;       /* of CHOICE: "adamw|sgd" */
@@ -31,8 +32,9 @@ typedef struct oc_recipe_key {
     const char *help; /* one line */
 } oc_recipe_key;
 
+/* How many keys there are. */
 OC_API size_t oc_recipe_key_count(void);
-/* NULL beyond the count. */
+/* The key at `index`; NULL beyond the count; static. */
 OC_API const oc_recipe_key *oc_recipe_key_at(size_t index);
 /* The value of a key as text, as the saved recipe has it; owned by the recipe until it changes; NULL for an unknown
  * key. */

@@ -8,16 +8,17 @@
 extern "C" {
 #endif
 
+/* What may be computed for a report. All zero: the defaults that are named. */
 typedef struct oc_report_options {
     /* The data set on whose validation images best weights are evaluated, where that has not been done: a path. NULL:
      * that which each run was trained on. */
     const char *data;
-    bool stored;       /* nothing is computed: of best weights, what is kept of an evaluation is shown */
-    int threads;       /* 0: all */
-    const char *cache; /* packed cache's folder; NULL: the user's */
-    bool skip_bad;
-    oc_progress progress;
-    oc_log log;
+    bool stored;          /* nothing is computed: of best weights, what is kept of an evaluation is shown */
+    int threads;          /* 0: all */
+    const char *cache;    /* packed cache's folder; NULL: the user's */
+    bool skip_bad;        /* leave undecodable images out */
+    oc_progress progress; /* decoding, evaluating */
+    oc_log log;           /* told what is worth knowing */
 } oc_report_options;
 
 /* *json = what docs/report.md describes of the runs in `paths` (`count` of them: folders of runs, ensembles, studies,
@@ -28,6 +29,7 @@ typedef struct oc_report_options {
  * options->progress asks to stop; OC_E_MEMORY. */
 OC_API oc_status oc_report_json(char **json, const char *const *paths, size_t count, const oc_report_options *options,
                                 oc_error *err);
+/* Frees what oc_report_json gave; takes NULL. */
 OC_API void oc_report_free(char *json);
 
 /* Writes the page of the same into the file `path`, atomically: self-contained, for file:// and without a network. What

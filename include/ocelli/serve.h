@@ -9,6 +9,7 @@
 extern "C" {
 #endif
 
+/* A server: its socket, queue and classifiers. */
 typedef struct oc_server oc_server;
 
 /* All zero: the defaults that are named, for a model and runs that are not there. Borrowed for the call only, but the
@@ -46,6 +47,7 @@ OC_API const char *oc_server_note(const oc_server *server);
 OC_API oc_status oc_server_run(oc_server *server, const volatile int *stop, oc_error *err);
 /* From another thread, or a signal handler: see oc_server_run. */
 OC_API void oc_server_stop(oc_server *server);
+/* Takes NULL, sets NULL. */
 OC_API void oc_server_destroy(oc_server **server);
 
 #ifdef __cplusplus

@@ -8,29 +8,33 @@
 extern "C" {
 #endif
 
+/* A study file, and what its runs came to. */
 typedef struct oc_study oc_study;
 
 /* Reads a study file (docs/study.md) and checks it. OC_E_USAGE with "file:line": an unknown key (with the nearest), a
  * value that the recipe refuses, a model or size that is not there, a name twice, a run that builds on itself or on one
  * that is not there. Trains nothing. */
 OC_API oc_status oc_study_open(oc_study **out, const char *path, oc_error *err);
+/* Takes NULL, sets NULL. */
 OC_API void oc_study_destroy(oc_study **study);
 
+/* Where and how a study is run. */
 typedef struct oc_study_options {
-    const char *out; /* folder of the runs: out/<run> or out/<run>-seed<n>, out/<ensemble>, out/study.{csv,json} */
-    int threads;
-    const char *cache;
-    bool skip_bad;
+    const char *out;     /* folder of the runs: out/<run> or out/<run>-seed<n>, out/<ensemble>, out/study.{csv,json} */
+    int threads;         /* 0: all */
+    const char *cache;   /* packed cache's folder; NULL: the user's */
+    bool skip_bad;       /* leave undecodable images out */
     const char *command; /* how it was started, as typed, for each run's run.json; may be NULL */
-    const volatile int *stop;
-    oc_progress progress;
-    oc_log log;
+    const volatile int *stop; /* as in oc_train_options */
+    oc_progress progress;     /* decoding, and what ensembles take */
+    oc_log log;               /* told what is worth knowing */
     /* Before and after each run (a row of the table so far), and after each step of one; any may be NULL. */
     void (*on_run)(void *user, const oc_study *study, size_t run, bool finished);
-    void (*on_step)(void *user, const oc_train_status *status);
-    void *user;
+    void (*on_step)(void *user, const oc_train_status *status); /* see on_run */
+    void *user;                                                 /* given to both */
 } oc_study_options;
 
+/* How far a row of the table is. */
 typedef enum oc_study_state { OC_STUDY_WAITING, OC_STUDY_RUNNING, OC_STUDY_DONE, OC_STUDY_FAILED } oc_study_state;
 
 /* A row of the table; NaN and −1 where not known (yet). Texts are owned by the study. */
@@ -41,20 +45,21 @@ typedef struct oc_study_row {
     const char *changes;      /* what it changes in the base recipe, "data.augment=false mixup.alpha=0"; of an ensemble
                                * its members */
     const char *start;        /* row whose best weights it starts from; NULL: none */
-    bool ensemble;
-    int64_t steps; /* of the whole run, by oc_study_estimate and oc_study_run */
-    oc_study_state state;
-    const char *reason; /* why it failed; NULL otherwise */
-    int64_t parameters;
+    bool ensemble;            /* not a run but what joins runs */
+    int64_t steps;            /* of the whole run, by oc_study_estimate and oc_study_run */
+    oc_study_state state;     /* how far it is */
+    const char *reason;       /* why it failed; NULL otherwise */
+    int64_t parameters;       /* numbers that are learnt */
     double top1, top1_low, top1_high; /* best on validation, with its 95 % interval */
-    int64_t best_epoch;
+    int64_t best_epoch;               /* after which top1 was best */
     double roughness; /* mean absolute second difference of validation top-1 over the epochs (that before the first step
                        * left out): 0 for a straight curve */
-    double seconds, images_per_second;
-    double estimate; /* seconds still needed, by oc_study_estimate */
+    double seconds, images_per_second; /* that it took; in training */
+    double estimate;                   /* seconds still needed, by oc_study_estimate */
 } oc_study_row;
+/* How many rows the table has. */
 OC_API size_t oc_study_count(const oc_study *study);
-/* `index` < oc_study_count. */
+/* The row at `index`, which is less than oc_study_count. */
 OC_API oc_study_row oc_study_row_at(const oc_study *study, size_t index);
 
 /* The table as JSON text, as in study.json: {"rows": [{a row's fields}], "summary": [{"run", "seeds", "top1_mean",

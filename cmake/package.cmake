@@ -1,6 +1,6 @@
 # Debian packages, by cpack: `make package` builds with the preset of that name, whose prefix is /usr. One package a
-# component: the command with its helpers, the shared library, and what programs are built with. Who distributes them gives name
-# and address, as CPACK_DEBIAN_PACKAGE_MAINTAINER.
+# component: the command with its helpers, the shared library, and what programs are built with. Who distributes them
+# gives name and address, as CPACK_DEBIAN_PACKAGE_MAINTAINER.
 if(NOT OC_PACKAGE)
   return()
 endif()
@@ -88,23 +88,30 @@ file(WRITE ${oc_debian_dir}/shlibs "libocelli ${oc_abi} ${oc_library_package} (>
 file(WRITE ${oc_debian_dir}/triggers "activate-noawait ldconfig\n")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${oc_debian_dir}/shlibs ${oc_debian_dir}/triggers)
 
-# A package's description: one line, then paragraphs, which cpack indents. A summary would be put before them.
+# A package's description: a line for lists, then a paragraph, which cpack indents. A summary would be put before them.
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")
-set(about "Ocelli trains image classifiers on ordinary CPUs, reproducibly to the bit, and\njoins several of them into one.")
+set(about "Ocelli trains image classifiers on ordinary CPUs, reproducibly to the bit, and
+joins several of them into one.")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME ocelli)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION science)
-set(CPACK_DEBIAN_COMMAND_DESCRIPTION
-    "image classifiers trained on ordinary CPUs\n${about} It reads folders and zip files of images, and\nwrites weights files with PyTorch's tensor names. This is the command, which\ntrains, evaluates, classifies, reports, serves over HTTP and exports to ONNX.")
+set(CPACK_DEBIAN_COMMAND_DESCRIPTION "image classifiers trained on ordinary CPUs
+${about} It reads folders and zip files of images, and
+writes weights files with PyTorch's tensor names. This is the command, which
+trains, evaluates, classifies, reports, serves over HTTP and exports to ONNX.")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME ${oc_library_package})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
-set(CPACK_DEBIAN_LIBRARY_DESCRIPTION
-    "image classifiers trained on ordinary CPUs - shared library\n${about} This is the library that programs are\nlinked with.")
+set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "image classifiers trained on ordinary CPUs - shared library
+${about} This is the library that programs are
+linked with.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libocelli-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${oc_library_package} (= ${PROJECT_VERSION})")
 # For programs that link the static library.
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS
-    "pkg-config, libdnnl-dev, libjpeg62-turbo-dev, libspng-dev, libwebp-dev, libgif-dev, libtiff-dev, libzip-dev, libyaml-dev, libjansson-dev, libxxhash-dev, libutf8proc-dev, libprotobuf-c-dev, libmicrohttpd-dev")
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION
-    "image classifiers trained on ordinary CPUs - development files\n${about} This is what programs are built with:\nheaders, the static library, pkg-config's and CMake's files, and examples.")
+    libdnnl-dev libjpeg62-turbo-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libzip-dev libyaml-dev libjansson-dev
+    libxxhash-dev libutf8proc-dev libprotobuf-c-dev libmicrohttpd-dev)
+list(JOIN CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS)
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "image classifiers trained on ordinary CPUs - development files
+${about} This is what programs are built with:
+headers, the static library, pkg-config's and CMake's files, and examples.")
 include(CPack)

@@ -1,7 +1,6 @@
 # One cmocka executable and one CTest test for each tests/test_*.c, one CTest test for each tests/cli_*.sh (called
-# with the path of the command), and one each for the includes, the public headers, the check of the ABI
-# and the table of mutants. Tests run
-# in the source tree.
+# with the path of the command), and one each for the includes, the public headers, the check of the ABI and the table of
+# mutants. Tests run in the source tree.
 #
 # Four comment lines in a test's source steer its build and run:
 #   /* links: fault-injection */  the file's own copy of src/base/file.c, built with OC_FAULT_INJECTION, is linked

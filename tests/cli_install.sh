@@ -32,6 +32,16 @@ done
 ldd "$work/static/train" | grep libocelli && fail "the static library is not what pkg-config --static links"
 quietly cmake -S "$examples" -B "$work/find_package" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="${warnings[*]:1}"
 quietly cmake --build "$work/find_package"
+# What the README shows of the library is true.
+{
+    printf '#include <ocelli/ocelli.h>\n#include <stdio.h>\nint main(void) {\n'
+    sed -n '/^```c$/,/^```$/{/^```/d;/^#include/d;p}' README.md
+    printf '}\n'
+} >"$work/readme.c"
+read -ra flags <<<"$(pkg-config --cflags --libs ocelli)"
+quietly "${CC:-cc}" "${warnings[@]}" "$work/readme.c" "${flags[@]}" -o "$work/readme"
+(cd "$work" && LD_LIBRARY_PATH=$library ./readme) >"$work/out" 2>&1
+grep -q '^tiny-imagenet-200: ' "$work/out" || fail "the README's program does not miss its data set: $(cat "$work/out")"
 # The targets besides ocelli::ocelli; what cannot be had is said.
 mkdir "$work/project"
 cat >"$work/project/CMakeLists.txt" <<'END'
@@ -80,7 +90,7 @@ keys=(data.size=32 train.batch_size=8 train.epochs=1)
 for way in pkg-config static find_package; do
     run=$work/run-$way
     quietly env LD_LIBRARY_PATH="$library" "$work/$way/train" "$work/data" myresnet-tiny "$run" "${keys[@]}"
-    grep -qE '^top-1 [01]\.[0-9]{3} over 15 images' "$work/out" || fail "train ($way) does not say its top-1: $(cat "$work/out")"
+    grep -qE '^top-1 [01]\.[0-9]{3} over 15 images' "$work/out" || fail "train ($way) says no top-1: $(cat "$work/out")"
     cmp "$work/run-pkg-config/last.safetensors" "$run/last.safetensors" || fail "the two runs ($way) differ"
     quietly env LD_LIBRARY_PATH="$library" "$work/$way/classify" "$run/last.safetensors" "$image"
     said=$(awk '{print $2}' "$work/out")
@@ -107,7 +117,8 @@ run 1 "train: $work/nowhere: " train "$work/nowhere" myresnet-tiny "$work/none"
 # Ctrl-C is heeded, and the same call goes on to the same bits. A shell's background jobs ignore the signal, a program
 # that sets its own handler does not.
 keys=(data.size=32 train.batch_size=8 train.epochs=60)
-LD_LIBRARY_PATH=$library "$work/pkg-config/train" "$work/data" myresnet-tiny "$work/stopped" "${keys[@]}" >"$work/out" 2>&1 &
+LD_LIBRARY_PATH=$library "$work/pkg-config/train" "$work/data" myresnet-tiny "$work/stopped" "${keys[@]}" \
+    >"$work/out" 2>&1 &
 job=$!
 for ((i = 0; i < 600; i++)); do
     [[ $(wc -l 2>/dev/null <"$work/stopped/steps.csv") -gt 3 ]] && break

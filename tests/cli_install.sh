@@ -35,6 +35,7 @@ quietly cmake --build "$work/find_package"
 # What the README shows of the library is true.
 {
     printf '#include <ocelli/ocelli.h>\n#include <stdio.h>\nint main(void) {\n'
+    # shellcheck disable=SC2016
     sed -n '/^```c$/,/^```$/{/^```/d;/^#include/d;p}' README.md
     printf '}\n'
 } >"$work/readme.c"

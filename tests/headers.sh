@@ -19,7 +19,8 @@ done
 alone() {
     local language=c
     [[ $4 != c++* ]] || language=c++
-    printf '#include <ocelli/%s>\n#include <ocelli/%s>\n' "$2" "$2" >"$work/program"
+    # What holds nothing but macros declares nothing, which C wants of every source.
+    printf '#include <ocelli/%s>\n#include <ocelli/%s>\ntypedef int oc_nothing;\n' "$2" "$2" >"$work/program"
     "$3" -x "$language" -std="$4" -Wall -Wextra -Wpedantic -Werror -I "$1" -fsyntax-only "$work/program" 2>"$work/said"
 }
 

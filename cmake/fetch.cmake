@@ -10,7 +10,7 @@ add_library(ocelli_fetch STATIC ${oc_fetch_sources})
 target_include_directories(ocelli_fetch PRIVATE include src)
 target_include_directories(ocelli_fetch INTERFACE include)
 target_link_libraries(ocelli_fetch PUBLIC ocelli_static PRIVATE PkgConfig::CURL PkgConfig::MD)
-install(TARGETS ocelli_fetch ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS ocelli_fetch ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 
 if(oc_cli_sources AND NOT OC_FUZZ)
   add_executable(ocelli-fetch ${CMAKE_SOURCE_DIR}/cli/helpers/fetch.c)

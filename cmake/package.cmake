@@ -69,6 +69,13 @@ foreach(pair IN ITEMS command=ocelli library=${oc_library_package} development=l
 endforeach()
 install(FILES ${oc_debian_dir}/NEWS.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/ocelli)
 
+# Manual pages are compressed.
+install(CODE "
+  file(GLOB pages \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1/*.1\")
+  if(pages)
+    execute_process(COMMAND gzip -9nf \${pages} COMMAND_ERROR_IS_FATAL ANY)
+  endif()")
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_ALL command library development)
@@ -109,7 +116,8 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${oc_library_package} (= ${PROJECT
 # For programs that link the static library.
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS
     libdnnl-dev libjpeg62-turbo-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libzip-dev libyaml-dev libjansson-dev
-    libxxhash-dev libutf8proc-dev libprotobuf-c-dev libmicrohttpd-dev)
+    libxxhash-dev libutf8proc-dev libprotobuf-c-dev libmicrohttpd-dev
+    libcurl4-openssl-dev libmd-dev)
 list(JOIN CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS)
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "image classifiers trained on ordinary CPUs - development files
 ${about} This is what programs are built with:

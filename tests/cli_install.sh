@@ -138,9 +138,39 @@ if [[ -x $build/ocelli-serve ]]; then
     expect 2 'serve: name --weights, --runs, or both' "$prefix/bin/ocelli" serve
     [[ -x $prefix/bin/ocelli-serve ]] && fail "the helper program is among the commands"
 fi
-# The public functions are there, and nothing else. Those of serve.h are in a library of their own.
+if [[ -x $build/ocelli-fetch ]]; then
+    expect 2 "did you mean 'tiny-imagenet'" "$prefix/bin/ocelli" data fetch tinyimagenet "$work"
+fi
+# A page for each subcommand is found by man, and each shell's completion where that shell looks for it.
+pages=$("$ocelli" --help | grep -c '^  [a-z]')
+found=$(find "$prefix/share/man/man1" -name 'ocelli*.1' | wc -l)
+[[ $found -eq $((pages + 1)) ]] || fail "$found manual pages were installed for $pages subcommands"
+if command -v man >/dev/null && man --version >/dev/null 2>&1; then
+    quietly env MANPATH="$prefix/share/man" man -w ocelli-data-info
+fi
+for file in bash-completion/completions/ocelli fish/vendor_completions.d/ocelli.fish zsh/site-functions/_ocelli; do
+    [[ -s $prefix/share/$file ]] || fail "there is no share/$file"
+done
+if [[ -r /usr/share/bash-completion/bash_completion ]]; then
+    # Its function was renamed in 2.12.
+    # shellcheck disable=SC2016
+    quietly env XDG_DATA_DIRS="$prefix/share" bash --norc --noprofile -c 'source /usr/share/bash-completion/bash_completion
+        if declare -F _comp_load >/dev/null; then _comp_load ocelli; else __load_completion ocelli; fi
+        complete -p ocelli | grep -q "_ocelli ocelli"'
+fi
+if command -v fish >/dev/null; then
+    quietly env HOME="$work" PATH="$prefix/bin:$PATH" XDG_DATA_DIRS="$prefix/share:/usr/share" fish -c \
+        "complete -C 'ocelli tra' | string match -q 'train*'"
+fi
+if [[ -e /etc/debian_version ]]; then
+    quietly env DESTDIR="$work/root" cmake --install "$build" --prefix /usr
+    [[ -s $work/root/usr/share/zsh/vendor-completions/_ocelli ]] || fail "Debian's zsh does not find it below /usr"
+fi
+# What only the build needs is not there.
+find "$prefix" -name 'ocelli-manual*' | grep . && fail "the program that writes the pages was installed"
+# The public functions are there, and nothing else. Those of serve.h and fetch.h are in libraries of their own.
 nm -D --defined-only "$library/libocelli.so" | awk '{print $3}' | sort >"$work/symbols"
-find "$prefix/include/ocelli" -name '*.h' ! -name serve.h -exec grep -hv '^#' {} + | tr '\n' ' ' |
+find "$prefix/include/ocelli" -name '*.h' ! -name serve.h ! -name fetch.h -exec grep -hv '^#' {} + | tr '\n' ' ' |
     grep -oE 'OC_API [^;{]*\(' | sed -E 's/\(.*//; s/.*[ *]//' | sort >"$work/declared"
 [[ $(wc -l <"$work/declared") -gt 60 ]] || fail "only $(wc -l <"$work/declared") functions are found in the headers"
 diff "$work/declared" "$work/symbols" || fail "the shared library (>) does not export what the headers declare (<)"

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* What the file is to be. */
+/* What an ONNX file is to be. */
 typedef struct oc_onnx_options {
     /* The file's input is the image as it was decoded, "images" uint8 [N, size, size, 3] in RGB, and normalising it is
      * part of the network. Otherwise the input is float32 [N, 3, size, size], (value / 255 - mean) / std. */
@@ -23,6 +23,7 @@ typedef struct oc_onnx_options {
  * OC_E_IO, OC_E_COMPUTE, OC_E_MEMORY. */
 OC_API oc_status oc_export_onnx(oc_model *model, const char *path, const oc_onnx_options *options, oc_error *err);
 
+/* What timm is told besides. All zero: the defaults that are named. */
 typedef struct oc_timm_options {
     /* Of models that crop (oc_fit): (0, 1], the share of the shorter side that timm is to show, as its crop_pct: 1,
      * which is right for images of the model's size, or 0.8, which is for those whose shorter side is 1.25 times that
@@ -40,6 +41,7 @@ typedef struct oc_timm_options {
  * decoded; OC_E_IO, OC_E_MEMORY. */
 OC_API oc_status oc_export_timm(oc_model *model, const char *folder, const oc_timm_options *options, oc_error *err);
 
+/* What the judges judge by. */
 typedef struct oc_certificate_options {
     const oc_dataset *dataset; /* eight images of its split "val" serve; NULL: painted ones, which show more mistakes */
 } oc_certificate_options;

@@ -29,7 +29,7 @@ typedef struct oc_fetch_options {
     double wait;          /* seconds before the second of these, doubled before each after it up to 30; 0: 1 */
     int stall_seconds;    /* below 1 kB/s for so long, a connection counts as lost; 0: 30 */
     oc_progress progress; /* of "fetch" and "check", by bytes */
-    oc_log log;
+    oc_log log;           /* tries that failed, and what was there */
 } oc_fetch_options;
 
 /* Fetches an archive into `folder`, which is made where it is missing. What comes goes to "<file>.part", beside which

@@ -1,7 +1,8 @@
 #!/bin/bash
 # label: slow
 # TensorBoard itself reads the events of a run that was stopped and resumed: every step once, with the values of
-# steps.csv; and its pages show the settings, metrics and confusion matrices of a folder of runs. OC_PYTHON names a python that has the package tensorboard; without one the test is skipped.
+# steps.csv; and its pages show the settings, metrics and confusion matrices of a folder of runs. OC_PYTHON names a
+# python that has the package tensorboard; without one the test is skipped.
 ocelli=$1
 # shellcheck source=tests/support/shell.sh
 . tests/support/shell.sh

@@ -122,7 +122,7 @@ api-docs: ## pages of the library's reference, in build/api-docs/html
 	@mkdir -p build/api-docs
 	OC_VERSION=$$(scripts/version) doxygen docs/Doxyfile
 
-install: all ## library, headers, files for pkg-config and CMake, command, manual pages, completions, under PREFIX (/usr/local); DESTDIR is heeded
+install: all ## library, headers, command, manual pages, completions, under PREFIX (/usr/local); DESTDIR is heeded
 	cmake --install build --prefix $(PREFIX)
 
 package: ## Debian packages of the command, the library and its development files, in build/

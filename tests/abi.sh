@@ -5,7 +5,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 command -v abidw >/dev/null || { echo "skipped: abidw is not installed (abigail-tools)"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export OC_ABI_LIBRARY=$work/libthing.so OC_ABI_HEADERS=$work/include OC_ABI_RECORDS=$work/records
+export OC_ABI_LIBRARY=$work/libthing.so OC_ABI_HEADERS=include OC_ABI_RECORDS=$work/records
 mkdir "$work/include"
 failures=0
 
@@ -27,6 +27,13 @@ try 0 'no release has libthing.so.1 yet' libthing.so.1 "$declare" "$define"
 try 0 'written' libthing.so.1 "$declare" "$define" --record
 try 1 'is there' libthing.so.1 "$declare" "$define" --record
 try 0 'as it was released' libthing.so.1 "$declare" "$define"
+# What a struct of the library's own holds is not seen by programs.
+declare='typedef struct thing { int a; } thing; struct own; int thing_get(const thing *t, const struct own *own);'
+define='struct own { int b; }; int thing_get(const thing *t, const struct own *own) { return own->b + t->a; }'
+try 0 'written' libthing.so.3 "$declare" "$define" --record
+try 0 'as it was released' libthing.so.3 "$declare" "${define/int b;/long c, b;}"
+declare='typedef struct thing { int a; } thing; int thing_get(const thing *t);'
+define='int thing_get(const thing *t) { return t->a; }'
 try 0 'with more functions' libthing.so.1 "$declare int thing_new(int x);" "$define int thing_new(int x) { return x; }"
 breaks='programs that were linked with libthing.so.1 break'
 try 1 "$breaks" libthing.so.1 "${declare/thing_get/thing_take}" "${define/thing_get/thing_take}"

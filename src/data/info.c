@@ -6,15 +6,13 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "data/image/decode.h"
 #include "data/kept.h"
 #include "data/left_out.h"
+#include "data/look.h"
 #include "data/moments.h"
 #include "data/pack.h"
 #include "ocelli/data.h"
 
-#define CHUNK 1024 /* images between two progress reports */
-#define GRAIN 8
 #define LISTED_BAD 20
 #define DEFAULT_SIZE 64 /* of inputs */
 #define SAMPLE 500      /* images that are compared where not all are to be */
@@ -23,53 +21,35 @@
 typedef struct finding {
     int32_t width, height;
     oc_color color;
-    bool turned, transparent, wide, several;
-    oc_status status;
+    bool turned, transparent, wide, several, bad;
+    char *reason; /* of what is bad; NULL without memory */
 } finding;
-
-/* One thread's. */
-typedef struct worker_state {
-    oc_decoder *decoder;
-    oc_moments moments;
-} worker_state;
 
 typedef struct survey {
     const oc_dataset *dataset;
     const oc_split *split;
     const oc_data_options *options;
-    finding *found; /* [split->count] */
-    worker_state *worker;
-    int64_t begin;
+    finding *found;      /* [split->count] */
+    oc_moments *moments; /* [threads] */
 } survey;
 
-static oc_status image_look(const survey *s, worker_state *w, int64_t place, oc_pixels *image, oc_error *err) {
-    uint8_t *bytes = NULL;
-    size_t size;
-    oc_status status;
-    OC_TRY(oc_dataset_read(s->dataset, &s->split->sample[place], &bytes, &size, err));
-    status = oc_decode(w->decoder, bytes, size, NULL, image, err);
-cleanup:
-    oc_free(bytes);
-    return status;
-}
-
-static void survey_range(void *user, int64_t begin, int64_t end, int worker) {
+static void survey_one(void *user, int64_t place, const oc_look *look, int worker) {
     survey *s = user;
-    worker_state *w = &s->worker[worker];
-    for (int64_t i = s->begin + begin; i < s->begin + end; i++) {
-        oc_pixels image;
-        finding *f = &s->found[i];
-        f->status = image_look(s, w, i, &image, NULL);
-        if (f->status != OC_OK) continue;
-        f->width = (int32_t)image.width;
-        f->height = (int32_t)image.height;
-        f->color = image.color;
-        f->turned = image.turned;
-        f->transparent = image.transparent;
-        f->wide = image.wide;
-        f->several = image.several;
-        oc_moments_add(&w->moments, image.data, image.width, image.height);
+    finding *f = &s->found[place];
+    const oc_pixels *image = look->image;
+    if (!image) {
+        f->bad = true;
+        oc_strdup(&f->reason, look->why->message, NULL);
+        return;
     }
+    f->width = (int32_t)image->width;
+    f->height = (int32_t)image->height;
+    f->color = image->color;
+    f->turned = image->turned;
+    f->transparent = image->transparent;
+    f->wide = image->wide;
+    f->several = image->several;
+    oc_moments_add(&s->moments[worker], image->data, image->width, image->height);
 }
 
 static oc_status per_class_json(json_t **out, const survey *s, oc_error *err) {
@@ -96,23 +76,21 @@ cleanup:
     return status;
 }
 
-/* The undecodable: their number and the first with reasons, for which these are looked at once more. */
+/* The undecodable: their number and the first with reasons. */
 static oc_status bad_json(json_t **out, const survey *s, oc_error *err) {
     json_t *object = json_object(), *files = json_array();
     int64_t bad = 0;
     oc_status status;
     for (int64_t i = 0; i < s->split->count; i++) {
-        oc_error reason = {0};
-        oc_pixels image;
-        if (s->found[i].status == OC_OK || bad++ >= LISTED_BAD) continue;
-        image_look(s, &s->worker[0], i, &image, &reason);
+        const char *reason = s->found[i].reason;
+        if (!s->found[i].bad || bad++ >= LISTED_BAD) continue;
         json_t *file = json_object();
         if (json_array_append_new(files, file) != 0) {
             status = oc_json_no_memory(err);
             goto cleanup;
         }
         OC_TRY(oc_json_put_bytes(file, "name", s->split->sample[i].path, err));
-        OC_TRY(oc_json_put_bytes(file, "reason", reason.message, err));
+        OC_TRY(oc_json_put_bytes(file, "reason", reason ? reason : "no memory to say why", err));
     }
     OC_TRY(oc_json_put(object, "count", json_integer(bad), err));
     status = oc_json_put(object, "files", json_incref(files), err);
@@ -128,7 +106,7 @@ static oc_status colors_json(json_t *split, const survey *s, int threads, oc_err
     oc_moments all = {0};
     double average[3], deviation[3];
     oc_status status;
-    for (int i = 0; i < threads; i++) oc_moments_join(&all, &s->worker[i].moments);
+    for (int i = 0; i < threads; i++) oc_moments_join(&all, &s->moments[i]);
     oc_moments_find(&all, average, deviation);
     for (int c = 0; all.pixels > 0 && c < 3; c++) {
         json_array_append_new(mean, json_real(average[c]));
@@ -156,7 +134,7 @@ static oc_status split_json(json_t *split, const survey *s, int threads, oc_erro
     }
     for (int64_t i = 0; i < s->split->count; i++) {
         const finding *f = &s->found[i];
-        if (f->status != OC_OK) continue;
+        if (f->bad) continue;
         snprintf(key, sizeof key, "%dx%d", f->width, f->height);
         OC_TRY(oc_json_count(sizes, key, 1, err));
         OC_TRY(oc_json_count(colors, oc_color_name(f->color), 1, err));
@@ -187,28 +165,16 @@ cleanup:
 /* Decodes all of a split, and adds what was found to its account. */
 static oc_status split_survey(json_t *account, const oc_dataset *dataset, const oc_split *split,
                               const oc_data_options *options, oc_team *team, oc_error *err) {
-    const oc_progress *progress = &options->progress;
     const int threads = oc_team_threads(team);
     survey s = {.dataset = dataset, .split = split, .options = options};
-    char what[32];
     oc_status status;
-    snprintf(what, sizeof what, "look at %s", split->name);
     OC_TRY(oc_alloc(&s.found, (size_t)split->count, sizeof(*s.found), err));
-    OC_TRY(oc_alloc(&s.worker, (size_t)threads, sizeof(*s.worker), err));
-    for (int i = 0; i < threads; i++) OC_TRY(oc_decoder_create(&s.worker[i].decoder, options->image, err));
-    for (; s.begin < split->count; s.begin += CHUNK) {
-        const int64_t left = split->count - s.begin;
-        if (!oc_progress_report(progress, what, s.begin, split->count)) {
-            status = oc_fail(err, OC_E_STOPPED, NULL, "stopped while looking at %s", split->name);
-            goto cleanup;
-        }
-        oc_parallel_for_dynamic(team, left < CHUNK ? left : CHUNK, GRAIN, survey_range, &s);
-    }
-    oc_progress_report(progress, what, split->count, split->count);
+    OC_TRY(oc_alloc(&s.moments, (size_t)threads, sizeof(*s.moments), err));
+    OC_TRY(oc_look_at(dataset, split, options->image, team, &options->progress, survey_one, &s, err));
     status = split_json(account, &s, threads, err);
 cleanup:
-    for (int i = 0; s.worker && i < threads; i++) oc_decoder_destroy(&s.worker[i].decoder);
-    oc_free(s.worker);
+    for (int64_t i = 0; s.found && i < split->count; i++) oc_free(s.found[i].reason);
+    oc_free(s.moments);
     oc_free(s.found);
     return status;
 }

@@ -8,6 +8,7 @@ extern const oc_command oc_command_train, oc_command_eval, oc_command_predict, o
 extern const oc_command oc_command_ensemble, oc_command_study, oc_command_report, oc_command_serve;
 extern const oc_command oc_command_export;
 extern const oc_command oc_command_data_info, oc_command_data_pack, oc_command_data_demo, oc_command_data_fetch;
+extern const oc_command oc_command_data_doctor;
 
 /* A list of owned strings; start from {0}. */
 typedef struct oc_lines {
@@ -38,6 +39,11 @@ const char *oc_cli_precision(const oc_args *args, const oc_recipe *recipe);
 
 /* Opens the data set at `path` with the recipe's hold-out share; `words`: with human names of its classes. */
 oc_status oc_cli_dataset(oc_dataset **out, const char *path, const oc_recipe *recipe, bool words, oc_error *err);
+
+/* Opens the data set that the first word names; `words`: with human names of its classes. What the recipe says of
+ * images goes into *image, and its input size into *size (may be NULL). */
+oc_status oc_cli_data_open(oc_dataset **out, bool words, oc_image_options *image, int64_t *size, const oc_args *args,
+                           oc_error *err);
 
 /* What --stem and --no-stem-pool say. The text is the arguments'. */
 oc_model_options oc_cli_model_options(const oc_args *args);

@@ -33,9 +33,7 @@ static const oc_flag demo_flags[] = {
     OC_FLAG_END,
 };
 
-/* Opens the data set that the first word names; `words`: with human names of its classes. What the recipe says of
- * images goes into *image, and its input size into *size (may be NULL). */
-static oc_status open_word(oc_dataset **out, bool words, oc_image_options *image, int64_t *size, const oc_args *args,
+oc_status oc_cli_data_open(oc_dataset **out, bool words, oc_image_options *image, int64_t *size, const oc_args *args,
                            oc_error *err) {
     oc_recipe *recipe = NULL;
     oc_status status = oc_cli_recipe(&recipe, args, err);
@@ -125,7 +123,7 @@ static oc_status run_info(const oc_args *args, oc_error *err) {
     oc_image_options image;
     oc_data_options options = {.image = &image, .progress = oc_bar_progress(&bar), .log = oc_bar_log(&bar)};
     oc_status status = oc_args_threads(args, &options.threads, err);
-    if (status == OC_OK) status = open_word(&dataset, true, &image, NULL, args, err);
+    if (status == OC_OK) status = oc_cli_data_open(&dataset, true, &image, NULL, args, err);
     if (status == OC_OK) status = oc_data_info(&text, dataset, &options, err);
     oc_bar_clear(&bar);
     if (status == OC_OK && oc_args_has(args, "--json")) {
@@ -154,7 +152,7 @@ static oc_status run_pack(const oc_args *args, oc_error *err) {
     if (oc_args_has(args, "--verify")) options.verify = verify ? OC_VERIFY_ALL : OC_VERIFY_SAMPLE;
     if (status == OC_OK && verify && strcmp(verify, "all") != 0)
         status = oc_cli_fail(err, OC_E_USAGE, "--verify", "\"%s\" is not all", verify);
-    if (status == OC_OK) status = open_word(&dataset, false, &image, &options.size, args, err);
+    if (status == OC_OK) status = oc_cli_data_open(&dataset, false, &image, &options.size, args, err);
     if (status == OC_OK) status = oc_args_size(args, &options.size, err);
     if (status == OC_OK) status = oc_data_pack(dataset, &options, err);
     oc_bar_clear(&bar);

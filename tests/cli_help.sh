@@ -5,7 +5,7 @@ ocelli=$1
 . tests/support/shell.sh
 
 commands=("train" "eval" "predict" "ensemble" "study" "serve" "export" "models" "bench" "data info" "data pack" "data demo"
-    "data fetch")
+    "data fetch" "data doctor")
 quietly "$ocelli" --help
 for command in "${commands[@]}"; do
     grep -q "^  $command " "$work/out" || fail "--help does not list $command"

@@ -115,6 +115,10 @@ bool oc_image_format_name(const char *name) {
     return *format != NULL;
 }
 
+bool oc_image_format_named(const oc_image_format *format, const char *name) {
+    return has_ending(name, format->endings);
+}
+
 /* NULL for bytes that tell of none. */
 static const other_format *other_of(const uint8_t *data, size_t size) {
     for (const other_format *o = others; o < others + OTHERS; o++) {

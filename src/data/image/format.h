@@ -49,6 +49,8 @@ const oc_image_format *oc_image_format_of(const uint8_t *data, size_t size);
 
 /* Whether a file's name ends as those of a format that is read, in any case of letters. */
 bool oc_image_format_name(const char *name);
+/* Whether it ends as those of one format. */
+bool oc_image_format_named(const oc_image_format *format, const char *name);
 
 /* Whether a file is an image in a format that is not read, by its beginning, or by its name where that begins it as no
  * format that is read or as such files begin, too. */

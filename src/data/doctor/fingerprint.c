@@ -37,11 +37,11 @@ static void row_add(uint64_t sum[SIDE][3], const uint8_t *row, int64_t width) {
     }
 }
 
-/* Averages an image of any size to [SIDE, SIDE, 3]. */
+/* Averages an image of any size to [SIDE, SIDE, 3]; sums stay below 2^53. */
 static void shrink(uint8_t small[SIDE][SIDE][3], const oc_pixels *image) {
     uint64_t cell[SIDE][SIDE][3] = {0}, row[SIDE][3];
     const int64_t height = image->height;
-    const uint64_t area = (uint64_t)(image->width * height);
+    const double area = (double)(image->width * height);
     for (int64_t y = 0; y < height; y++) {
         const int64_t from = y * SIDE, to = from + SIDE;
         row_add(row, image->data + 3 * y * image->width, image->width);
@@ -54,7 +54,7 @@ static void shrink(uint8_t small[SIDE][SIDE][3], const oc_pixels *image) {
     }
     for (int j = 0; j < SIDE; j++)
         for (int i = 0; i < SIDE; i++)
-            for (int c = 0; c < 3; c++) small[j][i][c] = (uint8_t)((cell[j][i][c] + area / 2) / area);
+            for (int c = 0; c < 3; c++) small[j][i][c] = (uint8_t)((double)cell[j][i][c] / area + 0.5);
 }
 
 static void grey_fill(uint8_t grey[SIDE * SIDE], uint8_t small[SIDE][SIDE][3]) {
@@ -101,8 +101,8 @@ static bool is_flat(const oc_pixels *image) {
 /* ---- The hash ---- */
 
 void oc_waves_fill(oc_waves *waves) {
-    for (int u = 0; u < OC_PRINT_WAVES; u++)
-        for (int x = 0; x < SIDE; x++) waves->of[u][x] = (float)cos(PI * u * (2 * x + 1) / (2 * SIDE));
+    for (int x = 0; x < SIDE; x++)
+        for (int u = 0; u < OC_PRINT_WAVES; u++) waves->at[x][u] = (float)cos(PI * u * (2 * x + 1) / (2 * SIDE));
 }
 
 /* The frequency, down and across, of each bit from the lowest on. */
@@ -127,19 +127,18 @@ uint64_t oc_fingerprint_mirror_mask(void) {
 }
 
 static uint64_t hash_of(const uint8_t grey[SIDE * SIDE], const oc_waves *waves) {
-    float across_rows[SIDE][OC_PRINT_WAVES];
+    float across_rows[SIDE][OC_PRINT_WAVES] = {0};
     uint64_t hash = 0;
     int down = 0, across = 0;
     for (int y = 0; y < SIDE; y++)
-        for (int u = 0; u < OC_PRINT_WAVES; u++) {
-            float sum = 0;
-            for (int x = 0; x < SIDE; x++) sum += waves->of[u][x] * (float)grey[y * SIDE + x];
-            across_rows[y][u] = sum;
+        for (int x = 0; x < SIDE; x++) {
+            const float value = grey[y * SIDE + x];
+            for (int u = 0; u < OC_PRINT_WAVES; u++) across_rows[y][u] += waves->at[x][u] * value;
         }
     for (int bit = 0; bit < 64; bit++) {
         float sum = 0;
         wave_next(&down, &across);
-        for (int y = 0; y < SIDE; y++) sum += waves->of[down][y] * across_rows[y][across];
+        for (int y = 0; y < SIDE; y++) sum += waves->at[y][down] * across_rows[y][across];
         hash |= (uint64_t)(sum > 0) << bit;
     }
     return hash;

@@ -18,9 +18,9 @@ typedef struct oc_fingerprint {
     int8_t colour[OC_PRINT_PATCHES * OC_PRINT_PATCHES][2]; /* blue and red less grey, halved */
 } oc_fingerprint;
 
-/* The cosines of the transform. */
+/* The cosines of the transform: of each pixel of a row, by frequency, which is the way they are summed fastest. */
 typedef struct oc_waves {
-    float of[OC_PRINT_WAVES][OC_PRINT_SIDE];
+    float at[OC_PRINT_SIDE][OC_PRINT_WAVES];
 } oc_waves;
 void oc_waves_fill(oc_waves *waves);
 

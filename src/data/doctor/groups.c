@@ -1,9 +1,10 @@
-/* Groups by union-find (Galler, Fischer: "An improved equivalence algorithm", CACM 1964): equal pixels by sorting, then
- * what the search finds and the comparison confirms. Threads compare, and between two portions of them their findings
- * are joined: the groups are what is connected, whoever finds it and when. Pairs that are in one group already are not
- * compared, which keeps a film of a hundred thousand frames from being a hundred thousand squared comparisons. */
+/* Groups by union-find: equal pixels by sorting, then what the search finds and the comparison confirms. The threads share
+ * the forest (Jayanti, Tarjan: "A Randomized Concurrent Algorithm for Disjoint Set Union", PODC 2016, but that the
+ * smaller place is the root): the groups are what is connected, whoever finds it and when. Two that are in one group
+ * already are not compared, which keeps a film of many thousand frames from being that squared in comparisons. */
 #include "data/doctor/groups.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,50 +12,31 @@
 #include "base/memory.h"
 #include "data/doctor/near.h"
 
-#define PORTION 1024 /* pictures looked up between two joins */
-#define GRAIN 16
-
-typedef struct pair {
-    uint32_t a, b;
-} pair;
-
-/* What one thread found in a portion. */
-typedef struct pair_list {
-    pair *item;
-    size_t count, capacity;
-    bool full; /* no memory */
-} pair_list;
-
-typedef struct search {
-    const oc_picture *picture;
-    const uint32_t *of; /* [count]: the pictures that are looked up, one of each pixels, by place */
-    const uint32_t *joined; /* group or mirror, as the last portion left it */
-    const oc_near *near;
-    const uint64_t *hash; /* [count] */
-    uint64_t mask;        /* 0, or the mirror's */
-    size_t begin;         /* of the portion */
-    pair_list *found;     /* [threads] */
-} search;
+#define PORTION 32 /* tasks between two progress reports */
 
 /* ---- Joining ---- */
 
-static uint32_t root_of(uint32_t *parent, uint32_t i) {
-    while (parent[i] != i) i = parent[i] = parent[parent[i]];
-    return i;
+typedef _Atomic uint32_t node; /* its parent; a root is its own */
+
+static uint32_t root_of(node *forest, uint32_t i) {
+    for (;;) {
+        uint32_t parent = atomic_load(&forest[i]);
+        const uint32_t above = atomic_load(&forest[parent]);
+        if (parent == above) return parent;
+        atomic_compare_exchange_weak(&forest[i], &parent, above); /* the way becomes shorter, or another made it so */
+        i = above;
+    }
 }
 
-/* The smaller place becomes the root. */
-static void join(uint32_t *parent, uint32_t a, uint32_t b) {
-    a = root_of(parent, a);
-    b = root_of(parent, b);
-    if (a < b)
-        parent[b] = a;
-    else
-        parent[a] = b;
-}
-
-static void flatten(uint32_t *parent, size_t count) {
-    for (size_t i = 0; i < count; i++) parent[i] = root_of(parent, (uint32_t)i);
+static void join(node *forest, uint32_t a, uint32_t b) {
+    for (;;) {
+        a = root_of(forest, a);
+        b = root_of(forest, b);
+        if (a == b) return;
+        const uint32_t smaller = a < b ? a : b, larger = a < b ? b : a;
+        uint32_t expected = larger;
+        if (atomic_compare_exchange_strong(&forest[larger], &expected, smaller)) return;
+    }
 }
 
 /* ---- Equal pixels ---- */
@@ -96,100 +78,93 @@ cleanup:
 
 /* ---- Pictures that are alike ---- */
 
-/* One look-up, whose candidates are compared as they come. */
-typedef struct lookup {
-    const search *s;
-    pair_list *found;
-    uint32_t place;
-} lookup;
+typedef struct search {
+    const oc_picture *picture;
+    uint32_t *of; /* [count]: the pictures that are compared, one of each pixels, by place */
+    uint64_t *hash;
+    size_t count;
+    oc_near *near;
+    node *forest;  /* of all pictures */
+    uint64_t flip; /* 0, or the mirror's */
+    int begin;     /* of the portion */
+} search;
 
-static void on_candidate(void *user, uint32_t other) {
-    const lookup *l = user;
-    const search *s = l->s;
-    const uint32_t a = s->of[other], b = s->of[l->place];
-    const bool mirrored = s->mask != 0;
-    if (s->joined[a] == s->joined[b]) return;
-    if (mirrored && s->picture[a].split == s->picture[b].split) return;
-    if (!oc_fingerprint_alike(&s->picture[a].print, &s->picture[b].print, mirrored)) return;
-    if (oc_grow(&l->found->item, &l->found->capacity, l->found->count + 1, sizeof(pair), NULL) != OC_OK)
-        l->found->full = true;
-    else
-        l->found->item[l->found->count++] = (pair){a, b};
+static void on_candidate(void *user, uint32_t i, uint32_t k) {
+    const search *s = user;
+    const uint32_t a = s->of[i], b = s->of[k];
+    const oc_picture *x = &s->picture[a], *y = &s->picture[b];
+    const bool mirrored = s->flip != 0;
+    if (mirrored && x->split == y->split) return;
+    if (root_of(s->forest, a) == root_of(s->forest, b)) return;
+    if (oc_fingerprint_alike(&x->print, &y->print, mirrored)) join(s->forest, a, b);
 }
 
 static void search_range(void *user, int64_t begin, int64_t end, int worker) {
-    const search *s = user;
-    for (size_t i = s->begin + (size_t)begin; i < s->begin + (size_t)end; i++) {
-        lookup l = {s, &s->found[worker], (uint32_t)i};
-        oc_near_find(s->near, s->hash[i] ^ s->mask, i, on_candidate, &l);
-    }
+    search *s = user;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) oc_near_find(s->near, s->begin + (int)i, s->flip, on_candidate, s);
 }
 
-/* Joins in parent[count] what is alike among the `looked` pictures of the search. */
-static oc_status search_run(search *s, uint32_t *parent, size_t count, size_t looked, oc_team *team, const char *what,
-                            const oc_progress *progress, oc_error *err) {
-    const int threads = oc_team_threads(team);
-    oc_status status;
-    s->joined = parent;
-    OC_TRY(oc_alloc(&s->found, (size_t)threads, sizeof *s->found, err));
-    for (s->begin = 0; s->begin < looked; s->begin += PORTION) {
-        const size_t left = looked - s->begin;
-        if (!oc_progress_report(progress, what, (int64_t)s->begin, (int64_t)looked)) {
-            status = oc_fail(err, OC_E_STOPPED, NULL, "stopped while comparing pictures");
-            goto cleanup;
-        }
-        oc_parallel_for_dynamic(team, (int64_t)(left < PORTION ? left : PORTION), GRAIN, search_range, s);
-        for (int t = 0; t < threads; t++) {
-            if (s->found[t].full) {
-                status = oc_fail(err, OC_E_MEMORY, NULL, "no memory for pairs of pictures");
-                goto cleanup;
-            }
-            for (size_t i = 0; i < s->found[t].count; i++) join(parent, s->found[t].item[i].a, s->found[t].item[i].b);
-            s->found[t].count = 0;
-        }
-        flatten(parent, count);
+/* Joins in the forest what is alike, or mirrored. */
+static oc_status search_run(search *s, uint64_t flip, const char *what, oc_team *team, const oc_progress *progress,
+                            oc_error *err) {
+    const int tasks = oc_near_tasks(s->near);
+    s->flip = flip;
+    for (s->begin = 0; s->begin < tasks; s->begin += PORTION) {
+        const int left = tasks - s->begin;
+        if (!oc_progress_report(progress, what, s->begin, tasks))
+            return oc_fail(err, OC_E_STOPPED, NULL, "stopped while comparing pictures");
+        oc_parallel_for_dynamic(team, left < PORTION ? left : PORTION, 1, search_range, s);
     }
-    oc_progress_report(progress, what, (int64_t)looked, (int64_t)looked);
+    oc_progress_report(progress, what, tasks, tasks);
+    return OC_OK;
+}
+
+static oc_status search_create(search *s, const oc_picture *picture, const uint32_t *same, size_t count,
+                               oc_error *err) {
+    oc_status status;
+    s->picture = picture;
+    OC_TRY(oc_alloc(&s->of, count, sizeof *s->of, err));
+    OC_TRY(oc_alloc(&s->hash, count, sizeof *s->hash, err));
+    OC_TRY(oc_alloc(&s->forest, count, sizeof *s->forest, err));
+    for (size_t i = 0; i < count; i++) {
+        atomic_init(&s->forest[i], same[i]);
+        if (is_apart(&picture[i]) || picture[i].print.plain || same[i] != i) continue;
+        s->of[s->count] = (uint32_t)i;
+        s->hash[s->count++] = picture[i].print.hash;
+    }
+    status = oc_near_create(&s->near, s->hash, s->count, err);
 cleanup:
-    for (int t = 0; s->found && t < threads; t++) oc_free(s->found[t].item);
-    oc_free(s->found);
-    s->found = NULL;
     return status;
+}
+
+static void search_free(search *s) {
+    oc_near_destroy(&s->near);
+    oc_free(s->forest);
+    oc_free(s->hash);
+    oc_free(s->of);
+}
+
+static void roots_copy(uint32_t *root, node *forest, size_t count) {
+    for (size_t i = 0; i < count; i++) root[i] = root_of(forest, (uint32_t)i);
 }
 
 oc_status oc_groups_find(oc_groups *out, const oc_picture *picture, size_t count, oc_team *team,
                          const oc_progress *progress, oc_error *err) {
-    search s = {.picture = picture};
-    uint32_t *of = NULL;
-    uint64_t *hash = NULL;
-    oc_near *near = NULL;
-    size_t looked = 0;
+    search s = {0};
     oc_status status;
     *out = (oc_groups){0};
     OC_TRY(oc_alloc(&out->same, count, sizeof *out->same, err));
     OC_TRY(oc_alloc(&out->group, count, sizeof *out->group, err));
     OC_TRY(oc_alloc(&out->mirror, count, sizeof *out->mirror, err));
-    OC_TRY(oc_alloc(&of, count, sizeof *of, err));
-    OC_TRY(oc_alloc(&hash, count, sizeof *hash, err));
     OC_TRY(same_find(out->same, picture, count, err));
-    for (size_t i = 0; i < count; i++) {
-        out->group[i] = out->same[i];
-        if (is_apart(&picture[i]) || picture[i].print.plain || out->same[i] != i) continue;
-        of[looked] = (uint32_t)i;
-        hash[looked++] = picture[i].print.hash;
-    }
-    OC_TRY(oc_near_create(&near, hash, looked, err));
-    s.of = of;
-    s.hash = hash;
-    s.near = near;
-    OC_TRY(search_run(&s, out->group, count, looked, team, "compare pictures", progress, err));
-    if (count > 0) memcpy(out->mirror, out->group, count * sizeof *out->mirror);
-    s.mask = oc_fingerprint_mirror_mask();
-    status = search_run(&s, out->mirror, count, looked, team, "compare mirror images", progress, err);
+    OC_TRY(search_create(&s, picture, out->same, count, err));
+    OC_TRY(search_run(&s, 0, "compare pictures", team, progress, err));
+    roots_copy(out->group, s.forest, count);
+    OC_TRY(search_run(&s, oc_fingerprint_mirror_mask(), "compare mirror images", team, progress, err));
+    roots_copy(out->mirror, s.forest, count);
 cleanup:
-    oc_near_destroy(&near);
-    oc_free(hash);
-    oc_free(of);
+    search_free(&s);
     return status;
 }
 

@@ -11,7 +11,7 @@
 
 #define EXAMPLES 3 /* items that are shown unless all are */
 #define FILES 4    /* of an item, likewise */
-#define INDENT "         "
+#define INDENT "    "
 
 static const oc_flag flags[] = {
     {"--all", NULL, "list every file that is meant, instead of the first few"},
@@ -73,7 +73,7 @@ static void print_codes(const json_t *codes, const char *split) {
 
 static void print_item(const json_t *item, bool classes, bool all) {
     const char *why = text_of(item, "why");
-    printf(INDENT "  ");
+    printf(INDENT);
     print_files(json_object_get(item, "files"), classes, all);
     print_codes(json_object_get(item, "classes"), text_of(item, "split"));
     if (*why) {
@@ -89,12 +89,15 @@ static void print_finding(const json_t *finding, bool all) {
     const size_t count = json_array_size(items), shown = all || count <= EXAMPLES + 1 ? count : EXAMPLES;
     const bool classes = strstr(text_of(finding, "kind"), "two-classes") != NULL;
     char text[32];
-    printf("%7s  %s", oc_count_text(count_of(finding, "count"), text), text_of(finding, "title"));
-    if (json_object_size(images) > 0) printf(": ");
-    print_images(images);
+    printf("  %s: %s", text_of(finding, "title"), oc_count_text(count_of(finding, "count"), text));
+    if (json_object_size(images) > 0) {
+        printf(" (");
+        print_images(images);
+        printf(")");
+    }
     printf("\n" INDENT "-> %s\n", text_of(finding, "advice"));
     for (size_t i = 0; i < shown; i++) print_item(json_array_get(items, i), classes, all);
-    if (shown < count) printf(INDENT "  and %zu more, which --all lists\n", count - shown);
+    if (shown < count) printf(INDENT "and %zu more, which --all lists\n", count - shown);
 }
 
 /* The findings of one severity, under its name. */

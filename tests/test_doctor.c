@@ -283,11 +283,11 @@ static void test_rare_colours(void **state) {
 static void test_same_pixels(void **state) {
     test_set *f = *state;
     write_healthy(f);
-    write_shot(f, "train/a/copy.jpg", (shot){.seed = 0});     /* train/a/00 */
-    write_shot(f, "val/a/leak.jpg", (shot){.seed = 5});       /* train/a/05 */
-    write_shot(f, "train/b/other.jpg", (shot){.seed = 7});    /* train/a/07 */
-    write_shot(f, "val/b/both.jpg", (shot){.seed = 9});       /* train/a/09 */
-    write_shot(f, "val/b/within.jpg", (shot){.seed = 120});   /* val/b/20 */
+    write_shot(f, "train/a/copy.jpg", (shot){.seed = 0});   /* train/a/00 */
+    write_shot(f, "val/a/leak.jpg", (shot){.seed = 5});     /* train/a/05 */
+    write_shot(f, "train/b/other.jpg", (shot){.seed = 7});  /* train/a/07 */
+    write_shot(f, "val/b/both.jpg", (shot){.seed = 9});     /* train/a/09 */
+    write_shot(f, "val/b/within.jpg", (shot){.seed = 120}); /* val/b/20 */
     write_shot(f, "val/b/within2.jpg", (shot){.seed = 120});
     json_t *json = report(f);
     found(json, "leak 2, two-classes 2, copies 2");
@@ -526,6 +526,23 @@ static void test_colours_and_sizes(void **state) {
     free(pixels);
 }
 
+/* A drawing at another place is another picture, though a shift would lay one over the other. */
+static void test_moved_drawing(void **state) {
+    enum { SIDE = 48 };
+    oc_fingerprint print[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        uint8_t pixels[SIDE * SIDE * 3];
+        for (int p = 0; p < SIDE * SIDE; p++) {
+            const double x = p % SIDE - 20 - 2 * i, y = p / SIDE - 22, r = sqrt(x * x + y * y);
+            memset(pixels + 3 * p, r < 12 && r > 6 ? 30 : 240, 3);
+        }
+        print[i] = print_of(pixels, SIDE, SIDE);
+    }
+    assert_false(oc_fingerprint_alike(&print[0], &print[1], false));
+    assert_true(oc_fingerprint_alike(&print[0], &print[0], false));
+}
+
 /* Frames of a film, each like the next and the last unlike the first, are one group, whoever finds what first. */
 static void test_film(void **state) {
     enum { FRAMES = 60 };
@@ -571,6 +588,7 @@ int main(void) {
         cmocka_unit_test(test_search),
         cmocka_unit_test(test_fingerprint),
         cmocka_unit_test(test_colours_and_sizes),
+        cmocka_unit_test(test_moved_drawing),
         cmocka_unit_test(test_film),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

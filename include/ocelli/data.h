@@ -66,10 +66,10 @@ OC_API void oc_data_free(char *json);
  *           {"files": [{"path", "split", "class", "picture"}] or "classes": [code], "split", "why"}]}]}
  * Findings are those that were found, the gravest first; kinds, thresholds and what each means: docs/data.md. Items are
  * all of them, none is left out; "count" is theirs, but where files were not read only the first of each kind is known,
- * and "why" says of how many. "images" are those of each split in the items. "picture" numbers what an item shows: files
- * of the same number have the same pixels. "split" and "class" are null where there is none; "why" may be empty;
+ * and "why" says of how many. "images" are those of each split in the items. "picture" numbers what an item shows:
+ * files of the same number have the same pixels. "split" and "class" are null where there is none; "why" may be empty;
  * "effective_classes" is how many classes of equal numbers would be as even. The text does not depend on the threads.
- * Takes some 1.2 kB of memory an image. Bytes of names that are not UTF-8 are shown as '?'. OC_E_STOPPED, OC_E_MEMORY. */
+ * It takes some 1.2 kB of memory an image. Names that are not UTF-8 are shown as above. OC_E_STOPPED, OC_E_MEMORY. */
 OC_API oc_status oc_data_doctor(char **json, const oc_dataset *dataset, const oc_data_options *options, oc_error *err);
 
 /* Makes (or opens) the packed cache of every split; with verify, checks it. */

@@ -1,7 +1,7 @@
-/* Whether two small pictures are of one picture. One is laid over the other by the shift and scale of each axis that fit
- * best (Lucas, Kanade: "An Iterative Image Registration Technique with an Application to Stereo Vision", IJCAI 1981,
- * with a gain; from half the size on to the whole), which undoes a crop. Then both must correlate, and so must what is
- * left of them without their surroundings: a meadow under a sky is like any other but in its details. */
+/* Whether two small pictures are of one picture. One is laid over the other by the shift and scale of each axis that
+ * fit best (Lucas, Kanade: "An Iterative Image Registration Technique with an Application to Stereo Vision", IJCAI
+ * 1981, with a gain; from half the size on to the whole), which undoes a crop. Then both must correlate, and so must
+ * what is left of them without their surroundings: a meadow under a sky is like any other but in its details. */
 #include <math.h>
 #include <string.h>
 
@@ -10,12 +10,13 @@
 /* Measured on Tiny ImageNet (docs/data.md): above both limits there were no two of different pictures. */
 #define CORRELATION_LEAST 0.88
 #define DETAIL_LEAST 0.80
-#define COARSE_LEAST 0.70   /* before any fitting, at half the size: spares it most candidates */
-#define COLOUR_MOST 8       /* average difference of the patches' colours, halved as they are */
-#define WARP_MOST 0.07      /* shift in half sides, and scale less 1 */
-#define ROUNDS 4            /* of the fit, at each size */
+#define COARSE_LEAST 0.70 /* before any fitting, at half the size: spares it most candidates */
+#define COLOUR_MOST 8     /* average difference of the patches' colours, halved as they are */
+#define WARP_MOST 0.07    /* shift in half sides, and scale less 1 */
+#define BEYOND_MOST 0.02  /* of a crop's ends, outside of the whole: a third of a pixel */
+#define ROUNDS 4          /* of the fit, at each size */
 #define DAMPING 1e-3
-#define SURROUNDINGS 2      /* pixels on each side */
+#define SURROUNDINGS 2 /* pixels on each side */
 
 #define SIDE OC_PRINT_SIDE
 #define COUNT (SIDE * SIDE)
@@ -218,10 +219,17 @@ static void fit(warp *w, const plane *a, const plane *b) {
 
 /* ---- The verdict ---- */
 
+/* Whether the warp shows a part of what it sees, as a crop does: what is only shifted, as a disc on white elsewhere, is
+ * another picture. Along one axis. */
+static bool is_crop(double shift, double scale) {
+    return fabs(shift) + scale <= BEYOND_MOST;
+}
+
 /* Whether `a` through the warp is `b`, of which `details` are given. */
 static bool is_seen_as(const plane *a, const warp *w, const plane *b, const plane *details) {
     plane seen, seen_details;
     bool inside[COUNT];
+    if (!is_crop(w->shift_x, w->scale_x) || !is_crop(w->shift_y, w->scale_y)) return false;
     plane_warp(&seen, inside, a, w);
     if (correlation(&seen, b, inside) < CORRELATION_LEAST) return false;
     plane_details(&seen_details, &seen);

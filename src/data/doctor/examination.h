@@ -28,7 +28,7 @@ typedef struct oc_examination {
     oc_facts *facts;
     oc_picture *picture;
     oc_groups groups;
-    int64_t usual_area;              /* the median of the decoded; 0: there are none */
+    int64_t usual_area;               /* the median of the decoded; 0: there are none */
     int64_t of_color[OC_COLOR_COUNT]; /* images */
 } oc_examination;
 

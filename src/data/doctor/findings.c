@@ -11,7 +11,8 @@
 static const oc_finding_kind kinds[] = {
     {"broken", "serious", "files that cannot be read to the end",
      "get them again or remove them; --skip-bad trains without them", .of_image = oc_rule_broken},
-    {"no-image", "serious", "files that are called like images and are none", "remove them", .of_image = oc_rule_no_image},
+    {"no-image", "serious", "files that are called like images and are none", "remove them",
+     .of_image = oc_rule_no_image},
     {"leak", "serious", "pictures that lie in several splits",
      "keep each in one split: what is measured on them is memory", .of_group = oc_rule_leak},
     {"near-leak", "serious", "pictures of which copies lie in several splits, saved again, resized or the like",
@@ -25,17 +26,17 @@ static const oc_finding_kind kinds[] = {
      "if they are one class, put their images into one folder", .of_all = oc_rule_class_names},
     {"grey-below", "warning", "images that end in even grey, as files do that were cut short and saved again",
      "look at them; get them again or remove them", .of_image = oc_rule_grey_below},
-    {"flat", "warning", "images of next to one colour", "look whether something went wrong with them; they are not compared",
-     .of_image = oc_rule_flat},
-    {"copies", "warning", "pictures that a class of a split has more than once", "keep one of each: it counts for several",
-     .of_group = oc_rule_copies},
+    {"flat", "warning", "images of next to one colour",
+     "look whether something went wrong with them; they are not compared", .of_image = oc_rule_flat},
+    {"copies", "warning", "pictures that a class of a split has more than once",
+     "keep one of each: it counts for several", .of_group = oc_rule_copies},
     {"near-copies", "warning", "pictures that a class of a split has more than once, saved again, resized or the like",
      "look at them, and keep one of each: it counts for several", .of_group = oc_rule_near_copies},
     {"mirrored", "warning", "pictures whose mirror images lie in another split",
      "look at them: training with data.augment mirrors images, and then has seen them", .of_group = oc_rule_mirrored,
      .mirror = true},
-    {"class-missing", "warning", "classes without an image in a split", "add some: nothing is learned or measured of them",
-     .of_all = oc_rule_class_missing},
+    {"class-missing", "warning", "classes without an image in a split",
+     "add some: nothing is learned or measured of them", .of_all = oc_rule_class_missing},
     {"class-few", "warning", "classes with few images to train on", "add some, or leave the class out",
      .of_all = oc_rule_class_few},
     {"imbalance", "warning", "classes of very different numbers of images",
@@ -178,7 +179,8 @@ static oc_status groups_find(oc_finding *f, const oc_finding_kind *kind, oc_erro
     OC_TRY(oc_alloc(&member, count, sizeof *member, err));
     for (size_t i = 0; i < count; i++) end[root[i] + 1]++;
     for (size_t i = 0; i < count; i++) end[i + 1] += end[i];
-    for (size_t i = 0; i < count; i++) member[end[root[i]]++] = (uint32_t)i; /* then a group's end is the next's begin */
+    for (size_t i = 0; i < count; i++)
+        member[end[root[i]]++] = (uint32_t)i; /* then a group's end is the next's begin */
     for (size_t i = 0, begin = 0; i < count; begin = end[i++]) {
         const size_t members = end[i] - begin;
         if (members > 1 && kind->of_group(f->e, member + begin, members))
@@ -191,7 +193,7 @@ cleanup:
 }
 
 static oc_status kind_find(oc_finding *f, const oc_finding_kind *kind, oc_error *err) {
-    return kind->of_image ? images_find(f, kind, err)
+    return kind->of_image   ? images_find(f, kind, err)
            : kind->of_group ? groups_find(f, kind, err)
                             : kind->of_all(f, err);
 }

@@ -24,8 +24,8 @@ oc_status oc_finding_add_classes(oc_finding *f, json_t *classes, const char *spl
 oc_status oc_finding_add_files(oc_finding *f, const char *split, int32_t label, const char *first, int64_t count,
                                const char *why, oc_error *err);
 
-/* A row. One of the functions is there, which finds it: of an image by itself, whether it is one, and the reason; of the
- * images of one picture (with `mirror`: and of its mirror images); of all at once. */
+/* A row. One of the functions is there, which finds it: of an image by itself, whether it is one, and the reason; of
+ * the images of one picture (with `mirror`: and of its mirror images); of all at once. */
 typedef struct oc_finding_kind {
     const char *key, *severity, *title, *advice;
     bool (*of_image)(const oc_examination *e, size_t i, char why[OC_WHY_SIZE]);

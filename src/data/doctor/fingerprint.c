@@ -1,8 +1,8 @@
-/* Making fingerprints. The hash is of the kind of pHash (Zauner: "Implementation and Benchmarking of Perceptual Image Hash
- * Functions", 2010, section 3.2.1): the picture is averaged to 32x32 grey values and transformed by the DCT. Here a bit
- * is the sign of a coefficient, not its comparison with their median, which recalls cropped copies better, and lets the
- * mirror image's hash be known from the hash; and the coefficients are the 64 lowest but the mean, by the sum of their
- * frequencies, instead of a square. */
+/* Making fingerprints. The hash is of the kind of pHash (Zauner: "Implementation and Benchmarking of Perceptual Image
+ * Hash Functions", 2010, section 3.2.1): the picture is averaged to 32x32 grey values and transformed by the DCT. Here
+ * a bit is the sign of a coefficient, not its comparison with their median, which recalls cropped copies better, and
+ * lets the mirror image's hash be known from the hash; and the coefficients are the 64 lowest but the mean, by the sum
+ * of their frequencies, instead of a square. */
 #include "data/doctor/fingerprint.h"
 
 #include <math.h>
@@ -13,8 +13,8 @@
 
 #define SIDE OC_PRINT_SIDE
 #define PATCHES OC_PRINT_PATCHES
-#define FLAT_DEVIATION (4.0 / 255)  /* of every channel's pixels */
-#define PLAIN_DEVIATION 2.5         /* of the small picture's grey values, of 255 */
+#define FLAT_DEVIATION (4.0 / 255) /* of every channel's pixels */
+#define PLAIN_DEVIATION 2.5        /* of the small picture's grey values, of 255 */
 #define PI 3.14159265358979323846
 
 /* ---- The small picture ---- */
@@ -147,8 +147,8 @@ static uint64_t hash_of(const uint8_t grey[SIDE * SIDE], const oc_waves *waves) 
 void oc_fingerprint_make(oc_fingerprint *print, const oc_pixels *image, const oc_waves *waves) {
     uint8_t small[SIDE][SIDE][3];
     const int64_t sizes[2] = {image->width, image->height};
-    const XXH128_hash_t pixels =
-        XXH3_128bits_withSeed(image->data, (size_t)(image->width * image->height) * 3, XXH3_64bits(sizes, sizeof sizes));
+    const XXH128_hash_t pixels = XXH3_128bits_withSeed(image->data, (size_t)(image->width * image->height) * 3,
+                                                       XXH3_64bits(sizes, sizeof sizes));
     print->pixels[0] = pixels.high64;
     print->pixels[1] = pixels.low64;
     shrink(small, image);

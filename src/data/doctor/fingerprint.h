@@ -5,9 +5,9 @@
 
 #include "data/image/decode.h"
 
-#define OC_PRINT_SIDE 32     /* of the small grey picture */
-#define OC_PRINT_PATCHES 4   /* a side, of which the colour is kept */
-#define OC_PRINT_WAVES 11    /* frequencies of an axis that the hash knows, 0 included */
+#define OC_PRINT_SIDE 32   /* of the small grey picture */
+#define OC_PRINT_PATCHES 4 /* a side, of which the colour is kept */
+#define OC_PRINT_WAVES 11  /* frequencies of an axis that the hash knows, 0 included */
 
 typedef struct oc_fingerprint {
     uint64_t pixels[2]; /* XXH3-128 of width, height and pixels */
@@ -31,7 +31,8 @@ void oc_fingerprint_make(oc_fingerprint *print, const oc_pixels *image, const oc
 uint64_t oc_fingerprint_mirror_mask(void);
 
 /* Whether two fingerprints, neither plain, are of one picture: of copies that differ in size, coding, brightness and
- * contrast, or by a crop of a few hundredths of the sides; with `mirrored`, of one and the mirror image of the other. */
+ * contrast, or by a crop of a few hundredths of the sides; with `mirrored`, of one and the mirror image of the other.
+ */
 bool oc_fingerprint_alike(const oc_fingerprint *a, const oc_fingerprint *b, bool mirrored);
 
 #endif

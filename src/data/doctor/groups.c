@@ -1,7 +1,7 @@
-/* Groups by union-find: equal pixels by sorting, then what the search finds and the comparison confirms. The threads share
- * the forest (Jayanti, Tarjan: "A Randomized Concurrent Algorithm for Disjoint Set Union", PODC 2016, but that the
- * smaller place is the root): the groups are what is connected, whoever finds it and when. Two that are in one group
- * already are not compared, which keeps a film of many thousand frames from being that squared in comparisons. */
+/* Groups by union-find: equal pixels by sorting, then what the search finds and the comparison confirms. The threads
+ * share the forest (Jayanti, Tarjan: "A Randomized Concurrent Algorithm for Disjoint Set Union", PODC 2016, but that
+ * the smaller place is the root): the groups are what is connected, whoever finds it and when. Two that are in one
+ * group already are not compared, which keeps a film of many thousand frames from being that squared in comparisons. */
 #include "data/doctor/groups.h"
 
 #include <stdatomic.h>

@@ -1,9 +1,10 @@
 /* Multi-index hashing (Norouzi, Punjani, Fleet: "Fast search in Hamming space with multi-index hashing", CVPR 2012).
  *
- * A hash is four parts of 16 bits. Of two that differ in at most 15 bits some part differs in at most 3. So it suffices,
- * for each part and each of the 697 ways in which at most 3 of its bits can differ, to compare those hashes whose parts
- * differ in just that way. One such way of one part is a task: it runs through the hashes sorted by that part, and
- * through their counterparts in nearly that order, which the caches like better than looking up hash after hash. */
+ * A hash is four parts of 16 bits. Of two that differ in at most 15 bits some part differs in at most 3. So it
+ * suffices, for each part and each of the 697 ways in which at most 3 of its bits can differ, to compare those hashes
+ * whose parts differ in just that way. One such way of one part is a task: it runs through the hashes sorted by that
+ * part, and through their counterparts in nearly that order, which the caches like better than looking up hash after
+ * hash. */
 #include "data/doctor/near.h"
 
 #include "base/error.h"

@@ -3,11 +3,11 @@
 
 #include "data/doctor/findings.h"
 
-#define LONG_RATIO 4         /* longer to shorter side */
-#define APART_RATIO 25       /* of areas: five times a side */
-#define GREY_ROWS_LEAST 8    /* a JPEG's block */
-#define GREY_SHARE 16        /* at least one row of so many */
-#define RARE_SHARE 20        /* at most one image of so many */
+#define LONG_RATIO 4      /* longer to shorter side */
+#define APART_RATIO 25    /* of areas: five times a side */
+#define GREY_ROWS_LEAST 8 /* a JPEG's block */
+#define GREY_SHARE 16     /* at least one row of so many */
+#define RARE_SHARE 20     /* at most one image of so many */
 
 /* ---- One image ---- */
 
@@ -89,9 +89,9 @@ static int class_of(const oc_examination *e, uint32_t i) {
 
 typedef int (*property)(const oc_examination *e, uint32_t i);
 
-/* Whether two members differ in a property, of which a negative value says nothing; with `exact` two of the same pixels.
- * It suffices to compare each with the first: of the same pixels, which is a member, too, or of all. The first one says
- * something if any does, as images without a class are those of the last split. */
+/* Whether two members differ in a property, of which a negative value says nothing; with `exact` two of the same
+ * pixels. It suffices to compare each with the first: of the same pixels, which is a member, too, or of all. The first
+ * one says something if any does, as images without a class are those of the last split. */
 static bool differs(const oc_examination *e, const uint32_t *member, size_t count, property of, bool exact) {
     for (size_t k = 1; k < count; k++) {
         const int first = of(e, exact ? e->groups.same[member[k]] : member[0]), own = of(e, member[k]);

@@ -160,11 +160,18 @@ static oc_status run(const oc_args *args, oc_error *err) {
 const oc_command oc_command_data_doctor = {
     .name = "data doctor",
     .summary = "what is wrong with a data set: broken files, copies, leaks between splits, uneven classes",
+    .description = "Looks at every image of a data set and compares all with all, and tells what would spoil a "
+                   "training: files that are broken or odd, the same picture several times, in several splits or under "
+                   "several classes, also where it was saved again, resized or cropped a little, and classes that are "
+                   "missing, rare or uneven. The findings stand by how grave they are, each with what to do.\n\n"
+                   "Nothing is changed. The exit status is 0 whatever is found, unless --strict.",
     .usage = "PATH [--all] [--json] [--strict]",
     .example = "ocelli data doctor tiny-imagenet-200.zip",
+    .docs = "docs/data.md",
     .flags = flags,
     .computes = true,
     .least = 1,
     .most = 1,
+    .words = "PATH",
     .run = run,
 };

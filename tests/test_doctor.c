@@ -534,8 +534,8 @@ static void test_moved_drawing(void **state) {
     for (int i = 0; i < 2; i++) {
         uint8_t pixels[SIDE * SIDE * 3];
         for (int p = 0; p < SIDE * SIDE; p++) {
-            const double x = p % SIDE - 20 - 2 * i, y = p / SIDE - 22, r = sqrt(x * x + y * y);
-            memset(pixels + 3 * p, r < 12 && r > 6 ? 30 : 240, 3);
+            const int x = p % SIDE - 20 - 2 * i, y = p / SIDE - 22, square = x * x + y * y;
+            memset(pixels + 3 * p, square < 144 && square > 36 ? 30 : 240, 3);
         }
         print[i] = print_of(pixels, SIDE, SIDE);
     }

@@ -174,8 +174,8 @@ static void slopes_of(double j[4], float x_slope, float y_slope, int i, int side
 
 /* One step of Gauss and Newton towards the warp through which `a` looks as `b`; false where there is none. */
 static bool fit_step(warp *w, const plane *a, const plane *x_slope, const plane *y_slope, const plane *b) {
-    plane seen, seen_x, seen_y;
-    bool inside[COUNT];
+    plane seen = {0}, seen_x = {0}, seen_y = {0};
+    bool inside[COUNT] = {false};
     double m[4][4] = {0}, v[4] = {0}, mean[4] = {0}, j[4];
     const int n = a->side;
     int used = 0;
@@ -227,8 +227,8 @@ static bool is_crop(double shift, double scale) {
 
 /* Whether `a` through the warp is `b`, of which `details` are given. */
 static bool is_seen_as(const plane *a, const warp *w, const plane *b, const plane *details) {
-    plane seen, seen_details;
-    bool inside[COUNT];
+    plane seen = {0}, seen_details;
+    bool inside[COUNT] = {false};
     if (!is_crop(w->shift_x, w->scale_x) || !is_crop(w->shift_y, w->scale_y)) return false;
     plane_warp(&seen, inside, a, w);
     if (correlation(&seen, b, inside) < CORRELATION_LEAST) return false;

@@ -5,7 +5,7 @@
 # Four comment lines in a test's source steer its build and run:
 #   /* links: fault-injection */  the file's own copy of src/base/file.c, built with OC_FAULT_INJECTION, is linked
 #   /* links: openmp */  it opens regions of OpenMP's itself, where the library does
-#   /* label: slow */ (a script: # label: slow)  the test is left out of `make check`
+#   /* label: slow */ (a script: # label: slow)  the test is left out of `make check`, and may take three times as long
 #   /* runs: alone */ (a script: # runs: alone)  it goes by the time that something takes, so nothing runs beside it
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 find_program(OC_BASH bash REQUIRED)
@@ -25,8 +25,12 @@ endif()
 
 function(oc_register_test name source)
   file(STRINGS ${source} slow REGEX "^(/\\*|#) label: slow")
+  set(timeout ${oc_test_timeout})
+  if(slow)
+    math(EXPR timeout "3 * ${timeout}")
+  endif()
   set_tests_properties(${name} PROPERTIES
-    TIMEOUT ${oc_test_timeout}
+    TIMEOUT ${timeout}
     SKIP_RETURN_CODE 77
     ENVIRONMENT "${oc_test_environment}")
   file(STRINGS ${source} alone REGEX "^(/\\*|#) runs: alone")

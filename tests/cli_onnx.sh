@@ -8,7 +8,7 @@ ocelli=$1
 . tests/support/shell.sh
 python=${OC_PYTHON:-python3}
 data=$work/data
-quietly "$ocelli" data demo "$data" --classes 4 --per-class 88
+quietly "$ocelli" data demo "$data" --classes 4 --per-class 40
 
 # trained MODEL: its weights after two steps, so that running statistics are its own.
 trained() {

@@ -11,20 +11,19 @@ python=${OC_PYTHON:-python3}
     echo "skipped: $python cannot import timm, safetensors and PIL"
     exit 77
 }
-judge=("$python" tests/support/judge_timm.py)
 data=$work/data
-quietly "$ocelli" data demo "$data" --classes 4 --per-class 16
+quietly "$ocelli" data demo "$data" --classes 4 --per-class 8
 
 # compare MODEL STEM POOL FILE: scores of the file here and there.
 compare() {
-    "${judge[@]}" compare "$1" "$2" "$3" "$4" "$work/logits" "$data/val" >"$work/out" 2>"$work/err" ||
+    judge compare "$1" "$2" "$3" "$4" "$work/logits" "$data/val" >"$work/out" 2>"$work/err" ||
         fail "$1 $2: $(cat "$work/out") $(tail -1 "$work/err")"
     cat "$work/out"
 }
 
 # From timm, and back to it.
 while read -r model stem pool dtype; do
-    quietly "${judge[@]}" make "$model" "$stem" "$pool" 4 "$dtype" "$work/timm" || continue
+    quietly judge make "$model" "$stem" "$pool" 4 "$dtype" "$work/timm" || continue
     flags=(--model "$model" --classes 4 --size 64 --stem "$stem")
     [[ $pool == true ]] || flags+=(--no-stem-pool)
     quietly "$ocelli" eval --data "$data" --weights "$work/timm" "${flags[@]}" --save-logits "$work/logits"
@@ -39,7 +38,7 @@ END
 
 # Trained here on from there, with another head; what is written loads there.
 while read -r model stem pool; do
-    quietly "${judge[@]}" make "$model" "$stem" "$pool" 7 f32 "$work/timm" || continue
+    quietly judge make "$model" "$stem" "$pool" 7 f32 "$work/timm" || continue
     flags=(--model "$model" --stem "$stem")
     [[ $pool == true ]] || flags+=(--no-stem-pool)
     quietly "$ocelli" train --data "$data" --weights "$work/timm" "${flags[@]}" --size 64 --batch-size 8 --epochs 1 \

@@ -7,7 +7,6 @@ ocelli=$1
 # shellcheck source=tests/support/shell.sh
 . tests/support/shell.sh
 python=${OC_PYTHON:-python3}
-judge=("$python" tests/support/judge_timm.py)
 data=$work/data
 quietly "$ocelli" data demo "$data" --classes 4 --per-class 16
 
@@ -74,7 +73,7 @@ expect 2 "an ensemble is no model of timm's" "$ocelli" export --weights "$work/b
     exit 0
 }
 # Class folders of PNG files: two decoders of JPEG need not agree to the last bit.
-"${judge[@]}" png "$data/val/images" "$work/flat" || fail "no PNG files"
+judge png "$data/val/images" "$work/flat" || fail "no PNG files"
 while read -r name class _; do
     mkdir -p "$work/set/val/$class" "$work/set/train/$class"
     cp "$work/flat/${name%.*}.png" "$work/set/val/$class/"
@@ -95,16 +94,16 @@ while read -r name model stem pool fit; do
     quietly "$ocelli" eval --data "$work/set" --weights "$weights" --save-logits "$work/logits"
     quietly "$ocelli" export --weights "$weights" --timm "$timm" || continue
     if [[ -e $timm/load.py ]]; then
-        "${judge[@]}" fails "$timm" >"$work/out" 2>&1 || fail "$name opens plainly: $(tail -1 "$work/out")"
+        judge fails "$timm" >"$work/out" 2>&1 || fail "$name opens plainly: $(tail -1 "$work/out")"
     fi
-    "${judge[@]}" open "$timm" "$work/logits" "$work/set/val" "$work/again.safetensors" >"$work/out" 2>"$work/err" ||
+    judge open "$timm" "$work/logits" "$work/set/val" "$work/again.safetensors" >"$work/out" 2>"$work/err" ||
         fail "$name: $(cat "$work/out") $(tail -1 "$work/err")"
     cat "$work/out"
     # And back: what timm saves is the same network.
     quietly "$ocelli" eval --data "$work/set" --weights "$work/again.safetensors" "${flags[@]}" --classes 4 --size 64 \
         --set "data.fit=$fit" --set "data.mean=$(triple mean "$timm")" --set "data.std=$(triple std "$timm")" \
         --save-logits "$work/back"
-    "${judge[@]}" same "$work/logits" "$work/back" >"$work/out" 2>&1 || fail "$name, back: $(tail -1 "$work/out")"
+    judge same "$work/logits" "$work/back" >"$work/out" 2>&1 || fail "$name, back: $(tail -1 "$work/out")"
 done <<'END'
 plain resnet18 7x7 true crop
 small resnet18 3x3 true crop

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""timm as judge of weights files.
+"""timm as judge of weights files. Importing it takes seconds, so one process does what the lines of its input say:
 
-    judge_timm.py make MODEL STEM POOL CLASSES DTYPE FILE      a state_dict of random numbers, as timm's tools save it
-    judge_timm.py compare MODEL STEM POOL FILE LOGITS IMAGES   loads FILE with strict=True, scores the images of a folder
-                                                               and compares with the logits of `ocelli eval`
-    judge_timm.py open DIR LOGITS IMAGES [FILE]                opens a folder of `ocelli export --timm`, prepares images
-                                                               as timm does and compares; saves the model as FILE
-    judge_timm.py fails DIR                                    the plain call must refuse the folder
-    judge_timm.py same LOGITS LOGITS                           two files of logits must be the same
-    judge_timm.py png FROM TO                                  the images of a folder as PNG, with the same pixels
+    make MODEL STEM POOL CLASSES DTYPE FILE      a state_dict of random numbers, as timm's tools save it
+    compare MODEL STEM POOL FILE LOGITS IMAGES   loads FILE with strict=True, scores the images of a folder and compares
+                                                 with the logits of `ocelli eval`
+    open DIR LOGITS IMAGES [FILE]                opens a folder of `ocelli export --timm`, prepares images as timm does
+                                                 and compares; saves the model as FILE
+    fails DIR                                    the plain call must refuse the folder
+    same LOGITS LOGITS                           two files of logits must be the same
+    png FROM TO                                  the images of a folder as PNG, with the same pixels
 
 STEM is 3x3, 7x7 or deep, POOL true or false.
 """
@@ -16,6 +16,7 @@ STEM is 3x3, 7x7 or deep, POOL true or false.
 import importlib.util
 import json
 import pathlib
+import shlex
 import sys
 
 import numpy as np
@@ -126,6 +127,25 @@ def png(source, target):
         Image.open(path).convert("RGB").save(out)
 
 
+COMMANDS = {"make": write, "compare": compare, "open": open_folder, "fails": fails, "same": same, "png": png}
+
+
+def serve():
+    """Runs what lines of standard input say, quoted as a shell does; "= STATUS" ends what is said of each."""
+    for line in sys.stdin:
+        name, *args = shlex.split(line)
+        status = 0
+        try:
+            COMMANDS[name](*args)
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+            if isinstance(end.code, str):
+                print(end.code)
+        except Exception as error:
+            status = 1
+            print(f"{type(error).__name__}: {error}")
+        print("=", status, flush=True)
+
+
 if __name__ == "__main__":
-    commands = {"make": write, "compare": compare, "open": open_folder, "fails": fails, "same": same, "png": png}
-    commands[sys.argv[1]](*sys.argv[2:])
+    serve()

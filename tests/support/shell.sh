@@ -46,6 +46,21 @@ holds() {
     awk "BEGIN { exit !($1) }"
 }
 
+# judge COMMAND...: what timm says of it, by tests/support/judge_timm.py in $python; its exit status. One process answers all.
+judge() {
+    local line
+    if [[ -z ${judging_PID:-} ]]; then
+        coproc judging { "$python" tests/support/judge_timm.py 2>&1; }
+    fi
+    printf '%q ' "$@" >&"${judging[1]}"
+    echo >&"${judging[1]}"
+    while read -r line <&"${judging[0]}"; do
+        [[ $line != "= "* ]] || return "${line#= }"
+        printf '%s\n' "$line"
+    done
+    return 1
+}
+
 # Sums of every file below a folder, for comparing before and after.
 sums() {
     find "$1" -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum

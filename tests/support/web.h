@@ -15,14 +15,14 @@ typedef struct test_web_answer {
     const unsigned char *data; /* the file; NULL: the server's */
     const char *validator;     /* lines of the head, "ETag: \"a\"\r\n"; NULL: the server's; "": none */
     const char *head;          /* more lines of it */
-    int status;                /* without a body of the file; 0: 200 or 206 */
     int64_t declare;           /* the Content-Length instead of the right one; < 0: none */
     int64_t stop;              /* bytes of the body before it ends or stalls; 0: all */
+    int64_t shift;             /* added to the beginning of what is sent for a Range, declared so */
+    int64_t pace;              /* bytes in a hundredth of a second; 0: as fast as it goes */
+    int status;                /* without a body of the file; 0: 200 or 206 */
     bool stall;                /* then nothing comes any more, and the connection stays */
     bool whole;                /* no Range is understood */
     bool heedless;             /* If-Range is not understood */
-    int64_t shift;             /* added to the beginning of what is sent for a Range, declared so */
-    int64_t pace;              /* bytes in a hundredth of a second; 0: as fast as it goes */
 } test_web_answer;
 
 /* What came of a request. */

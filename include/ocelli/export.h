@@ -39,7 +39,8 @@ typedef struct oc_timm_options {
  * parent must be there. `options` may be NULL: zeros. OC_E_USAGE: an ensemble, a model that timm does not have, or a
  * crop_pct that is none; OC_E_EXISTS: the folder holds other things; OC_E_FORMAT: an image of the data set cannot be
  * decoded; OC_E_IO, OC_E_MEMORY. */
-OC_API oc_status oc_export_timm(oc_model *model, const char *folder, const oc_timm_options *options, oc_error *err);
+OC_API oc_status oc_export_timm(const oc_model *model, const char *folder, const oc_timm_options *options,
+                                oc_error *err);
 
 /* What the judges judge by. */
 typedef struct oc_certificate_options {

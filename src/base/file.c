@@ -23,7 +23,6 @@
 #define WRITE_MOST ((size_t)64 << 20) /* a call; the kernel itself takes at most 2 GiB */
 #define DISK_PIECE ((size_t)8 << 20)  /* that the disk is given while more is written */
 #define TEMPORARY ".tmp."
-#define NAME_TRIES 100
 #define LINKS_MOST 40 /* as the kernel's */
 
 /* ---- the seam ---- */
@@ -138,7 +137,7 @@ static const char *io_advice(int error_number) {
     }
 }
 
-static oc_status io_fail(oc_error *err, const char *path, const char *what, int error_number) {
+oc_status oc_file_fail(oc_error *err, const char *path, const char *what, int error_number) {
     char text[128];
     return oc_fail(err, OC_E_IO, path, "cannot %s: %s%s", what, strerror_r(error_number, text, sizeof text),
                    io_advice(error_number));
@@ -156,7 +155,7 @@ static oc_status resolve_target(char **out, const char *path, oc_error *err) {
     OC_TRY(oc_strdup(&target, path, err));
     for (int links = 0; (length = readlink(target, link, sizeof link - 1)) >= 0; links++) {
         if (links == LINKS_MOST) {
-            status = io_fail(err, path, "follow the link", ELOOP);
+            status = oc_file_fail(err, path, "follow the link", ELOOP);
             goto cleanup;
         }
         link[length] = '\0';
@@ -194,7 +193,7 @@ static oc_status write_all(int fd, const void *data, size_t size, size_t *writte
         size_t left = size - *written;
         ssize_t n = sys_write(fd, bytes + *written, left < WRITE_MOST ? left : WRITE_MOST);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return io_fail(err, path, "write", n < 0 ? errno : ENOSPC);
+        if (n <= 0) return oc_file_fail(err, path, "write", n < 0 ? errno : ENOSPC);
         *written += (size_t)n;
     }
     return OC_OK;
@@ -209,6 +208,17 @@ struct oc_file_writer {
     char buffer[BUFFER_SIZE];
 };
 
+oc_status oc_file_temporary_name(char **name, const char *target, int attempt, oc_error *err) {
+    oc_status status = OC_OK;
+    const size_t size = strlen(target) + 64;
+    struct timespec now;
+    if (!*name) OC_TRY(oc_alloc(name, size, 1, err));
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(*name, size, "%s" TEMPORARY "%ld-%lx%03x", target, (long)getpid(), now.tv_nsec, (unsigned)attempt);
+cleanup:
+    return status;
+}
+
 oc_status oc_file_writer_create(oc_file_writer **out, const char *path, oc_error *err) {
     oc_status status = OC_OK;
     oc_file_writer *writer = NULL;
@@ -218,18 +228,13 @@ oc_status oc_file_writer_create(oc_file_writer **out, const char *path, oc_error
     OC_TRY(oc_strdup(&writer->path, path, err));
     OC_TRY(check_replaceable(path, err));
     OC_TRY(resolve_target(&writer->target, path, err));
-    size_t size = strlen(writer->target) + 64;
-    OC_TRY(oc_alloc(&writer->temporary, size, 1, err));
-    for (int i = 0; i < NAME_TRIES && writer->fd < 0; i++) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        snprintf(writer->temporary, size, "%s" TEMPORARY "%ld-%lx%03x", writer->target, (long)getpid(), now.tv_nsec,
-                 (unsigned)i);
+    for (int i = 0; i < OC_FILE_NAME_TRIES && writer->fd < 0; i++) {
+        OC_TRY(oc_file_temporary_name(&writer->temporary, writer->target, i, err));
         writer->fd = sys_open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL);
         if (writer->fd < 0 && errno != EEXIST) break;
     }
     if (writer->fd < 0) {
-        status = io_fail(err, path, "create", errno);
+        status = oc_file_fail(err, path, "create", errno);
         goto cleanup;
     }
     writer->named = true;
@@ -273,7 +278,7 @@ cleanup:
 }
 
 /* Syncs the folder that holds `target`, so that a rename in it outlives a power cut; `path` names it in errors. */
-static oc_status sync_folder_of(const char *target, const char *path, oc_error *err) {
+oc_status oc_file_sync_folder(const char *target, const char *path, oc_error *err) {
     oc_status status = OC_OK;
     char *folder = NULL;
     int fd = -1;
@@ -282,7 +287,7 @@ static oc_status sync_folder_of(const char *target, const char *path, oc_error *
     if (slash) slash[slash == folder] = '\0';
     fd = sys_open(slash ? folder : ".", O_RDONLY | O_DIRECTORY);
     /* A file system that cannot sync folders says EINVAL: there is nothing more to do then. */
-    if (fd < 0 || (sys_fsync(fd) != 0 && errno != EINVAL)) status = io_fail(err, path, "sync the folder", errno);
+    if (fd < 0 || (sys_fsync(fd) != 0 && errno != EINVAL)) status = oc_file_fail(err, path, "sync the folder", errno);
 cleanup:
     if (fd >= 0) close(fd);
     oc_free(folder);
@@ -294,21 +299,21 @@ oc_status oc_file_writer_commit(oc_file_writer *writer, oc_error *err) {
     rename_kind kind = RENAME_REPLACED;
     OC_TRY(writer_flush(writer, err));
     if (sys_fsync(writer->fd) != 0) {
-        status = io_fail(err, writer->path, "sync to the disk", errno);
+        status = oc_file_fail(err, writer->path, "sync to the disk", errno);
         goto cleanup;
     }
     int closed = close(writer->fd);
     writer->fd = -1;
     if (closed != 0 && errno != EINTR) {
-        status = io_fail(err, writer->path, "close", errno);
+        status = oc_file_fail(err, writer->path, "close", errno);
         goto cleanup;
     }
     if (sys_rename(writer->temporary, writer->target, &kind) != 0) {
-        status = io_fail(err, writer->path, "rename the new file to its name", errno);
+        status = oc_file_fail(err, writer->path, "rename the new file to its name", errno);
         goto cleanup;
     }
     writer->named = kind == RENAME_SWAPPED;
-    status = sync_folder_of(writer->target, writer->path, err);
+    status = oc_file_sync_folder(writer->target, writer->path, err);
     if (status != OC_OK) {
         /* Undone without the seam: this is the way back, not a part of the save. */
         if (kind == RENAME_SWAPPED && rename(writer->temporary, writer->target) == 0) writer->named = false;
@@ -343,9 +348,9 @@ cleanup:
 
 oc_status oc_file_rename(const char *from, const char *to, oc_error *err) {
     rename_kind kind = RENAME_REPLACED;
-    if (sys_rename(from, to, &kind) != 0) return io_fail(err, to, "rename the new file to its name", errno);
+    if (sys_rename(from, to, &kind) != 0) return oc_file_fail(err, to, "rename the new file to its name", errno);
     if (kind == RENAME_SWAPPED) unlink(from);
-    return sync_folder_of(to, to, err);
+    return oc_file_sync_folder(to, to, err);
 }
 
 oc_status oc_file_check_writable(const char *path, oc_error *err) {
@@ -367,7 +372,7 @@ oc_status oc_file_remove_leftovers(const char *path, oc_error *err) {
     memcpy(leftover, folder, folder_length);
     entries = opendir(folder_length ? leftover : ".");
     if (!entries) {
-        if (errno != ENOENT) status = io_fail(err, path, "list its folder", errno);
+        if (errno != ENOENT) status = oc_file_fail(err, path, "list its folder", errno);
         goto cleanup;
     }
     for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
@@ -375,7 +380,7 @@ oc_status oc_file_remove_leftovers(const char *path, oc_error *err) {
         if (strncmp(entry->d_name, name, length) != 0 || strncmp(rest, TEMPORARY, strlen(TEMPORARY)) != 0) continue;
         snprintf(leftover + folder_length, NAME_MAX + 1, "%s", entry->d_name);
         if (unlink(leftover) != 0 && errno != ENOENT) {
-            status = io_fail(err, leftover, "remove", errno);
+            status = oc_file_fail(err, leftover, "remove", errno);
             goto cleanup;
         }
     }
@@ -404,7 +409,7 @@ oc_status oc_file_appender_create(oc_file_appender **out, const char *path, size
     OC_TRY(oc_strdup(&appender->path, path, err));
     appender->fd = sys_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
     if (appender->fd < 0 || fstat(appender->fd, &info) != 0) {
-        status = io_fail(err, path, "open for appending", errno);
+        status = oc_file_fail(err, path, "open for appending", errno);
         goto cleanup;
     }
     if (!S_ISREG(info.st_mode) || (uint64_t)info.st_size < size) {
@@ -413,7 +418,7 @@ oc_status oc_file_appender_create(oc_file_appender **out, const char *path, size
         goto cleanup;
     }
     if ((uint64_t)info.st_size > size && sys_ftruncate(appender->fd, (off_t)size) != 0) {
-        status = io_fail(err, path, "cut to its saved length", errno);
+        status = oc_file_fail(err, path, "cut to its saved length", errno);
         goto cleanup;
     }
     appender->size = size;
@@ -441,7 +446,7 @@ size_t oc_file_appender_size(const oc_file_appender *appender) {
 }
 
 oc_status oc_file_appender_sync(oc_file_appender *appender, oc_error *err) {
-    return sys_fsync(appender->fd) == 0 ? OC_OK : io_fail(err, appender->path, "sync to the disk", errno);
+    return sys_fsync(appender->fd) == 0 ? OC_OK : oc_file_fail(err, appender->path, "sync to the disk", errno);
 }
 
 void oc_file_appender_destroy(oc_file_appender **appender) {

@@ -40,6 +40,15 @@ oc_status oc_file_remove_leftovers(const char *path, oc_error *err);
  * are as they were, unless it was the sync that failed. */
 oc_status oc_file_rename(const char *from, const char *to, oc_error *err);
 
+/* What such a write consists of, for what is written otherwise: the name beside `target` under which it is begun, into
+ * *name, which is allocated where it is NULL and freed with oc_free (attempt counts up while that is taken, to
+ * OC_FILE_NAME_TRIES); syncing the folder that holds `target`, so that a rename in it outlives a power cut; and the
+ * error of a call of the system's, "cannot <what>: ...", with what a person can do about it. */
+#define OC_FILE_NAME_TRIES 100
+oc_status oc_file_temporary_name(char **name, const char *target, int attempt, oc_error *err);
+oc_status oc_file_sync_folder(const char *target, const char *path, oc_error *err);
+oc_status oc_file_fail(oc_error *err, const char *path, const char *what, int error_number);
+
 /* Reads a whole file of at most `limit` bytes; *data is NUL-terminated beyond *size and freed with oc_free.
  * OC_E_NOT_FOUND, OC_E_IO, OC_E_FORMAT (larger than limit, or not a regular file). */
 oc_status oc_file_read(char **data, size_t *size, const char *path, size_t limit, oc_error *err);

@@ -10,15 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 
-#define TEMPORARY ".tmp."
-#define NAME_TRIES 100
 #define MARKED ((size_t)1024) /* bytes of the marked file that are looked at */
 #define HANDLES 16            /* open at once while a folder is removed */
 
@@ -27,13 +24,6 @@ struct oc_folder_writer {
     const oc_folder_mark *mark;
     bool made; /* the temporary one is there and to be removed */
 };
-
-static oc_status folder_fail(oc_error *err, const char *path, const char *what) {
-    const int error_number = errno;
-    char text[128];
-    return oc_fail(err, OC_E_IO, path, "cannot %s: %s%s", what, strerror_r(error_number, text, sizeof text),
-                   error_number == ENOENT ? "; the folder that it is to lie in must exist" : "");
-}
 
 /* ---- What is there ---- */
 
@@ -61,11 +51,11 @@ static oc_status check_replaceable(const char *folder, const char *path, const o
     oc_status status = OC_OK;
     struct stat info;
     bool empty = true;
-    if (lstat(folder, &info) != 0) return errno == ENOENT ? OC_OK : folder_fail(err, path, "look at it");
+    if (lstat(folder, &info) != 0) return errno == ENOENT ? OC_OK : oc_file_fail(err, path, "look at it", errno);
     if (!S_ISDIR(info.st_mode))
         return oc_fail(err, OC_E_EXISTS, path, "this is a file, and a folder is to be written: name another");
     DIR *entries = opendir(folder);
-    if (!entries) return folder_fail(err, path, "list this folder");
+    if (!entries) return oc_file_fail(err, path, "list this folder", errno);
     for (struct dirent *entry; status == OC_OK && (entry = readdir(entries)) != NULL;) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         empty = false;
@@ -106,18 +96,13 @@ oc_status oc_folder_writer_create(oc_folder_writer **out, const char *path, cons
     OC_TRY(oc_strdup(&writer->path, path, err));
     OC_TRY(resolve(&writer->target, path, err));
     OC_TRY(check_replaceable(writer->target, path, mark, err));
-    const size_t size = strlen(writer->target) + 64;
-    OC_TRY(oc_alloc(&writer->temporary, size, 1, err));
-    for (int i = 0; i < NAME_TRIES && !writer->made; i++) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        snprintf(writer->temporary, size, "%s" TEMPORARY "%ld-%lx%03x", writer->target, (long)getpid(), now.tv_nsec,
-                 (unsigned)i);
+    for (int i = 0; i < OC_FILE_NAME_TRIES && !writer->made; i++) {
+        OC_TRY(oc_file_temporary_name(&writer->temporary, writer->target, i, err));
         writer->made = mkdir(writer->temporary, 0777) == 0;
         if (!writer->made && errno != EEXIST) break;
     }
     if (!writer->made) {
-        status = folder_fail(err, path, "create this folder");
+        status = oc_file_fail(err, path, "create this folder", errno);
         goto cleanup;
     }
     *out = writer;
@@ -181,10 +166,11 @@ oc_status oc_folder_writer_commit(oc_folder_writer *writer, oc_error *err) {
         remove_folder(writer->temporary);
     } else if (rename(writer->temporary, writer->target) != 0 &&
                !replace_in_turn(writer->temporary, writer->target, err)) {
-        status = folder_fail(err, writer->path, "give the new folder its name");
+        status = oc_file_fail(err, writer->path, "give the new folder its name", errno);
         goto cleanup;
     }
     writer->made = false;
+    status = oc_file_sync_folder(writer->target, writer->path, err);
 cleanup:
     return status;
 }

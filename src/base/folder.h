@@ -22,7 +22,8 @@ oc_status oc_folder_writer_path(const oc_folder_writer *writer, char **out, cons
 /* Writes one whole. OC_E_IO. */
 oc_status oc_folder_writer_file(const oc_folder_writer *writer, const char *name, const void *data, size_t size,
                                 oc_error *err);
-/* Gives it its name. OC_E_IO, OC_E_EXISTS: what was there is as it was. After it the writer is fit only for destroy. */
+/* Gives it its name and syncs the folder that it lies in. OC_E_IO, OC_E_EXISTS: what was there is as it was, unless it
+ * was the sync that failed. After it the writer is fit only for destroy. */
 oc_status oc_folder_writer_commit(oc_folder_writer *writer, oc_error *err);
 /* Frees; removes the temporary folder unless it has its name. */
 void oc_folder_writer_destroy(oc_folder_writer **writer);

@@ -88,6 +88,32 @@ json_t *oc_json_bytes(const char *text) {
     return value;
 }
 
+/* Appends a value, whose reference it takes; false without memory, also for the list. */
+static bool list_append(json_t *list, json_t *value) {
+    return json_array_append_new(list, value) == 0;
+}
+
+/* The list, unless it lacks something. */
+static json_t *list_end(json_t *list, bool whole) {
+    if (whole) return list;
+    json_decref(list);
+    return NULL;
+}
+
+json_t *oc_json_floats(const float *values, size_t count) {
+    json_t *list = json_array();
+    bool whole = list != NULL;
+    for (size_t i = 0; i < count; i++) whole = list_append(list, json_real((double)values[i])) && whole;
+    return list_end(list, whole);
+}
+
+json_t *oc_json_strings(const oc_names *texts) {
+    json_t *list = json_array();
+    bool whole = list != NULL;
+    for (size_t i = 0; i < texts->count; i++) whole = list_append(list, oc_json_bytes(texts->item[i])) && whole;
+    return list_end(list, whole);
+}
+
 oc_status oc_json_put_bytes(json_t *object, const char *key, const char *text, oc_error *err) {
     return oc_json_put(object, key, oc_json_bytes(text), err);
 }

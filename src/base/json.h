@@ -30,6 +30,9 @@ oc_status oc_json_put(json_t *object, const char *key, json_t *value, oc_error *
 json_t *oc_json_real(double value);
 /* A text that may not be UTF-8, as file names are: then it has '?' for the bytes beyond ASCII. NULL without memory. */
 json_t *oc_json_bytes(const char *text);
+/* Lists of numbers, and of such texts. NULL without memory. */
+json_t *oc_json_floats(const float *values, size_t count);
+json_t *oc_json_strings(const oc_names *texts);
 /* Adds such a text. OC_E_MEMORY. */
 oc_status oc_json_put_bytes(json_t *object, const char *key, const char *text, oc_error *err);
 /* Adds to the whole number under `key`, 0 where it is absent. OC_E_MEMORY. */

@@ -1,11 +1,10 @@
 /* A model as an ONNX file: its input, its networks, what joins them, and what is told of it. */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/image_options.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "eval/classifier.h"
 #include "export/onnx_network.h"
@@ -199,29 +198,17 @@ static void write_networks(job *e) {
 
 /* ---- What is told ---- */
 
+/* Takes the reference. */
 static void tell_json(oc_onnx *onnx, const char *key, json_t *json) {
-    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9) | JSON_ENCODE_ANY) : NULL;
-    if (text)
+    char *text = NULL;
+    oc_error err = {0};
+    const oc_status status = json ? oc_json_figures(&text, json, &err) : oc_json_no_memory(&err);
+    if (status == OC_OK)
         oc_onnx_tell(onnx, key, text);
     else
-        oc_onnx_fail(onnx, OC_E_MEMORY, "onnx", "out of memory for the metadata's %s", key);
-    free(text);
+        oc_onnx_fail(onnx, status, key, "%s", err.message);
+    oc_free(text);
     json_decref(json);
-}
-
-static json_t *numbers(const float *values, size_t count) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) json_array_append_new(list, json_real((double)values[i]));
-    return list;
-}
-
-static json_t *names(const oc_names *classes) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < classes->count; i++) {
-        json_t *name = json_string(classes->item[i]);
-        json_array_append_new(list, name ? name : json_string("?")); /* JSON takes UTF-8 alone */
-    }
-    return list;
 }
 
 #define FORMULA "value of row y, column x, channel c (0 red, 1 green, 2 blue) = (31 y + 17 x + 101 c + x y) mod 256"
@@ -244,7 +231,7 @@ static oc_status tell_reference(job *e, oc_error *err) {
     OC_TRY(oc_classifier_batch(classifier, &item, 1, &best, 1, err));
     if (item.status != OC_OK) OC_TRY(oc_fail(err, item.status, item.error.where, "%s", item.error.message));
     oc_onnx_tell(e->onnx, "reference_image", FORMULA);
-    tell_json(e->onnx, "reference_logits", numbers(oc_classifier_scores(classifier), e->model->classes.count));
+    tell_json(e->onnx, "reference_logits", oc_json_floats(oc_classifier_scores(classifier), e->model->classes.count));
 cleanup:
     oc_classifier_destroy(&classifier);
     oc_free(pixels);
@@ -258,10 +245,10 @@ static void tell(job *e) {
     snprintf(background, sizeof background, "#%02x%02x%02x", image->background[0], image->background[1],
              image->background[2]);
     oc_onnx_tell(e->onnx, "model", oc_model_name(e->model));
-    tell_json(e->onnx, "classes", names(&e->model->classes));
+    tell_json(e->onnx, "classes", oc_json_strings(&e->model->classes));
     tell_json(e->onnx, "size", json_integer(first->size));
-    tell_json(e->onnx, "mean", numbers(first->mean, 3));
-    tell_json(e->onnx, "std", numbers(first->std, 3));
+    tell_json(e->onnx, "mean", oc_json_floats(first->mean, 3));
+    tell_json(e->onnx, "std", oc_json_floats(first->std, 3));
     tell_json(
         e->onnx, "reading",
         json_pack("{s:s, s:b, s:s}", "fit", oc_fit_name(image->fit), "exif", image->exif, "background", background));

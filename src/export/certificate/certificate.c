@@ -20,21 +20,19 @@ const oc_model *oc_certificate_network(const oc_certificate *certificate) {
 
 double oc_certificate_largest(const oc_certificate *certificate) {
     double largest = 0;
-    for (size_t i = 0; i < certificate->images * certificate->model->classes.count; i++)
+    for (size_t i = 0; i < certificate->samples.count * certificate->model->classes.count; i++)
         largest = fmax(largest, fabs((double)certificate->logits[i]));
     return largest;
 }
 
 void oc_certificate_free(oc_certificate *certificate) {
-    for (size_t i = 0; i < OC_CERTIFICATE_IMAGES; i++) {
-        oc_free(certificate->image[i].pixels);
-        oc_free(certificate->image[i].from);
-    }
     for (size_t m = 0; m < certificate->mistakes; m++) oc_free(certificate->mistake[m].logits);
     oc_free(certificate->logits);
+    oc_free(certificate->top);
+    oc_samples_free(&certificate->samples);
 }
 
-static oc_status write_image(const oc_folder_writer *writer, const oc_certificate_image *image, oc_error *err) {
+static oc_status write_image(const oc_folder_writer *writer, const oc_sample_image *image, oc_error *err) {
     oc_status status = OC_OK;
     unsigned char *png = NULL;
     size_t size = 0;
@@ -55,11 +53,13 @@ oc_status oc_export_certificate(oc_model *model, const char *folder, const oc_ce
     OC_TRY(oc_folder_writer_path(writer, &onnx, "model.onnx", err));
     OC_TRY(oc_export_onnx(model, onnx, NULL, err)); /* first: it refuses what has no single input */
     if (options && options->dataset)
-        OC_TRY(oc_certificate_take(&certificate, options->dataset, err));
+        OC_TRY(
+            oc_samples_take(&certificate.samples, options->dataset, &oc_certificate_network(&certificate)->image, err));
     else
         OC_TRY(oc_certificate_paint(&certificate, err));
     OC_TRY(oc_certificate_compute(&certificate, err));
-    for (size_t i = 0; i < certificate.images; i++) OC_TRY(write_image(writer, &certificate.image[i], err));
+    for (size_t i = 0; i < certificate.samples.count; i++)
+        OC_TRY(write_image(writer, &certificate.samples.image[i], err));
     OC_TRY(oc_certificate_write(&certificate, writer, err));
     OC_TRY(oc_folder_writer_commit(writer, err));
 cleanup:

@@ -12,6 +12,8 @@
 #include "export/certificate/filter.h"
 #include "models/ensemble.h"
 
+#define TOP 5 /* of the likeliest classes */
+
 /* Which part of an image is shown, and how large. */
 typedef enum view {
     VIEW_OWN,      /* as the model is made for */
@@ -139,7 +141,7 @@ static framing frame_crop(int64_t width, int64_t height, int64_t size, double sh
     return (framing){{w, h, w, h}, size, NULL};
 }
 
-static framing frame(const oc_certificate_image *image, view view, const oc_model *network) {
+static framing frame(const oc_sample_image *image, view view, const oc_model *network) {
     static const uint8_t black[3] = {0, 0, 0};
     const int64_t w = image->width, h = image->height, size = network->size, longer = w > h ? w : h;
     const framing whole = {{size, size, oc_kept_scaled(w, size, longer), oc_kept_scaled(h, size, longer)}, 0, black};
@@ -173,7 +175,7 @@ static void place(picture *canvas, const picture *inner, const uint8_t backgroun
 }
 
 /* The image as the network is to see it, size × size. */
-static oc_status show(picture *out, const oc_certificate_image *image, const framing *f, oc_filter filter, int64_t size,
+static oc_status show(picture *out, const oc_sample_image *image, const framing *f, oc_filter filter, int64_t size,
                       oc_error *err) {
     oc_status status = OC_OK;
     picture inner = {.width = f->at.inner_width, .height = f->at.inner_height};
@@ -195,7 +197,7 @@ cleanup:
 }
 
 /* What a row makes of an image; out->pixels is owned also after an error. */
-static oc_status spoil(picture *out, const oc_certificate_image *image, const row *r, const oc_model *network,
+static oc_status spoil(picture *out, const oc_sample_image *image, const row *r, const oc_model *network,
                        oc_error *err) {
     oc_status status = OC_OK;
     if (r->filter != OC_FILTER_BILINEAR || r->view != VIEW_OWN) {
@@ -226,13 +228,14 @@ static void set_normalisation(oc_model *network, const row *r) {
     }
 }
 
+/* *logits = [samples, classes], *top = [samples, tops]. */
 static oc_status run(oc_classifier *classifier, const oc_certificate *certificate, oc_classifier_item *items,
-                     float **logits, oc_error *err) {
+                     float **logits, oc_prediction **top, oc_error *err) {
     oc_status status = OC_OK;
-    const size_t classes = certificate->model->classes.count, count = certificate->images;
-    oc_prediction best[OC_CERTIFICATE_IMAGES];
+    const size_t classes = certificate->model->classes.count, count = certificate->samples.count;
     OC_TRY(oc_alloc(logits, count * classes, sizeof **logits, err));
-    OC_TRY(oc_classifier_batch(classifier, items, (int64_t)count, best, 1, err));
+    OC_TRY(oc_alloc(top, count * certificate->tops, sizeof **top, err));
+    OC_TRY(oc_classifier_batch(classifier, items, (int64_t)count, *top, certificate->tops, err));
     for (size_t i = 0; i < count; i++)
         if (items[i].status != OC_OK) OC_TRY(oc_fail(err, items[i].status, NULL, "%s", items[i].error.message));
     memcpy(*logits, oc_classifier_scores(classifier), count * classes * sizeof **logits);
@@ -244,14 +247,15 @@ cleanup:
 static oc_status compute_mistake(oc_certificate *certificate, oc_classifier *classifier, const row *r, float **logits,
                                  oc_error *err) {
     oc_status status = OC_OK;
-    picture pictures[OC_CERTIFICATE_IMAGES] = {{0}};
-    oc_classifier_item items[OC_CERTIFICATE_IMAGES] = {{0}};
+    picture pictures[OC_SAMPLES_MOST] = {{0}};
+    oc_classifier_item items[OC_SAMPLES_MOST] = {{0}};
     normalisation *before = NULL;
+    oc_prediction *top = NULL; /* of no interest */
     oc_model *model = certificate->model;
     const size_t networks = oc_model_networks(model);
     OC_TRY(oc_alloc(&before, networks, sizeof *before, err));
-    for (size_t i = 0; i < certificate->images; i++) {
-        OC_TRY(spoil(&pictures[i], &certificate->image[i], r, oc_certificate_network(certificate), err));
+    for (size_t i = 0; i < certificate->samples.count; i++) {
+        OC_TRY(spoil(&pictures[i], &certificate->samples.image[i], r, oc_certificate_network(certificate), err));
         items[i] = (oc_classifier_item){
             .pixels = pictures[i].pixels, .width = pictures[i].width, .height = pictures[i].height};
     }
@@ -261,29 +265,32 @@ static oc_status compute_mistake(oc_certificate *certificate, oc_classifier *cla
         memcpy(before[m].std, network->std, sizeof network->std);
         set_normalisation(network, r);
     }
-    status = run(classifier, certificate, items, logits, err);
+    status = run(classifier, certificate, items, logits, &top, err);
     for (size_t m = 0; m < networks; m++) {
         oc_model *network = oc_model_network(model, m);
         memcpy(network->mean, before[m].mean, sizeof network->mean);
         memcpy(network->std, before[m].std, sizeof network->std);
     }
 cleanup:
-    for (size_t i = 0; i < certificate->images; i++) oc_free(pictures[i].pixels);
+    for (size_t i = 0; i < certificate->samples.count; i++) oc_free(pictures[i].pixels);
     oc_free(before);
+    oc_free(top);
     return status;
 }
 
 oc_status oc_certificate_compute(oc_certificate *certificate, oc_error *err) {
     oc_status status = OC_OK;
     oc_classifier *classifier = NULL;
-    oc_classifier_item items[OC_CERTIFICATE_IMAGES] = {{0}};
-    const oc_classifier_options options = {.batch = OC_CERTIFICATE_IMAGES};
+    oc_classifier_item items[OC_SAMPLES_MOST] = {{0}};
+    const oc_classifier_options options = {.batch = OC_SAMPLES_MOST};
     OC_TRY(oc_classifier_create(&classifier, certificate->model, &options, err));
-    for (size_t i = 0; i < certificate->images; i++)
-        items[i] = (oc_classifier_item){.pixels = certificate->image[i].pixels,
-                                        .width = certificate->image[i].width,
-                                        .height = certificate->image[i].height};
-    OC_TRY(run(classifier, certificate, items, &certificate->logits, err));
+    for (size_t i = 0; i < certificate->samples.count; i++)
+        items[i] = (oc_classifier_item){.pixels = certificate->samples.image[i].pixels,
+                                        .width = certificate->samples.image[i].width,
+                                        .height = certificate->samples.image[i].height};
+    const size_t classes = certificate->model->classes.count;
+    certificate->tops = classes < TOP ? classes : TOP;
+    OC_TRY(run(classifier, certificate, items, &certificate->logits, &certificate->top, err));
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         if (!applies(&rows[r], oc_certificate_network(certificate)->image.fit)) continue;
         oc_certificate_mistake *mistake = &certificate->mistake[certificate->mistakes++];

@@ -1,5 +1,4 @@
 /* The texts of a certificate: certificate.json, and README.md and check.c made of their templates. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +11,6 @@
 #include "ocelli/models.h"
 
 #define VERSION 1
-#define TOP 5
 #define STEPS 6
 
 /* ---- How images are prepared, in words ---- */
@@ -91,54 +89,26 @@ cleanup:
 
 /* ---- certificate.json ---- */
 
-static json_t *numbers(const float *values, size_t count) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) json_array_append_new(list, json_real((double)values[i]));
-    return list;
-}
-
-static json_t *class_names(const oc_names *classes) {
-    json_t *list = json_array();
-    for (size_t c = 0; c < classes->count; c++) json_array_append_new(list, oc_json_bytes(classes->item[c]));
-    return list;
-}
-
 /* The likeliest classes with their probabilities. */
-static json_t *top(const oc_certificate *certificate, const float *logits) {
-    const oc_names *classes = &certificate->model->classes;
+static json_t *top(const oc_prediction *predictions, size_t count) {
     json_t *list = json_array();
-    double total = 0, most = (double)logits[0];
-    float last = INFINITY;
-    for (size_t c = 0; c < classes->count; c++) most = fmax(most, (double)logits[c]);
-    for (size_t c = 0; c < classes->count; c++) total += exp((double)logits[c] - most);
-    size_t before = 0;
-    for (size_t k = 0; k < TOP && k < classes->count; k++) {
-        size_t best = classes->count;
-        for (size_t c = 0; c < classes->count; c++) {
-            /* In falling order; of equal ones in theirs. */
-            const bool left = logits[c] < last || (logits[c] == last && c > before);
-            if (left && (best == classes->count || logits[c] > logits[best])) best = c;
-        }
-        if (best == classes->count) break;
-        last = logits[best];
-        before = best;
-        json_array_append_new(list, json_pack("{s:o, s:f}", "class", oc_json_bytes(classes->item[best]), "probability",
-                                              exp((double)last - most) / total));
-    }
+    for (size_t k = 0; k < count; k++)
+        json_array_append_new(list, json_pack("{s:o, s:f}", "class", oc_json_bytes(predictions[k].code), "probability",
+                                              (double)predictions[k].probability));
     return list;
 }
 
 static json_t *images(const oc_certificate *certificate) {
     json_t *list = json_array();
     const size_t classes = certificate->model->classes.count;
-    for (size_t i = 0; i < certificate->images; i++) {
-        const oc_certificate_image *image = &certificate->image[i];
+    for (size_t i = 0; i < certificate->samples.count; i++) {
+        const oc_sample_image *image = &certificate->samples.image[i];
         const float *logits = certificate->logits + i * classes;
         json_t *entry = json_pack("{s:s, s:I, s:I}", "file", image->file, "width", (json_int_t)image->width, "height",
                                   (json_int_t)image->height);
         if (image->from) json_object_set_new(entry, "from", oc_json_bytes(image->from));
-        json_object_set_new(entry, "top", top(certificate, logits));
-        json_object_set_new(entry, "logits", numbers(logits, classes));
+        json_object_set_new(entry, "top", top(certificate->top + i * certificate->tops, certificate->tops));
+        json_object_set_new(entry, "logits", oc_json_floats(logits, classes));
         json_array_append_new(list, entry);
     }
     return list;
@@ -150,8 +120,8 @@ static json_t *mistakes(const oc_certificate *certificate) {
     for (size_t m = 0; m < certificate->mistakes; m++) {
         const oc_certificate_mistake *mistake = &certificate->mistake[m];
         json_t *rows = json_array();
-        for (size_t i = 0; i < certificate->images; i++)
-            json_array_append_new(rows, numbers(mistake->logits + i * classes, classes));
+        for (size_t i = 0; i < certificate->samples.count; i++)
+            json_array_append_new(rows, oc_json_floats(mistake->logits + i * classes, classes));
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:o}", "name", mistake->name, "cause", mistake->cause, "logits", rows));
     }
@@ -166,7 +136,7 @@ static json_t *preprocessing(const oc_model *network, const steps *s) {
                      (json_int_t)network->size, "kept", (json_int_t)(network->size * 5 / 4), "filter",
                      "bilinear, antialiased, half-pixel centres", "exif", image->exif, "background",
                      image->background[0], image->background[1], image->background[2], "mean",
-                     numbers(network->mean, 3), "std", numbers(network->std, 3), "steps", words);
+                     oc_json_floats(network->mean, 3), "std", oc_json_floats(network->std, 3), "steps", words);
 }
 
 static oc_status write_json(const oc_certificate *certificate, const oc_folder_writer *writer, const steps *s,
@@ -177,7 +147,7 @@ static oc_status write_json(const oc_certificate *certificate, const oc_folder_w
     json_t *json = json_pack("{s:s, s:i, s:s, s:s, s:f, s:f}", "kind", "ocelli certificate", "version", VERSION,
                              "ocelli", oc_version(), "model", oc_model_name(model), "tolerance",
                              OC_CERTIFICATE_TOLERANCE, "largest", oc_certificate_largest(certificate));
-    OC_TRY(oc_json_put(json, "classes", class_names(&model->classes), err));
+    OC_TRY(oc_json_put(json, "classes", oc_json_strings(&model->classes), err));
     OC_TRY(oc_json_put(json, "preprocessing", preprocessing(oc_certificate_network(certificate), s), err));
     OC_TRY(oc_json_put(json, "images", images(certificate), err));
     OC_TRY(oc_json_put(json, "mistakes", mistakes(certificate), err));
@@ -243,7 +213,7 @@ static oc_status put_rows(oc_text *out, const float *values, size_t count, size_
     oc_status status = OC_OK;
     char *text = NULL;
     for (size_t i = 0; i < count; i++) {
-        json_t *list = numbers(values + i * classes, classes);
+        json_t *list = oc_json_floats(values + i * classes, classes);
         status = oc_json_figures(&text, list, err);
         json_decref(list);
         if (status != OC_OK) break;
@@ -268,10 +238,10 @@ static oc_status write_check_c(const oc_certificate *certificate, const oc_folde
     oc_number_write(OC_CERTIFICATE_TOLERANCE, number);
     OC_TRY(oc_text_printf(&f[MODEL].text, err, "%s", oc_model_name(model)));
     OC_TRY(oc_text_printf(&f[SIZES].text, err, "#define IMAGES %zu\n#define CLASSES %zu\n#define MISTAKES %zu",
-                          certificate->images, classes, certificate->mistakes));
+                          certificate->samples.count, classes, certificate->mistakes));
     OC_TRY(oc_text_printf(&f[TOLERANCE].text, err, "%s", number));
-    for (size_t i = 0; i < certificate->images; i++) {
-        const oc_certificate_image *image = &certificate->image[i];
+    for (size_t i = 0; i < certificate->samples.count; i++) {
+        const oc_sample_image *image = &certificate->samples.image[i];
         OC_TRY(oc_text_printf(&f[FILES].text, err, "%s\"%s\"", i ? ", " : "", image->file));
         OC_TRY(
             oc_text_printf(&f[EXACT].text, err, "%s%d", i ? ", " : "", image->width == size && image->height == size));
@@ -280,12 +250,12 @@ static oc_status write_check_c(const oc_certificate *certificate, const oc_folde
         OC_TRY(oc_text_printf(&f[CLASSES].text, err, c ? ",\n    " : "    "));
         OC_TRY(put_string(&f[CLASSES].text, model->classes.item[c], err));
     }
-    OC_TRY(put_rows(&f[LOGITS].text, certificate->logits, certificate->images, classes, err));
+    OC_TRY(put_rows(&f[LOGITS].text, certificate->logits, certificate->samples.count, classes, err));
     for (size_t m = 0; m < certificate->mistakes; m++) {
         OC_TRY(oc_text_printf(&f[CAUSES].text, err, m ? ",\n    " : "    "));
         OC_TRY(put_string(&f[CAUSES].text, certificate->mistake[m].cause, err));
         OC_TRY(oc_text_printf(&f[MISTAKEN].text, err, m ? ",\n    {\n" : "    {\n"));
-        OC_TRY(put_rows(&f[MISTAKEN].text, certificate->mistake[m].logits, certificate->images, classes, err));
+        OC_TRY(put_rows(&f[MISTAKEN].text, certificate->mistake[m].logits, certificate->samples.count, classes, err));
         OC_TRY(oc_text_printf(&f[MISTAKEN].text, err, "}"));
     }
     OC_TRY(write_template(writer, "check.c", oc_template_check_c, f, FIELDS, err));
@@ -302,7 +272,7 @@ static oc_status write_readme(const oc_certificate *certificate, const oc_folder
     oc_status status = OC_OK;
     const oc_model *network = oc_certificate_network(certificate);
     char *mean = NULL, *std = NULL;
-    json_t *means = numbers(network->mean, 3), *stds = numbers(network->std, 3);
+    json_t *means = oc_json_floats(network->mean, 3), *stds = oc_json_floats(network->std, 3);
     OC_TRY(oc_json_figures(&mean, means, err));
     OC_TRY(oc_json_figures(&std, stds, err));
     OC_TRY(oc_text_printf(&f[MODEL].text, err, "%s", oc_model_name(certificate->model)));
@@ -312,8 +282,8 @@ static oc_status write_readme(const oc_certificate *certificate, const oc_folder
     OC_TRY(oc_text_printf(&f[STD].text, err, "%s", std));
     for (size_t i = 0; i < s->count; i++)
         OC_TRY(oc_text_printf(&f[STEPS_TEXT].text, err, "%s%zu. %s", i ? "\n" : "", i + 1, s->text[i].data));
-    for (size_t i = 0; i < certificate->images; i++) {
-        const oc_certificate_image *image = &certificate->image[i];
+    for (size_t i = 0; i < certificate->samples.count; i++) {
+        const oc_sample_image *image = &certificate->samples.image[i];
         OC_TRY(oc_text_printf(&f[IMAGES].text, err, "%s| %s | %lld x %lld |", i ? "\n" : "", image->file,
                               (long long)image->width, (long long)image->height));
     }

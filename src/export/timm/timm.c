@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "data/dataset.h"
-#include "export/certificate/certificate.h"
+#include "export/samples.h"
 #include "export/templates.h"
 #include "models/model.h"
 #include "ocelli/export.h"
@@ -59,29 +59,25 @@ static oc_status check_crop(const oc_model *model, double crop_pct, oc_error *er
 }
 
 /* What is right for most images of a data set: see docs/export.md. */
-static oc_status choose_crop(double *crop_pct, oc_model *model, const oc_dataset *dataset, oc_error *err) {
+static oc_status choose_crop(double *crop_pct, const oc_model *model, const oc_dataset *dataset, oc_error *err) {
     oc_status status = OC_OK;
-    oc_certificate sample = {.model = model};
+    oc_samples samples = {0};
     size_t large = 0;
     *crop_pct = 1;
     if (model->image.fit != OC_FIT_CROP || !dataset || !oc_dataset_split(dataset, "val")) return OC_OK;
-    OC_TRY(oc_certificate_take(&sample, dataset, err));
-    for (size_t i = 0; i < sample.images; i++) {
-        const oc_certificate_image *image = &sample.image[i];
+    OC_TRY(oc_samples_take(&samples, dataset, &model->image, err));
+    for (size_t i = 0; i < samples.count; i++) {
+        const oc_sample_image *image = &samples.image[i];
         const int64_t shorter = image->width < image->height ? image->width : image->height;
         large += shorter >= model->size * 5 / 4;
     }
-    if (2 * large > sample.images) *crop_pct = LARGE_CROP;
+    if (2 * large > samples.count) *crop_pct = LARGE_CROP;
 cleanup:
-    oc_certificate_free(&sample);
+    oc_samples_free(&samples);
     return status;
 }
 
 /* ---- config.json ---- */
-
-static json_t *triple(const float values[3]) {
-    return json_pack("[f, f, f]", (double)values[0], (double)values[1], (double)values[2]);
-}
 
 /* What the constructor of the architecture is given where its own default is another. */
 static json_t *model_args(const oc_model *model) {
@@ -107,9 +103,10 @@ static const char *const crop_mode[] = {"center", "squash", "border"};
 static json_t *pretrained_cfg(const oc_model *model, double crop_pct) {
     return json_pack("{s:[i, I, I], s:b, s:o, s:o, s:s, s:f, s:s, s:i, s:s, s:s}", "input_size", 3,
                      (json_int_t)model->size, (json_int_t)model->size, "fixed_input_size", false, "mean",
-                     triple(model->mean), "std", triple(model->std), "interpolation", "bilinear", "crop_pct", crop_pct,
-                     "crop_mode", crop_mode[model->image.fit], "num_classes", (int)model->classes.count, "first_conv",
-                     strcmp(stem_of(model), "deep") == 0 ? "conv1.0" : "conv1", "classifier", "fc");
+                     oc_json_floats(model->mean, 3), "std", oc_json_floats(model->std, 3), "interpolation", "bilinear",
+                     "crop_pct", crop_pct, "crop_mode", crop_mode[model->image.fit], "num_classes",
+                     (int)model->classes.count, "first_conv", strcmp(stem_of(model), "deep") == 0 ? "conv1.0" : "conv1",
+                     "classifier", "fc");
 }
 
 /* Only where there are words that say more than the names. */
@@ -129,14 +126,12 @@ cleanup:
 static oc_status write_config(const oc_folder_writer *writer, const oc_model *model, const oc_timm_options *options,
                               oc_error *err) {
     oc_status status = OC_OK;
-    json_t *config = json_object(), *labels = json_array();
+    json_t *config = json_object();
     char *text = NULL;
     OC_TRY(oc_json_put(config, "creator", json_string(CREATOR), err));
     OC_TRY(oc_json_put(config, "architecture", json_string(oc_model_name(model)), err));
     OC_TRY(oc_json_put(config, "num_classes", json_integer((json_int_t)model->classes.count), err));
-    for (size_t c = 0; c < model->classes.count; c++)
-        if (json_array_append_new(labels, oc_json_bytes(model->classes.item[c])) != 0) OC_TRY(oc_json_no_memory(err));
-    OC_TRY(oc_json_put(config, "label_names", json_incref(labels), err));
+    OC_TRY(oc_json_put(config, "label_names", oc_json_strings(&model->classes), err));
     OC_TRY(put_words(config, model, options->words, err));
     OC_TRY(oc_json_put(config, "model_args", model_args(model), err));
     OC_TRY(oc_json_put(config, "pretrained_cfg", pretrained_cfg(model, options->crop_pct), err));
@@ -144,14 +139,13 @@ static oc_status write_config(const oc_folder_writer *writer, const oc_model *mo
     OC_TRY(oc_folder_writer_file(writer, CONFIG, text, strlen(text), err));
 cleanup:
     oc_free(text);
-    json_decref(labels);
     json_decref(config);
     return status;
 }
 
 /* ---- The folder ---- */
 
-oc_status oc_export_timm(oc_model *model, const char *folder, const oc_timm_options *options, oc_error *err) {
+oc_status oc_export_timm(const oc_model *model, const char *folder, const oc_timm_options *options, oc_error *err) {
     oc_status status = OC_OK;
     oc_folder_writer *writer = NULL;
     oc_timm_options all = options ? *options : (oc_timm_options){0};
